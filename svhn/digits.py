@@ -1,0 +1,70 @@
+"""The one type in which digits travel, whatever source they come from."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from svhn.errors import SVHNError
+
+IMAGE_SHAPE = (32, 32, 3)
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Labelled digit images.
+
+    Attributes:
+        images: uint8 array (n, 32, 32, 3), RGB; possibly memory-mapped.
+        labels: uint8 array (n,), the digit 0..9.
+        name: Which digits these are, for people: "svhn-8k.npz", "OpenML 41081", "drawn".
+        real: Whether they were cut from photos (SVHN); False for digits drawn by this project.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    name: str
+    real: bool
+
+    def __post_init__(self) -> None:
+        _check_images(self.images, self.name)
+        _check_labels(self.labels, len(self.images), self.name)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def description(self) -> str:
+        """One line that says what these digits are: kind, name and number."""
+        kind = "real SVHN digits" if self.real else "digits drawn by this project, not SVHN"
+        return f"{len(self):,} {kind} ({self.name})"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over images and labels, first 16 hexadecimal digits; the same for the same digits in the same order."""
+        digest = hashlib.sha256()
+        for start in range(0, len(self), 4096):
+            digest.update(np.ascontiguousarray(self.images[start : start + 4096]))
+        digest.update(np.ascontiguousarray(self.labels))
+        return digest.hexdigest()[:16]
+
+
+def _check_images(images: np.ndarray, name: str) -> None:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != IMAGE_SHAPE:
+        raise SVHNError(
+            f"{name}: images must be uint8 of shape (n, 32, 32, 3), not {images.dtype} of shape {images.shape}; "
+            "convert them first"
+        )
+    if len(images) == 0:
+        raise SVHNError(f"{name}: holds no images; choose another data set")
+
+
+def _check_labels(labels: np.ndarray, count: int, name: str) -> None:
+    if labels.dtype != np.uint8 or labels.shape != (count,):
+        raise SVHNError(
+            f"{name}: labels must be one uint8 digit per image, not {labels.dtype} of shape {labels.shape} "
+            f"for {count} images"
+        )
+    if labels.max() > 9:
+        raise SVHNError(f"{name}: label {labels.max()} is not a digit; labels must be 0..9 (0 stands for the digit 0)")

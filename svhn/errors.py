@@ -1,0 +1,9 @@
+"""The one kind of error that is meant for the person at the keyboard."""
+
+
+class SVHNError(Exception):
+    """A fault that its reader can mend: one line that names the thing and the remedy.
+
+    Commands print its text and exit with status 2; the notebook shows it as it is. Anything else that is
+    raised is a defect of this package.
+    """

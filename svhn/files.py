@@ -1,0 +1,67 @@
+"""Files that are either there whole or not there at all."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from svhn.errors import SVHNError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` and moves it there when the block ends well.
+
+    A kill at any moment leaves `path` as it was; an exception removes the temporary file.
+
+    Args:
+        path: The file to write. Its folder is made where it is missing.
+
+    Yields:
+        A path in the same folder, with the same suffix, that does not exist yet.
+
+    Raises:
+        SVHNError: The folder cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise SVHNError(f"cannot write to {path.parent}: {error.strerror}; choose a folder you may write to") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        # Without the flush, a power cut could leave the new name pointing at an empty file.
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise SVHNError(f"cannot write {path}: {error.strerror or error}; free some space or change its rights") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` to `path` as UTF-8, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes `content` to `path` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 digest of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
