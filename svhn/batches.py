@@ -1,0 +1,142 @@
+"""From stored uint8 images to the float batches that a model sees."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import keras
+import numpy as np
+
+PREDICTION_BATCH = 128
+
+
+class Preprocessed:
+    """A lazy view of images through a preprocessing function, so that no second copy of a data set is held.
+
+    Args:
+        images: uint8 array (n, 32, 32, 3).
+        function: Takes uint8 images (k, 32, 32, 3), returns k arrays of one shape: uint8 (scaled to [0, 1] on the way
+            into a model, like raw images) or float (taken as it is). Its name is stored with every model trained on
+            the view, and `predict` finds it by that name.
+    """
+
+    def __init__(self, images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.images = images
+        self.function = function
+        self.shape = (len(images), *function(images[:1]).shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """The preprocessed image or images at a position, slice or array of positions."""
+        if np.isscalar(index):
+            return self.function(self.images[index][np.newaxis])[0]
+        return self.function(self.images[index])
+
+
+Images = np.ndarray | Preprocessed
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """Training images that are altered anew each time they are shown.
+
+    Attributes:
+        images: What is altered.
+        labels: uint8 (n,), left as they are.
+        augment: Takes float32 model input (k, height, width, channels) and a NumPy generator, returns the same shape.
+    """
+
+    images: Images
+    labels: np.ndarray
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+def preprocessing_name(images: Images) -> str | None:
+    """The name of the function through which `images` are seen, None where a model gets the colours themselves."""
+    return images.function.__name__ if isinstance(images, Preprocessed) else None
+
+
+def preprocess_like(images: Images, raw: np.ndarray) -> Images:
+    """Sees `raw` uint8 images through the same function as `images`."""
+    return Preprocessed(raw, images.function) if isinstance(images, Preprocessed) else raw
+
+
+def model_input(batch: np.ndarray) -> np.ndarray:
+    """Float32 input of a model: uint8 pixels scaled to [0, 1], floats as they are."""
+    if batch.dtype == np.uint8:
+        return batch.astype(np.float32) / np.float32(255)
+    return batch.astype(np.float32, copy=False)
+
+
+class Batches(keras.utils.PyDataset):
+    """Endless shuffled passes over training digits, cut into full batches and epochs of a fixed number of steps.
+
+    Batch number g holds the same digits, altered in the same way, in every run with the same seed: a resumed training
+    goes on exactly where it stopped. All batches have one shape, so no backend compiles a second step.
+
+    Args:
+        data: Digits to show, augmented or not.
+        batch_size: Digits a batch.
+        steps: Batches an epoch; None for one pass (the last batch is filled from the next pass).
+        seed: Of order and augmentation.
+        epoch: The first epoch to show, counted from 0.
+    """
+
+    def __init__(
+        self, data: Augmented, batch_size: int, steps: int | None = None, seed: int = 0, epoch: int = 0
+    ) -> None:
+        # Two threads prepare the next batches while the model works on this one.
+        super().__init__(workers=2, max_queue_size=8)
+        self.data = data
+        self.batch_size = batch_size
+        self.steps = steps or -(-len(data.images) // batch_size)
+        self.seed = seed
+        self.epoch = epoch
+        self._order = lru_cache(maxsize=2)(lambda number: self._generator(0, number).permutation(len(data.images)))
+
+    @property
+    def num_batches(self) -> int:
+        """Batches an epoch."""
+        return self.steps
+
+    def _generator(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, *key))
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Float32 input and labels of one batch of the present epoch."""
+        number = self.epoch * self.steps + index
+        count = len(self.data.images)
+        position = np.arange(number * self.batch_size, (number + 1) * self.batch_size)
+        rows = np.array([self._order(int(p // count))[p % count] for p in position])
+        batch = model_input(self.data.images[rows])
+        return self.data.augment(batch, self._generator(1, number)), self.data.labels[rows]
+
+    def on_epoch_end(self) -> None:
+        """Goes on to the next epoch."""
+        self.epoch += 1
+
+
+def unaltered(batch: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """The augmentation that changes nothing."""
+    return batch
+
+
+def predict(model: keras.Model, images: Images) -> np.ndarray:
+    """Class probabilities of images of any number.
+
+    Args:
+        model: A classifier of ten digits.
+        images: Preprocessed as the model was trained.
+
+    Returns:
+        float32 array (n, 10); column d belongs to digit d.
+    """
+    outputs = [
+        # predict_on_batch, not predict: no progress bar and no new input pipeline per call.
+        np.asarray(model.predict_on_batch(model_input(images[start : start + PREDICTION_BATCH])))
+        for start in range(0, len(images), PREDICTION_BATCH)
+    ]
+    return np.concatenate(outputs).astype(np.float32)

@@ -1,0 +1,54 @@
+"""The notebook as a source of definitions: whoever needs an answer outside it gets it here."""
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from svhn.errors import SVHNError
+
+NOTEBOOK = Path("Assignment3.ipynb")
+
+
+def read_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
+    """Reads a notebook.
+
+    Raises:
+        SVHNError: It is missing or no notebook.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        raise SVHNError(f"{path} is missing; run this from the project's folder or restore the file from git") from None
+    except Exception as error:  # nbformat raises errors of several libraries.
+        raise SVHNError(f"{path} is not a readable notebook; restore it from git") from error
+
+
+def tagged_cells(notebook: nbformat.NotebookNode, *tags: str) -> list[nbformat.NotebookNode]:
+    """The code cells that carry any of the tags, in order."""
+    wanted = set(tags)
+    return [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and wanted & set(cell.metadata.get("tags", ()))
+    ]
+
+
+def load_definitions(path: Path = NOTEBOOK, *extra_tags: str, **parameters: Any) -> dict[str, Any]:
+    """Runs the notebook's `parameters` and `definitions` cells, and no others.
+
+    Args:
+        path: Of the notebook.
+        *extra_tags: Of further cells to run in their place: "data" to load the digits, "model_2_1" to run that
+            model's evaluation.
+        **parameters: What to set instead of the values of the parameters cell.
+
+    Returns:
+        The names that the cells define.
+    """
+    namespace: dict[str, Any] = {"__name__": "assignment"}
+    for cell in tagged_cells(read_notebook(path), "parameters", "definitions", *extra_tags):
+        exec(compile(cell.source, f"{path}[{cell.id}]", "exec"), namespace)
+        if "parameters" in cell.metadata.tags:
+            namespace.update(parameters)
+    return namespace

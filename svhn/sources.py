@@ -1,0 +1,144 @@
+"""Where digits come from: the one function that turns a source's name into `Digits`."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from svhn.digits import IMAGE_SHAPE, Digits
+from svhn.errors import SVHNError
+from svhn.files import atomic_path
+from svhn.openml_rows import one_line
+from svhn.openml_source import CACHE_NAME, load_openml
+
+SOURCE_VARIABLE = "SVHN_DATA"
+MAT_FILES = ("train_32x32.mat", "test_32x32.mat")
+DRAWN_DIGITS = 4000
+DRAWN_SEED = 1
+
+
+def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -> Digits:
+    """Loads the digits of a source.
+
+    Args:
+        source: "openml" (data set 41081), "mat" (the official train_32x32.mat and test_32x32.mat in `folder`, in that
+            order), "drawn" (digits that this project draws), or the path of an `.npz` file with `X`, uint8
+            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9. None takes the environment variable SVHN_DATA, and
+            where that is not set, what `folder` holds: the official files, converted OpenML digits, the only `.npz`
+            file; else drawn digits.
+        folder: The data folder, which also keeps what is converted or drawn.
+
+    Returns:
+        All digits of the source: images uint8 (n, 32, 32, 3), labels uint8 (n,).
+
+    Raises:
+        SVHNError: There is no such source, or a file of it is missing, damaged, or not what it should be.
+
+    Example:
+        >>> load_digits("drawn").description
+        '4,000 digits drawn by this project, not SVHN (drawn, seed 1)'
+    """
+    folder = Path(folder)
+    chosen = str(source or os.environ.get(SOURCE_VARIABLE) or _found_in(folder))
+    named: dict[str, Callable[[Path], Digits]] = {"openml": load_openml, "mat": _load_mat, "drawn": _load_drawn}
+    if chosen in named:
+        return named[chosen](folder)
+    if chosen.endswith(".npz"):
+        return _load_npz(Path(chosen).expanduser())
+    raise SVHNError(f"there is no data source {chosen!r}; use openml, mat, drawn, or the path of an .npz file")
+
+
+def _found_in(folder: Path) -> str:
+    # One of the two official files is enough: saying which is missing beats passing over the one that is there.
+    if any((folder / name).exists() for name in MAT_FILES):
+        return "mat"
+    if (folder / CACHE_NAME).exists():
+        return "openml"
+    archives = [path for path in sorted(folder.glob("*.npz")) if not path.name.startswith((".", "drawn-"))]
+    if len(archives) > 1:
+        names = ", ".join(path.name for path in archives[:5])
+        raise SVHNError(f"{folder} holds several data sets ({names}); choose one with --data {archives[0]}")
+    return str(archives[0]) if archives else "drawn"
+
+
+def _load_mat(folder: Path) -> Digits:
+    missing = [name for name in MAT_FILES if not (folder / name).is_file()]
+    if missing:
+        raise SVHNError(
+            f"{folder}: {' and '.join(missing)} missing; get both from http://ufldl.stanford.edu/housenumbers/, "
+            "or use --data openml"
+        )
+    parts = [_read_mat(folder / name) for name in MAT_FILES]
+    images = np.concatenate([images for images, _ in parts])
+    labels = np.concatenate([labels for _, labels in parts])
+    return Digits(images, labels, "official train and test files", real=True)
+
+
+def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """One official file: images (n, 32, 32, 3), out of the file's (32, 32, 3, n), and digits (n,)."""
+    from scipy.io import loadmat
+
+    with _readable(path, "download it again"):
+        content = loadmat(path, variable_names=["X", "y"])
+        images, labels = np.asarray(content["X"]), np.asarray(content["y"])
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != IMAGE_SHAPE:
+        raise SVHNError(
+            f"{path}: X must be uint8 of shape (32, 32, 3, n), not {images.dtype} of shape {images.shape}; "
+            "download it again"
+        )
+    labels = _whole_labels(labels.ravel(), 1, 10, path)
+    if len(labels) != images.shape[3]:
+        raise SVHNError(f"{path}: {len(labels)} labels for {images.shape[3]} images; download it again")
+    return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), labels % 10
+
+
+def _load_npz(path: Path) -> Digits:
+    if not path.is_file():
+        raise SVHNError(f"{path}: no such file; check the path, or use openml, mat or drawn")
+    with _readable(path, "make or copy it again"), np.load(path, allow_pickle=False) as archive:
+        images, labels = np.asarray(archive["X"]), np.asarray(archive["y"])
+        real = bool(archive["real"]) if "real" in archive else True
+    return Digits(images, _whole_labels(labels, 0, 9, path), path.name, real)
+
+
+def _load_drawn(folder: Path) -> Digits:
+    path = folder / f"drawn-{DRAWN_DIGITS}-{DRAWN_SEED}.npz"
+    name = f"drawn, seed {DRAWN_SEED}"
+    if path.exists():
+        try:
+            digits = _load_npz(path)
+            if len(digits) == DRAWN_DIGITS and not digits.real:
+                return replace(digits, name=name)
+        except SVHNError:
+            pass  # drawn again below: the digits are the same each time
+    from svhn.drawing import draw
+
+    digits = draw(DRAWN_DIGITS, DRAWN_SEED)
+    with atomic_path(path) as temporary:
+        np.savez(temporary, X=digits.images, y=digits.labels, real=False)
+    return replace(digits, name=name)
+
+
+@contextmanager
+def _readable(path: Path, remedy: str) -> Iterator[None]:
+    """Names the file, and what to do, whatever its reader raises."""
+    try:
+        yield
+    except KeyError as error:
+        name = str(error.args[0]).split(" ")[0]
+        raise SVHNError(f"{path}: has no array {name}; it needs X (images) and y (labels); {remedy}") from error
+    # A damaged file makes SciPy, NumPy and zipfile raise what they happen to run into, struct.error to zlib.error.
+    except Exception as error:
+        raise SVHNError(f"{path}: cannot be read ({one_line(error)}); {remedy}") from error
+
+
+def _whole_labels(labels: np.ndarray, low: int, high: int, path: Path) -> np.ndarray:
+    """The labels as uint8, checked to be whole numbers from `low` to `high`."""
+    if labels.dtype.kind not in "iu":
+        raise SVHNError(f"{path}: labels y must be integers, not {labels.dtype}; convert them first")
+    if labels.size and (labels.min() < low or labels.max() > high):
+        raise SVHNError(f"{path}: labels y go from {labels.min()} to {labels.max()}, not {low}..{high}; correct them")
+    return labels.astype(np.uint8)
