@@ -1,1 +1,1 @@
-"""The written answers."""
+"""The written answers to the ten questions, one plain string each."""

@@ -42,7 +42,7 @@ class Digits:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over images and labels, first 16 hexadecimal digits; the same for the same digits in the same order."""
+        """First 16 hexadecimal digits of SHA-256 over images and labels."""
         digest = hashlib.sha256()
         for start in range(0, len(self), 4096):
             digest.update(np.ascontiguousarray(self.images[start : start + 4096]))

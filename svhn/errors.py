@@ -7,3 +7,7 @@ class SVHNError(Exception):
     Commands print its text and exit with status 2; the notebook shows it as it is. Anything else that is
     raised is a defect of this package.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """What Jupyter shows in a cell in place of a traceback."""
+        return [f"SVHNError: {self}"]

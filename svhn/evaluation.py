@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import json
 import platform
 import time
 from collections.abc import Callable
@@ -12,15 +13,18 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 from svhn.batches import Augmented, Images, predict, preprocess_like, preprocessing_name, unaltered
 from svhn.errors import SVHNError
 from svhn.figures import plot_learning_curves
+from svhn.files import write_json
 from svhn.protocol import Split
 from svhn.stored import load_model, store_model
 from svhn.training import Checkpoint, fit
 
 TRAINING_SEED = 1
+FIGURES_MIME = "application/vnd.svhn.figures+json"
 _RED, _PLAIN = "\033[91m", "\033[0m"
 
 
@@ -67,7 +71,9 @@ def run_evaluation(
     """
     if train:
         _shout("Training the model", verbose)
-        _train(name, model_builder, data, base_dir, generator, epochs, batch_size, steps_per_epoch, verbose, split, kwargs)
+        _train(
+            name, model_builder, data, base_dir, generator, epochs, batch_size, steps_per_epoch, verbose, split, kwargs
+        )
         _shout(f"Model stored in {base_dir}", verbose)
     else:
         _shout("Loading model from file", verbose)
@@ -75,6 +81,9 @@ def run_evaluation(
     _shout("Success!", verbose)
     if verbose:
         report(model, record)
+        if split and not train and record.get("data", {}).get("fingerprint") != split.digits.fingerprint:
+            measured = accuracy(model, data[1], data[-1])
+            print(f"On this run's {len(data[-1]):,} validation digits: {measured:.2%} ({split.digits.description})")
     return model
 
 
@@ -90,14 +99,18 @@ def report(model: keras.Model, record: dict[str, Any]) -> None:
 
 def measured_line(record: dict[str, Any]) -> str:
     """One line: the accuracies of the stored file and the digits they were measured on."""
-    data, accuracy = record.get("data"), record.get("accuracy", {})
+    data, measured = record.get("data"), record.get("accuracy", {})
     parts = [
-        f"{part} {accuracy[part]:.2%}" + (f" of {data[part]:,}" if data else "")
+        f"{part} {measured[part]:.2%}" + (f" of {data[part]:,}" if data else "")
         for part in ("validation", "test")
-        if part in accuracy
+        if part in measured
     ]
-    where = f" {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
-    return f"Accuracy of the stored file, measured after training: {', '.join(parts)}{where}"
+    return f"Accuracy of the stored file: {', '.join(parts)}{_digits_of(record)}"
+
+
+def _digits_of(record: dict[str, Any]) -> str:
+    data = record.get("data")
+    return f", {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
 
 
 def accuracy(model: keras.Model, images: Images, labels: np.ndarray) -> float:
@@ -161,9 +174,90 @@ def _train(
     checkpoint.path.unlink(missing_ok=True)
 
 
+def run_comparison(
+    name: str,
+    builders: dict[str, Callable[[], keras.Model]],
+    data: tuple,
+    base_dir: str | Path,
+    train: bool = True,
+    epochs: int = 3,
+    batch_size: int = 32,
+    split: Split | None = None,
+) -> pd.DataFrame:
+    """Trains variants of a network under the same conditions and keeps their curves, not their weights.
+
+    Args:
+        name: Of the stored comparison, `NAME.json` in `base_dir`.
+        builders: A builder a variant, named as the table is to name it.
+        data: `(X_train, X_val, y_train, y_val)`.
+        base_dir: The folder of the stored models.
+        train: Whether to train; otherwise the stored comparison is loaded. Variants already trained are kept.
+        epochs: Passes, the same for all.
+        batch_size: Digits a batch.
+        split: Where the data come from.
+
+    Returns:
+        One row a variant: training and validation accuracy after the last epoch.
+
+    Raises:
+        SVHNError: There is no stored comparison to load, or it is damaged.
+    """
+    path = Path(base_dir) / f"{name}.json"
+    if train:
+        training, X_val, y_val = _unpack(name, data, generator=False)
+        variants: dict[str, Any] = {}
+        for variant, build in builders.items():
+            keras.utils.set_random_seed(TRAINING_SEED)
+            model = build()
+            plan = _plain({"variant": variant, "epochs": epochs, "batch_size": batch_size, "network": model.to_json()})
+            checkpoint = Checkpoint(Path(base_dir) / "checkpoints" / f"{name}.keras", plan)
+            _, variants[variant] = fit(
+                model, f"{name}, {variant}", training, (X_val, y_val), checkpoint, epochs, batch_size, None,
+                TRAINING_SEED, 1,
+            )  # fmt: skip
+        checkpoint.path.unlink(missing_ok=True)
+        provenance = split.provenance if split else None
+        write_json(path, {"name": name, "data": provenance, "epochs": epochs, "variants": variants})
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        rows = {
+            variant: {"training": curves["accuracy"][-1], "validation": curves["val_accuracy"][-1]}
+            for variant, curves in stored["variants"].items()
+        }
+    except FileNotFoundError:
+        raise SVHNError(f"{path} is missing; train it: make train MODEL={name}") from None
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise SVHNError(f"{path} is damaged ({error}); train it again (make train MODEL={name})") from error
+    table = pd.DataFrame(rows).T
+    print(f"Accuracy after {stored['epochs']} epochs{_digits_of(stored)}")
+    print(table.to_string(float_format="{:.2%}".format))
+    return table
+
+
+def show_figures(question: str, split: Split, **figures: float) -> None:
+    """Shows measured figures under the digits they were measured on, and hands them on with the notebook's outputs.
+
+    Args:
+        question: "3.1".
+        split: The digits of this run.
+        **figures: Shares 0..1, by name.
+    """
+    lines = [f"Measured on: {split.digits.description}"]
+    lines += [f"{name.replace('_', ' ').capitalize()}: {value:.2%}" for name, value in figures.items()]
+    content = {"question": question, "data": split.provenance, "figures": figures}
+    display({FIGURES_MIME: content, "text/plain": "\n".join(lines)}, raw=True)
+
+
+def print_versions() -> None:
+    """Prints the backend and the versions that figures depend on, one a line."""
+    print(f"Keras backend: {keras.backend.backend()}")
+    for name, number in versions().items():
+        print(f"{name} {number}")
+
+
 def versions() -> dict[str, str]:
     """The versions of Python and of the libraries that figures depend on."""
-    packages = ("keras", "tensorflow", "jax", "numpy", "scipy", "scikit-learn")
+    packages = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn")
     found = {"python": platform.python_version()}
     for package in packages:
         try:

@@ -1,14 +1,17 @@
 """Plots in one style."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
+import numpy as np
+from PIL import Image
 
 TRAINING, VALIDATION = "#1f5fa8", "#d1495b"
+_COLUMNS = 10
 
 
-def plot_learning_curves(record: dict[str, Any]) -> Figure:
+def plot_learning_curves(record: dict[str, Any]) -> None:
     """Draws loss and accuracy over the epochs, training and validation, side by side.
 
     Args:
@@ -21,5 +24,50 @@ def plot_learning_curves(record: dict[str, Any]) -> Figure:
         panel.plot(epochs, curves[quantity], color=TRAINING, lw=2, label="training")
         panel.plot(epochs, curves[f"val_{quantity}"], color=VALIDATION, lw=2, label="validation")
         panel.set(xlabel="epoch", ylabel=quantity)
+        panel.grid(alpha=0.25)
+        panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False)
-    return figure
+    data = record.get("data")
+    figure.suptitle(record["name"] + (f", trained on {data['train']:,} digits of {data['name']}" if data else ""))
+
+
+def plot_images(images: np.ndarray, captions: Sequence[object], title: str = "") -> None:
+    """Draws small images in rows of ten, a caption below each.
+
+    Args:
+        images: uint8 or 0..1 float (n, height, width, 1 or 3).
+        captions: One an image.
+        title: Of the figure.
+    """
+    rows = -(-len(images) // _COLUMNS)
+    figure, panels = plt.subplots(
+        rows, _COLUMNS, figsize=(_COLUMNS, 1.25 * rows + 0.4), layout="constrained", squeeze=False
+    )
+    for panel in panels.flat:
+        panel.set_axis_off()
+    for panel, image, caption in zip(panels.flat, images, captions, strict=False):
+        panel.imshow(image, cmap="gray", vmin=0, vmax=1 if image.dtype.kind == "f" else 255)
+        panel.set_title(caption, fontsize=9, y=-0.28)
+    figure.suptitle(title)
+
+
+def enlarge(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A coarse map brought to an image's (height, width) by bilinear interpolation, float32."""
+    coarse = Image.fromarray(values.astype(np.float32))
+    return np.asarray(coarse.resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+def overlay(image: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+    """An image in grey under a warm veil: the shapes stay, and the colour says how strong the evidence is.
+
+    Args:
+        image: uint8 (height, width, 3).
+        evidence: 0..1 (height, width).
+
+    Returns:
+        float32 (height, width, 3), 0..1.
+    """
+    grey = image.astype(np.float32).mean(axis=2, keepdims=True) / 255
+    colour = plt.get_cmap("inferno")(evidence)[..., :3].astype(np.float32)
+    strength = 0.6 * evidence[..., np.newaxis].astype(np.float32)
+    return (1 - strength) * grey + strength * colour

@@ -45,7 +45,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     except OSError as error:
-        raise SVHNError(f"cannot write {path}: {error.strerror or error}; free some space or change its rights") from error
+        raise SVHNError(
+            f"cannot write {path}: {error.strerror or error}; free some space or change its rights"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

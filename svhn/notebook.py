@@ -27,18 +27,20 @@ def read_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
 def tagged_cells(notebook: nbformat.NotebookNode, *tags: str) -> list[nbformat.NotebookNode]:
     """The code cells that carry any of the tags, in order."""
     wanted = set(tags)
-    return [
-        cell
-        for cell in notebook.cells
-        if cell.cell_type == "code" and wanted & set(cell.metadata.get("tags", ()))
-    ]
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and wanted & set(cell.metadata.get("tags", ()))]
 
 
-def load_definitions(path: Path = NOTEBOOK, *extra_tags: str, **parameters: Any) -> dict[str, Any]:
+def trainable_names(path: Path = NOTEBOOK) -> list[str]:
+    """The names of the models and comparisons that the notebook trains, in its order."""
+    tags = [tag for cell in tagged_cells(read_notebook(path), "run") for tag in cell.metadata.tags]
+    return [tag for tag in tags if tag.startswith(("model_", "comparison_"))]
+
+
+def load_definitions(path: Path | None = None, *extra_tags: str, **parameters: Any) -> dict[str, Any]:
     """Runs the notebook's `parameters` and `definitions` cells, and no others.
 
     Args:
-        path: Of the notebook.
+        path: Of the notebook, None for the project's.
         *extra_tags: Of further cells to run in their place: "data" to load the digits, "model_2_1" to run that
             model's evaluation.
         **parameters: What to set instead of the values of the parameters cell.
@@ -46,6 +48,7 @@ def load_definitions(path: Path = NOTEBOOK, *extra_tags: str, **parameters: Any)
     Returns:
         The names that the cells define.
     """
+    path = path or NOTEBOOK
     namespace: dict[str, Any] = {"__name__": "assignment"}
     for cell in tagged_cells(read_notebook(path), "parameters", "definitions", *extra_tags):
         exec(compile(cell.source, f"{path}[{cell.id}]", "exec"), namespace)

@@ -49,7 +49,7 @@ def _build(weights: str | None) -> keras.Model:
 def _start_at_random(base: keras.Model) -> None:
     for layer in base.layers:
         if layer.name.startswith(("block3_conv", "block4_conv", "block5_conv")):
-            kernel = keras.initializers.HeNormal(seed=keras.random.randint((), 0, 2**31 - 1))(layer.kernel.shape)
+            kernel = keras.initializers.HeNormal()(layer.kernel.shape)
             # ImageNet's block 2 puts out values in the hundreds; blocks 3 to 5 are to begin in the ones.
             layer.kernel.assign(kernel / 100 if layer.name == "block3_conv1" else kernel)
 

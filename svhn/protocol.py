@@ -49,8 +49,8 @@ class Split:
 def split_digits(digits: Digits) -> Split:
     """Divides digits 64 : 16 : 20 into training, validation and test, stratified by label.
 
-    The same two calls of scikit-learn's `train_test_split` that every hand-in of the course makes, but over row numbers,
-    so that a memory-mapped data set is read once.
+    The two calls of scikit-learn's `train_test_split` that every hand-in makes, but over row numbers, so that a
+    memory-mapped data set is read once.
 
     Args:
         digits: At least five of every label that occurs, or no part could hold each label.
@@ -63,9 +63,7 @@ def split_digits(digits: Digits) -> Split:
     """
     rows = np.arange(len(digits))
     try:
-        train_all, test = train_test_split(
-            rows, stratify=digits.labels, train_size=TRAIN_SIZE, random_state=SPLIT_SEED
-        )
+        train_all, test = train_test_split(rows, stratify=digits.labels, train_size=TRAIN_SIZE, random_state=SPLIT_SEED)
         train, val = train_test_split(
             train_all, stratify=digits.labels[train_all], train_size=TRAIN_SIZE, random_state=SPLIT_SEED
         )

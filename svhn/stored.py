@@ -51,12 +51,14 @@ def store_model(
     """
     model.set_weights([_round_to_bfloat16(weight) for weight in model.get_weights()])
     model_pending, record_pending = _pending(folder, name)
-    record_pending.unlink(missing_ok=True)
+    _finish(folder, name)
     with atomic_path(model_pending) as temporary:
         keras.saving.save_model(model, temporary, include_optimizer=False)
         _deflate(temporary)
         if temporary.stat().st_size > MAX_BYTES:
-            raise SVHNError(f"{name}: {temporary.stat().st_size:,} bytes are over the limit of 100 MB; use fewer parameters")
+            raise SVHNError(
+                f"{name}: {temporary.stat().st_size:,} bytes are over the limit of 100 MB; use fewer parameters"
+            )
     stored = keras.saving.load_model(model_pending)
     record = {
         "name": name,
@@ -89,7 +91,9 @@ def load_model(folder: str | Path, name: str) -> tuple[keras.Model, dict[str, An
         model = keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # Keras raises whatever its layers raise.
         reason = str(error).strip().splitlines()
-        raise SVHNError(f"{path} cannot be loaded by Keras {keras.__version__} ({reason[0] if reason else error!r}); {remedy}") from error
+        raise SVHNError(
+            f"{path} cannot be loaded by Keras {keras.__version__} ({reason[0] if reason else error!r}); {remedy}"
+        ) from error
     return model, record
 
 
@@ -106,7 +110,9 @@ def load_record(folder: str | Path, name: str) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(stored_names(folder)) or "none"
-        raise SVHNError(f"no stored model {name} ({path} is missing; stored there: {known}); train it: make train MODEL={name}") from None
+        raise SVHNError(
+            f"no stored model {name} ({path} is missing; stored there: {known}); train it: make train MODEL={name}"
+        ) from None
     except (OSError, ValueError) as error:
         raise SVHNError(f"{path} is damaged ({error}); {remedy}") from error
     if not _is_record(record):

@@ -1,0 +1,32 @@
+# Everything here calls the package; `python -m svhn --help` explains its commands.
+PYTHON ?= python3
+BIN := .venv/bin
+MODEL ?=
+
+.PHONY: run test train report publish bench
+run: .venv/installed
+	$(BIN)/python -m svhn run
+
+test: .venv/installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+train: .venv/installed
+	$(BIN)/python -m svhn train $(addprefix --model ,$(MODEL))
+
+report: .venv/installed
+	$(BIN)/python -m svhn report
+
+publish: .venv/installed
+	$(BIN)/python -m svhn publish
+
+bench: .venv/installed
+	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit; done
+
+# Installs once, and again only when requirements.txt changes.
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; choose one with: make PYTHON=python3.11")'
+	@echo "installing the requirements into .venv (some minutes, once)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar on -r requirements.txt
+	@touch $@

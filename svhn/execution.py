@@ -1,0 +1,117 @@
+"""Runs the notebook top to bottom and keeps what came of it."""
+
+import base64
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from tqdm import tqdm
+
+from svhn.errors import SVHNError
+from svhn.files import atomic_path, write_text
+from svhn.notebook import NOTEBOOK, read_notebook
+
+OUTPUT = Path("output")
+CELL_SECONDS = 3600
+
+
+def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbformat.NotebookNode:
+    """Executes a notebook in a fresh kernel, in the folder it lies in, with a progress bar over its cells.
+
+    Args:
+        path: Of the notebook; the file itself is left as it is.
+        timeout: Seconds that one cell may take.
+
+    Returns:
+        The notebook with its outputs; `metadata.svhn` says how many seconds it ran.
+
+    Raises:
+        SVHNError: A cell failed; the line names it and its error.
+    """
+    notebook = read_notebook(path)
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
+    started = time.monotonic()
+    with tqdm(total=total, desc="executing the notebook", unit="cell", file=sys.stderr) as bar:
+
+        def show(cell: nbformat.NotebookNode, cell_index: int) -> None:
+            tags = cell.metadata.get("tags", [])
+            bar.set_postfix_str(tags[-1] if tags else "")
+
+        client = NotebookClient(
+            notebook,
+            timeout=timeout,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(path.parent)}},
+            on_cell_start=show,
+            on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            remedy = "" if error.ename == "SVHNError" else f"; open {path} and run that cell"
+            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {error.ename}: {error.evalue}{remedy}") from error
+        except (CellTimeoutError, DeadKernelError) as error:
+            reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
+            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {reason}; run it in Jupyter to see more") from error
+    seconds = time.monotonic() - started
+    notebook.metadata["svhn"] = {"seconds": round(seconds, 2)}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_startup_note(output)]
+        # When each cell ran is of no use to a reader, and would make every execution differ from the last.
+        cell.metadata.pop("execution", None)
+    return notebook
+
+
+def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Writes a notebook, whole or not at all."""
+    write_text(path, nbformat.writes(notebook) + "\n")
+
+
+def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
+    """Writes every plot of an executed notebook as PNG, named after its cell's last tag; others are removed.
+
+    Returns:
+        The files written, in the notebook's order.
+    """
+    written = []
+    for cell in notebook.cells:
+        plots = [
+            output["data"]["image/png"] for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
+        ]
+        for number, plot in enumerate(plots, start=1):
+            name = cell.metadata.get("tags", ["figure"])[-1] + (f"-{number}" if len(plots) > 1 else "")
+            with atomic_path(folder / f"{name}.png") as temporary:
+                temporary.write_bytes(base64.b64decode(plot))
+            written.append(folder / f"{name}.png")
+    for path in folder.glob("*.png"):
+        if path not in written:
+            path.unlink()
+    return written
+
+
+def last_modified(*paths: Path) -> str:
+    """The date of the youngest of some files, YYYY-MM-DD HH:MM:SS."""
+    youngest = max(path.stat().st_mtime for path in paths if path.exists())
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(youngest))
+
+
+def _is_startup_note(output: nbformat.NotebookNode) -> bool:
+    """Whether an output is nothing but TensorFlow's news, at its import, that it found no GPU driver."""
+    lines = output.text.splitlines() if output.get("name") == "stderr" else [""]
+    return all("absl::InitializeLog" in line or "Could not find cuda drivers" in line for line in lines)
+
+
+def _failed_cell(notebook: nbformat.NotebookNode) -> str:
+    """Where an execution stopped: the last heading above the last cell with an output, in the reader's terms."""
+    heading, place = "the top", "the top"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (found := re.findall(r"^#+ (.+)$", cell.source, re.M)):
+            heading = found[-1]
+        elif cell.cell_type == "code" and cell.get("execution_count"):
+            place = f"section {heading!r}, cell {cell.metadata.get('tags', ['?'])[-1]!r}"
+    return place

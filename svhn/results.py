@@ -1,0 +1,86 @@
+"""The published figures: `models/results.json` and the README's table, from records and the executed notebook alone."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from svhn.errors import SVHNError
+from svhn.evaluation import FIGURES_MIME
+from svhn.files import write_json, write_text
+from svhn.stored import load_record, stored_names
+
+RESULTS = "results.json"
+_TABLE = re.compile(r"(<!-- results -->\n).*?(\n<!-- /results -->)", re.S)
+# Best validation accuracy of the reference hand-in, trained on 63,544 real digits; in per cent.
+REFERENCE = {
+    "model_1_1": 84.5,
+    "model_1_2": 85.7,
+    "model_1_3": 88.9,
+    "model_2_1": 95.7,
+    "model_2_2": 96.6,
+    "model_4_1": 93.2,
+}
+
+
+def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
+    """The figures that an executed notebook showed, by question."""
+    shown = [
+        output["data"][FIGURES_MIME]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if FIGURES_MIME in output.get("data", {})
+    ]
+    return {content["question"]: content for content in shown}
+
+
+def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -> None:
+    """Writes the figures of an executed notebook beside the models, and the README's table.
+
+    Raises:
+        SVHNError: The notebook ran on drawn digits, or the README has no place for the table.
+    """
+    figures = read_figures(notebook)
+    if not figures or not all(content["data"]["real"] for content in figures.values()):
+        raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits and run it again")
+    text = readme.read_text(encoding="utf-8")
+    if not _TABLE.search(text):
+        raise SVHNError(
+            f"{readme} has no lines <!-- results --> and <!-- /results -->; put them where the table is to be"
+        )
+    write_json(models / RESULTS, figures)
+    table = results_table(models, figures)
+    write_text(readme, _TABLE.sub(lambda place: place[1] + table + place[2], text))
+
+
+def results_table(models: Path, figures: dict[str, Any]) -> str:
+    """A Markdown table of every stored model and of the figures of 3.1 and 4.2, each with its digits."""
+    lines = [
+        "| model | parameters | best epoch, val. | file, val. | file, test | reference, val. | seconds to train |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in stored_names(models):
+        record = load_record(models, name)
+        best, measured = max(record["learning_curves"]["val_accuracy"]), record["accuracy"]
+        lines.append(
+            f"| {name} | {record['parameters']:,} | {best:.1%} | {measured['validation']:.2%} | {measured['test']:.2%} "
+            f"| {REFERENCE[name]} % | {record['seconds']:,.0f} ({record['backend']}) |"
+        )
+    for question, content in figures.items():
+        for name, value in content["figures"].items():
+            place = 3 if name.startswith("validation") else 4
+            cells = [f"{question}: {name.replace('_', ' ')}", *[""] * 6]
+            cells[place] = f"{value:.2%}"
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def read_results(models: Path) -> dict[str, Any]:
+    """The figures of the last publication, by question."""
+    path = models / RESULTS
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SVHNError(f"{path} is missing or damaged ({error}); make it anew with make publish") from error

@@ -1,0 +1,52 @@
+"""What several tests share: drawn digits, the notebook's definitions, and commands run as a person runs them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    from svhn.drawing import draw
+
+    return draw(500, seed=7)
+
+
+@pytest.fixture(scope="session")
+def definitions():
+    from svhn.notebook import load_definitions
+
+    return load_definitions(ROOT / "Assignment3.ipynb")
+
+
+@pytest.fixture
+def command():
+    """Runs `python -m svhn ...` in the project's folder and returns the finished process."""
+
+    def run(*arguments, cwd=ROOT, **environment):
+        return subprocess.run(
+            [sys.executable, "-m", "svhn", *map(str, arguments)],
+            cwd=cwd,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+    return run
+
+
+def assert_one_clear_line(process, *words):
+    """Status 2, no traceback, and a line from `svhn:` that holds the words."""
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    lines = [line for line in process.stderr.splitlines() if line.startswith("svhn: ")]
+    assert len(lines) == 1, process.stderr
+    for word in words:
+        assert word in lines[0]

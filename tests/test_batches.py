@@ -1,0 +1,72 @@
+"""From stored images to what a model sees."""
+
+import numpy as np
+
+from svhn.batches import Augmented, Batches, Preprocessed, model_input, preprocess_like, preprocessing_name, unaltered
+
+
+def halved(images):
+    return (images[..., :1] // 2).astype(np.uint8)
+
+
+def shifted(batch, generator):
+    return batch + generator.random((len(batch), 1, 1, 1), np.float32)
+
+
+def images(n=10):
+    return np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, 32, 32, 3))
+
+
+def test_pixels_are_scaled_once():
+    np.testing.assert_allclose(model_input(np.array([0, 51, 255], np.uint8)), [0, 0.2, 1], rtol=1e-6)
+    floats = np.array([-103.9, 12.0], np.float32)
+    assert model_input(floats) is floats
+
+
+def test_a_view_preprocesses_what_is_asked_for():
+    view = Preprocessed(images(), halved)
+    assert view.shape == (10, 32, 32, 1) and len(view) == 10
+    assert view[6].shape == (32, 32, 1) and view[6].max() == 3
+    np.testing.assert_array_equal(view[[8, 2]][:, 0, 0, 0], [4, 1])
+    assert preprocessing_name(view) == "halved" and preprocessing_name(images()) is None
+    assert preprocess_like(view, images(4))[3].max() == 1
+
+
+def shown(batches):
+    return [batches[i] for i in range(batches.num_batches)]
+
+
+def test_every_digit_is_shown_once_a_pass_and_batches_are_full():
+    labels = np.arange(10, dtype=np.uint8)
+    batches = Batches(Augmented(images(), labels, unaltered), batch_size=4, seed=3)
+    assert batches.num_batches == 3
+    first = np.concatenate([y for _, y in shown(batches)])
+    batches.on_epoch_end()
+    stream = np.concatenate([first, *(y for _, y in shown(batches))])
+    assert len(first) == 12
+    assert sorted(stream[:10]) == sorted(stream[10:20]) == list(range(10))
+    assert list(stream[:10]) != list(stream[10:20])
+
+
+def test_images_stay_with_their_labels():
+    batches = Batches(Augmented(images(), np.arange(10, dtype=np.uint8), unaltered), batch_size=5)
+    for X, y in shown(batches):
+        np.testing.assert_allclose(X[:, 0, 0, 0] * 255, y, atol=1e-4)
+
+
+def test_a_later_start_shows_what_an_earlier_one_would():
+    data = Augmented(images(), np.arange(10, dtype=np.uint8), shifted)
+    early, late = Batches(data, 4, steps=2, seed=5), Batches(data, 4, steps=2, seed=5, epoch=3)
+    for _ in range(3):
+        early.on_epoch_end()
+    for (X, y), (X_late, y_late) in zip(shown(early), shown(late), strict=True):
+        np.testing.assert_array_equal(X, X_late)
+        np.testing.assert_array_equal(y, y_late)
+
+
+def test_augmentation_differs_from_pass_to_pass():
+    data = Augmented(images(4), np.zeros(4, np.uint8), shifted)
+    batches = Batches(data, 4)
+    before = np.sort(batches[0][0][:, 0, 0, 0])
+    batches.on_epoch_end()
+    assert not np.allclose(before, np.sort(batches[0][0][:, 0, 0, 0]))

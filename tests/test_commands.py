@@ -1,0 +1,92 @@
+"""The commands, run as a person runs them."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from conftest import ROOT, assert_one_clear_line
+from PIL import Image
+
+MODELS = ["model_1_1", "model_1_2", "model_4_1"]  # one a preprocessing: colours, grey, VGG16's
+
+
+@pytest.fixture
+def photos(tmp_path, drawn):
+    paths = []
+    for i, (suffix, size) in enumerate([("png", (32, 32)), ("jpg", (90, 60)), ("png", (20, 45))]):
+        paths.append(tmp_path / f"photo{i}.{suffix}")
+        Image.fromarray(drawn.images[i]).resize(size).save(paths[-1])
+    return paths
+
+
+def test_help_explains_every_command(command):
+    process = command("--help")
+    assert process.returncode == 0 and "examples:" in process.stdout
+    for name in ("run", "report", "train", "publish", "predict"):
+        assert name in process.stdout
+        assert command(name, "--help").returncode == 0
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_predict_is_the_model_on_its_own_preprocessing(command, definitions, drawn, tmp_path, name):
+    import keras
+
+    np.savez(tmp_path / "digits.npz", X=drawn.images[:40])
+    process = command("predict", "--model", name, tmp_path / "digits.npz", "--out", tmp_path / "read.csv")
+    assert process.returncode == 0, process.stderr
+    with (tmp_path / "read.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["image", "digit", "probability"] and rows[17]["image"] == "digits.npz[17]"
+    preprocess = {"model_1_1": lambda X: X / 255, "model_1_2": lambda X: definitions["contrast_grey"](X) / 255}
+    images = preprocess.get(name, definitions["vgg16_input"])(drawn.images[:40]).astype(np.float32)
+    expected = keras.saving.load_model(ROOT / f"models/{name}.keras").predict(images, verbose=0)
+    assert [int(row["digit"]) for row in rows] == list(expected.argmax(axis=1))
+    np.testing.assert_allclose([float(row["probability"]) for row in rows], expected.max(axis=1), atol=1e-4)
+    assert len([line for line in process.stdout.splitlines() if line.startswith("digits.npz[")]) == 40
+
+
+def test_predict_reads_photos_of_any_size(command, photos):
+    process = command("predict", "--model", "model_1_2", *photos)
+    assert process.returncode == 0, process.stderr
+    assert [line.split()[0] for line in process.stdout.splitlines()] == ["photo0.png", "photo1.jpg", "photo2.png"]
+
+
+def test_predict_names_what_is_wrong(command, photos, tmp_path):
+    assert_one_clear_line(command("predict", "--model", "model_7_7", photos[0]), "model_7_7", "make train")
+    assert_one_clear_line(command("predict", "--model", "model_1_1", tmp_path / "none.png"), "none.png")
+    photos[0].write_bytes(photos[0].read_bytes()[:50])
+    process = command("predict", "--model", "model_1_1", photos[0], "--out", tmp_path / "read.csv")
+    assert_one_clear_line(process, "photo0.png")
+    assert not (tmp_path / "read.csv").exists()
+    process = command("predict", "--model", "model_1_1", photos[1], "--out", "/proc/read.csv")
+    assert_one_clear_line(process, "/proc")
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [("nonsense", "nonsense"), ("missing.npz", "missing.npz"), ("mat", "train_32x32.mat")],
+)
+def test_run_and_train_name_bad_data_before_they_start(command, tmp_path, source, word):
+    assert_one_clear_line(command("run", "--data", source, "--out", tmp_path / "output"), word)
+    assert not (tmp_path / "output").exists()
+    assert_one_clear_line(command("train", "--model", "model_1_1", "--data", source), word)
+
+
+def test_train_names_the_models_there_are(command):
+    assert_one_clear_line(command("train", "--model", "model_0_0"), "model_0_0", "model_2_1")
+
+
+def test_report_without_a_run_says_so(command, tmp_path):
+    assert_one_clear_line(command("report", "--out", tmp_path), "make run")
+
+
+def test_drawn_digits_are_never_published(command):
+    before = (ROOT / "README.md").read_bytes()
+    assert_one_clear_line(command("publish", "--data", "drawn"), "real digits")
+    assert (ROOT / "README.md").read_bytes() == before
+
+
+def test_commands_outside_the_project_name_the_notebook(command, tmp_path):
+    shutil.copytree(ROOT / "svhn", tmp_path / "svhn")
+    assert_one_clear_line(command("train", cwd=tmp_path), "Assignment3.ipynb")

@@ -1,0 +1,129 @@
+"""The harness: what it stores, prints and refuses."""
+
+import json
+
+import numpy as np
+import pytest
+from small_network import build, evaluation_split
+
+from svhn.batches import Augmented, Preprocessed
+from svhn.errors import SVHNError
+from svhn.evaluation import accuracy, run_comparison, run_evaluation
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return evaluation_split()
+
+
+@pytest.fixture(scope="module")
+def trained(digits, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    split, data = digits
+    run_evaluation("model_small", build, data, folder, epochs=3, verbose=0, split=split)
+    return folder
+
+
+def inverted(images):
+    return 255 - images
+
+
+def brighter(batch, generator):
+    return np.clip(batch + generator.uniform(0, 0.2, (len(batch), 1, 1, 1)).astype(np.float32), 0, 1)
+
+
+def test_the_record_says_what_was_done(trained, digits):
+    split, _ = digits
+    record = json.loads((trained / "model_small.json").read_text())
+    assert set(record["learning_curves"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert {len(curve) for curve in record["learning_curves"].values()} == {3}
+    assert record["data"] == {
+        "name": "drawn, seed 1",
+        "real": False,
+        "digits": 300,
+        "fingerprint": split.digits.fingerprint,
+        "split_seed": 1,
+        "train": 192,
+        "validation": 48,
+        "test": 60,
+    }
+    assert record["recipe"]["epochs"] == 3 and record["recipe"]["optimizer"]["class_name"] == "Adam"
+    assert record["backend"] and record["versions"]["keras"] and record["seconds"] > 0
+
+
+def test_the_recorded_accuracies_are_the_file_s(trained, digits):
+    import keras
+
+    split, _ = digits
+    model = keras.saving.load_model(trained / "model_small.keras")
+    record = json.loads((trained / "model_small.json").read_text())
+    assert record["accuracy"] == {
+        "validation": accuracy(model, split.X_val, split.y_val),
+        "test": accuracy(model, split.X_test, split.y_test),
+    }
+
+
+def test_reloading_reports_the_same_without_training(trained, digits, capsys):
+    split, data = digits
+    before = {path: path.read_bytes() for path in trained.glob("model_*")}
+
+    def never():
+        raise AssertionError("a stored model was built anew")
+
+    run_evaluation("model_small", never, data, trained, train=False, split=split)
+    printed = capsys.readouterr().out
+    assert "\033[91mLoading model from file\033[0m" in printed and "\033[91mSuccess!\033[0m" in printed
+    curves = json.loads((trained / "model_small.json").read_text())["learning_curves"]
+    rows = {line.split()[0]: line.split()[1:] for line in printed.splitlines() if line.startswith(("min", "max"))}
+    for row, extreme in (("min", min), ("max", max)):
+        assert rows[row] == [f"{extreme(curves[key]):.4f}" for key in ("loss", "accuracy", "val_loss", "val_accuracy")]
+    assert "drawn digits" in printed and "hidden" in printed
+    assert {path: path.read_bytes() for path in trained.glob("model_*")} == before
+
+
+def test_other_digits_are_measured_and_named(trained, capsys):
+    split, data = evaluation_split(n=200, seed=9)
+    run_evaluation("model_small", build, data, trained, train=False, split=split)
+    assert "On this run's 32 validation digits" in capsys.readouterr().out
+
+
+def test_augmented_and_preprocessed_training_is_recorded(digits, tmp_path):
+    split, (X_train, X_val, y_train, y_val) = digits
+    augmented = Augmented(Preprocessed(X_train, inverted), y_train, brighter)
+    run_evaluation(
+        "model_small", build, (augmented, Preprocessed(X_val, inverted), y_val), tmp_path,
+        generator=True, epochs=2, steps_per_epoch=4, verbose=0, split=split, units=8,
+    )  # fmt: skip
+    record = json.loads((tmp_path / "model_small.json").read_text())
+    assert record["preprocessing"] == "inverted"
+    assert record["recipe"]["augmentation"] == "brighter" and record["recipe"]["steps_per_epoch"] == 4
+    assert record["parameters"] == 3072 * 8 + 8 + 8 * 10 + 10
+
+
+@pytest.mark.parametrize("parts", [slice(0, 3), slice(0, 0)])
+def test_data_of_another_form_are_refused(digits, tmp_path, parts):
+    with pytest.raises(SVHNError, match="data must be"):
+        run_evaluation("model_small", build, digits[1][parts], tmp_path, verbose=0)
+
+
+def test_images_without_labels_are_refused(digits, tmp_path):
+    X_train, X_val, y_train, y_val = digits[1]
+    with pytest.raises(SVHNError, match="differ in number"):
+        run_evaluation("model_small", build, (X_train[:-1], X_val, y_train, y_val), tmp_path, verbose=0)
+
+
+def test_a_model_never_stored_is_named(digits, tmp_path):
+    with pytest.raises(SVHNError, match="no stored model model_9_9"):
+        run_evaluation("model_9_9", build, digits[1], tmp_path, train=False)
+
+
+def test_a_comparison_is_stored_and_reloaded(digits, tmp_path, capsys):
+    split, data = digits
+    variants = {"narrow": lambda: build(4), "wide": lambda: build(64)}
+    table = run_comparison("comparison_x", variants, data, tmp_path, epochs=2, split=split)
+    again = run_comparison("comparison_x", variants, data, tmp_path, train=False, split=split)
+    assert list(again.index) == ["narrow", "wide"] and table.equals(again)
+    assert "drawn digits" in capsys.readouterr().out
+    (tmp_path / "comparison_x.json").write_text("{")
+    with pytest.raises(SVHNError, match=r"comparison_x\.json is damaged"):
+        run_comparison("comparison_x", variants, data, tmp_path, train=False)

@@ -1,0 +1,60 @@
+"""Activations and class activation maps."""
+
+import numpy as np
+import pytest
+
+from svhn.explanation import activations, class_activation_map
+from svhn.figures import enlarge, overlay
+
+
+@pytest.fixture(scope="module")
+def corner_reader():
+    """A network whose class 3 is the brightness of the top left quarter, whose class 4 is its darkness."""
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(1, 1, name="conv"),
+            keras.layers.MaxPooling2D(4, name="pooling"),
+            keras.layers.Flatten(name="flatten"),
+            keras.layers.Dense(10, activation="softmax", name="fc"),
+        ]
+    )
+    kernel = np.zeros((4, 10), np.float32)
+    kernel[0, 3], kernel[0, 4] = 1, -1
+    model.get_layer("conv").set_weights([np.ones((1, 1, 1, 1), np.float32), np.zeros(1, np.float32)])
+    model.get_layer("fc").set_weights([kernel, np.zeros(10, np.float32)])
+    return model
+
+
+def image():
+    pixels = np.zeros((8, 8, 1), np.float32)
+    pixels[1, 2] = 1
+    return pixels
+
+
+def test_evidence_is_where_the_class_is_read(corner_reader):
+    evidence = class_activation_map(corner_reader, image(), "conv", 3)
+    assert evidence.shape == (8, 8) and evidence.max() == 1
+    assert np.unravel_index(evidence.argmax(), (8, 8)) == (1, 2)
+
+
+def test_evidence_against_a_class_is_cut_off(corner_reader):
+    assert class_activation_map(corner_reader, image(), "conv", 4).max() == 0
+
+
+def test_activations_are_the_layers_outputs(corner_reader):
+    conv, pooled = activations(corner_reader, image(), ["conv", "pooling"])
+    np.testing.assert_allclose(conv, image())
+    assert pooled.shape == (2, 2, 1) and pooled[0, 0, 0] == 1
+
+
+def test_a_map_is_enlarged_and_laid_over_an_image():
+    evidence = enlarge(np.array([[1, 0], [0, 0]], np.float32), (32, 32))
+    assert evidence.shape == (32, 32) and evidence[0, 0] == 1 and evidence[-1, -1] == 0
+    photo = np.full((32, 32, 3), 100, np.uint8)
+    laid = overlay(photo, evidence)
+    assert laid.shape == (32, 32, 3) and laid.min() >= 0 and laid.max() <= 1
+    np.testing.assert_allclose(laid[-1, -1], 100 / 255, rtol=1e-5)
+    assert not np.allclose(laid[0, 0], 100 / 255)

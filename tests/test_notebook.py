@@ -1,0 +1,175 @@
+"""The notebook's answers: the networks of the reference table, the names, the rules, and the committed outputs."""
+
+import ast
+from pathlib import Path
+
+import keras
+import nbformat
+import numpy as np
+import pytest
+
+from svhn.batches import model_input
+from svhn.errors import SVHNError
+from svhn.notebook import load_definitions, read_notebook, tagged_cells, trainable_names
+from svhn.stored import load_record
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "Assignment3.ipynb"
+STORED = ["model_1_1", "model_1_2", "model_1_3", "model_2_1", "model_2_2", "model_4_1"]
+PARAMETERS = {
+    "model_1_1": (4_413_466, 4_413_466),
+    "model_1_2": (2_054_170, 2_054_170),
+    "model_1_3": (2_062_810, 2_058_490),
+    "model_2_1": (5_496_074, 5_492_106),
+    "model_2_2": (5_496_074, 5_492_106),
+    "model_4_1": (14_781_642, 14_521_482),
+}
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return read_notebook(NOTEBOOK)
+
+
+def parameters(model):
+    return model.count_params(), sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+@pytest.mark.parametrize("name", [name for name in STORED if name != "model_4_1"])
+def test_built_networks_have_the_reference_s_parameters(definitions, name):
+    assert parameters(definitions[f"build_{name}"]()) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_stored_networks_are_the_notebook_s(definitions, name):
+    stored = keras.saving.load_model(ROOT / f"models/{name}.keras")
+    assert parameters(stored) == PARAMETERS[name]
+    if name != "model_4_1":  # Building it asks the network for ImageNet's weights.
+        built = definitions[f"build_{name}"]()
+        assert [(layer.name, layer.output.shape) for layer in stored.layers] == [
+            (layer.name, layer.output.shape) for layer in built.layers
+        ]
+
+
+def test_simplenet_is_normalised_in_its_first_ten_blocks(definitions):
+    names = [layer.name for layer in definitions["build_model_2_1"]().layers]
+    assert [name for name in names if "batchnorm" in name] == [f"block{i}_batchnorm" for i in range(1, 11)]
+    assert [name for name in names if "conv" in name] == [f"block{i}_conv" for i in range(1, 14)]
+    assert [name for name in names if "dropout" in name] == [f"block{i}_dropout" for i in range(1, 14)]
+    assert [name for name in names if "pooling" in name] == [f"block{i}_pooling" for i in (4, 7, 9, 12, 13)]
+    assert names[-2:] == ["block14_flatten", "block14_fc"]
+
+
+def test_vgg16_head_has_the_reference_s_names():
+    names = [layer.name for layer in keras.saving.load_model(ROOT / "models/model_4_1.keras").layers]
+    assert names[-5:] == ["block6_flatten", "block6_dropout1", "block6_fc1", "block6_dropout2", "block6_fc2"]
+    assert "block1_conv1" in names and "block5_pool" in names
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_stored_models_keep_the_rules(name):
+    record = load_record(ROOT / "models", name)
+    assert record["bytes"] <= 100_000_000
+    assert 5 <= len(record["learning_curves"]["loss"]) <= (50 if name == "model_1_1" else 100)
+    assert record["data"]["real"] and record["data"]["train"] == 5_120
+
+
+def test_models_take_at_most_75_megabytes():
+    assert sum(path.stat().st_size for path in (ROOT / "models").glob("model_*")) <= 75_000_000
+
+
+def test_vgg16_s_first_blocks_are_as_given():
+    given = ROOT / "../shared/pretrained/vgg16-imagenet-blocks1-2.npz"
+    if not given.exists():
+        pytest.skip("the given blocks are not at hand")
+    model = keras.saving.load_model(ROOT / "models/model_4_1.keras")
+    with np.load(given) as blocks:
+        for name in ("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"):
+            # Stored at bfloat16 precision: eight significant bits.
+            np.testing.assert_allclose(model.get_layer(name).get_weights()[0], blocks[f"{name}/kernel"], rtol=2**-8)
+
+
+def test_the_names_of_the_course_are_there(notebook):
+    defined = set()
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.FunctionDef):
+                    defined.add(node.name)
+                elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    defined.add(node.id)
+    wanted = "X_train X_val X_test y_train y_val y_test evaluation_split preprocessed_split augmented_split".split()
+    wanted += [f"build_{name}" for name in STORED] + ["test_accuracy_3_1", "plot_confusion_matrix", "plot_3_3"]
+    wanted += "plot_misclassifications plot_activations plot_activation_map store_embeddings load_embedding".split()
+    wanted += "generate_pipeline evaluate_pipeline evaluation_4_2 stop_training your_name student_id".split()
+    assert set(wanted) <= defined
+
+
+def test_every_code_cell_has_a_place(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert {"parameters", "definitions", "data", "run", "answer"} & set(cell.metadata.tags), cell.source
+    assert trainable_names(NOTEBOOK) == [*STORED[:3], "comparison_1_3", *STORED[3:]]
+    assert len(tagged_cells(notebook, "answer")) == 10
+
+
+def test_the_committed_outputs_are_whole_real_and_light(notebook):
+    assert NOTEBOOK.stat().st_size < 3_000_000
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.execution_count is not None, cell.source
+            assert not [output for output in cell.outputs if output.output_type == "error"]
+    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "8,001 real SVHN digits" in printed and "Traceback" not in printed
+
+
+def test_definitions_train_nothing_and_load_nothing(definitions):
+    assert "build_model_2_1" in definitions and "split" not in definitions and "model_1_1" not in definitions
+
+
+def test_parameters_can_be_set():
+    loaded = load_definitions(NOTEBOOK, stop_training=False, base_dir="elsewhere")
+    assert loaded["stop_training"] is False and loaded["base_dir"] == "elsewhere"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"cells": 3}', b"\xff\xfe"])
+def test_an_unreadable_notebook_is_named(tmp_path, content):
+    (tmp_path / "a.ipynb").write_bytes(content)
+    with pytest.raises(SVHNError, match=r"a\.ipynb"):
+        read_notebook(tmp_path / "a.ipynb")
+    with pytest.raises(SVHNError, match="is missing"):
+        read_notebook(tmp_path / "b.ipynb")
+
+
+def test_a_cell_s_source_is_what_runs(tmp_path):
+    cells = [
+        nbformat.v4.new_code_cell(f"x = {i}", metadata={"tags": [tag]}) for i, tag in enumerate(["run", "parameters"])
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
+    assert load_definitions(tmp_path / "n.ipynb")["x"] == 1
+    assert load_definitions(tmp_path / "n.ipynb", x=5)["x"] == 5
+
+
+def test_grey_raises_contrast_and_keeps_a_blank_image_calm(definitions, drawn):
+    grey = definitions["contrast_grey"](drawn.images)
+    assert grey.dtype == np.uint8 and grey.shape == (len(drawn), 32, 32, 1)
+    faint = drawn.images // 8
+    assert definitions["contrast_grey"](faint).std() > 3 * faint.std()
+    blank = definitions["contrast_grey"](np.full((1, 32, 32, 3), 77, np.uint8))
+    assert blank.min() == blank.max() == 128
+
+
+def test_augmentation_moves_a_little_and_inverts_half(definitions, drawn):
+    batch = model_input(definitions["contrast_grey"](drawn.images[:200]))
+    altered = definitions["augment"](batch, np.random.default_rng(0))
+    assert altered.shape == batch.shape and altered.dtype == np.float32
+    assert altered.min() >= 0 and altered.max() <= 1
+    likeness = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(batch, altered, strict=True)]
+    assert 0.35 < np.mean(np.array(likeness) < 0) < 0.65
+    assert np.mean(np.abs(likeness)) > 0.5
+
+
+def test_the_learning_rate_rises_then_falls_to_nothing(definitions):
+    rate = definitions["one_cycle"](peak=1e-3, steps=100)
+    values = [float(rate(step)) for step in (0, 20, 60, 100)]
+    assert values[0] < values[2] < values[1] == pytest.approx(1e-3) and values[3] == pytest.approx(0, abs=1e-9)

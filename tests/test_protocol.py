@@ -1,0 +1,49 @@
+"""The split every hand-in shares."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import train_test_split
+
+from svhn.digits import Digits
+from svhn.errors import SVHNError
+from svhn.protocol import split_digits
+
+
+def numbered(n, classes=10):
+    """Digits whose first pixels hold their row number."""
+    images = np.zeros((n, 32, 32, 3), np.uint8)
+    images[:, 0, 0, 0], images[:, 0, 0, 1] = np.arange(n) % 256, np.arange(n) // 256
+    return Digits(images, (np.arange(n) ** 2 % classes).astype(np.uint8), "numbered", real=False)
+
+
+def test_split_is_the_course_s_own():
+    digits = numbered(1000)
+    split = split_digits(digits)
+    X_all, X_test, y_all, y_test = train_test_split(
+        digits.images, digits.labels, stratify=digits.labels, train_size=0.8, test_size=0.2, random_state=1
+    )
+    X_train, X_val, y_train, y_val = train_test_split(X_all, y_all, stratify=y_all, train_size=0.8, random_state=1)
+    for ours, theirs in ((split.X_train, X_train), (split.X_val, X_val), (split.X_test, X_test)):
+        np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in ((split.y_train, y_train), (split.y_val, y_val), (split.y_test, y_test)):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_whole_data_set_has_the_specified_parts():
+    labels = (np.arange(99_289) % 10).astype(np.uint8)
+    # One image seen 99,289 times: the size of the real set without its memory.
+    images = np.broadcast_to(np.zeros((1, 32, 32, 3), np.uint8), (99_289, 32, 32, 3))
+    split = split_digits(Digits(images, labels, "as many as OpenML 41081", real=False))
+    assert (len(split.X_train), len(split.X_val), len(split.X_test)) == (63_544, 15_887, 19_858)
+    assert split.X_train.dtype == np.uint8
+
+
+def test_no_digit_is_in_two_parts():
+    split = split_digits(numbered(1000))
+    rows = [X[:, 0, 0, 0].astype(int) + 256 * X[:, 0, 0, 1] for X in (split.X_train, split.X_val, split.X_test)]
+    assert sorted(np.concatenate(rows)) == list(range(1000))
+
+
+def test_too_few_digits_say_so():
+    with pytest.raises(SVHNError, match="too few to split"):
+        split_digits(numbered(12))

@@ -1,0 +1,116 @@
+"""One run of the whole notebook on drawn digits, in a copy of the project: what a person gets from it."""
+
+import base64
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from conftest import ROOT
+
+POINTS = {"1.1": 4, "1.2": 2, "1.3": 4, "2.1": 7, "2.2": 3, "3.1": 2, "3.2": 4, "3.3": 4, "4.1": 5, "4.2": 5}
+FIRST_BYTES_OF_PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the tracked files, committed anew, in which the notebook was run on few drawn digits."""
+    folder = tmp_path_factory.mktemp("project")
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "copy"]):
+        subprocess.run([*git, *arguments], cwd=folder, check=True)
+    process = subprocess.run(
+        [sys.executable, "-m", "svhn", "run", "--data", "drawn"], cwd=folder, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    return folder, process
+
+
+@pytest.fixture(scope="module")
+def text(project):
+    return (project[0] / "output/Submission.txt").read_text(encoding="utf-8")
+
+
+def test_it_says_what_it_does_and_where_things_are(project):
+    folder, process = project
+    assert "digits drawn by this project, not SVHN" in process.stdout
+    for path in ("output/Assignment3.ipynb", "output/figures", "output/Submission.html", "output/Submission.txt"):
+        assert path in process.stdout and (folder / path).exists()
+    assert "executing the notebook: 100%" in process.stderr
+
+
+def test_a_run_changes_no_tracked_file(project):
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=project[0], capture_output=True, text=True)
+    assert status.stdout == ""
+
+
+def test_the_report_has_the_course_s_shape(text):
+    assert re.search(r"^Student: LAST NAME, FIRST NAME \(0000000\)$", text, re.M)
+    headings = re.findall(r"^Answer (\d\.\d) \((\d)p\)$", text, re.M)
+    assert headings == [(number, str(points)) for number, points in POINTS.items()]
+    assert text.count("Loading model from file") == text.count("Success!") == 6
+    assert text.count("Total params") == 6 and "\033" not in text
+    assert re.search(r"^Running time: \d+\.\d\d seconds$", text, re.M)
+    assert re.search(r"^Last modified: \d{4}-\d\d-\d\d", text, re.M) and "tensorflow 2.21" in text
+
+
+def test_the_report_holds_the_written_answers(text):
+    sys.path.insert(0, str(ROOT))
+    import answers
+
+    flat = " ".join(text.split())
+    for number in POINTS:
+        assert " ".join(getattr(answers, f"answer_q_{number.replace('.', '_')}").split()) in flat
+
+
+def test_transfer_learning_lists_layers_and_pipeline(text):
+    part = text[text.index("Answer 4.1") :]
+    assert part.count("Trainable: ") == 11 and "Not-trainable: block1_conv1" in part
+    assert "Trainable: block3_conv1" in part and "KNeighborsClassifier" in part
+    assert re.search(r"^Evaluation: 0\.\d{4}$", part, re.M)
+
+
+def test_figures_are_labelled_as_drawn(text):
+    assert "Measured on: 4,000 digits drawn by this project, not SVHN" in text
+    assert text.count("On this run's 640 validation digits") == 6
+
+
+def test_every_question_shows_its_plots(project):
+    page = (project[0] / "output/Submission.html").read_text(encoding="utf-8")
+    parts = dict(zip(POINTS, page.split("<h2 id=")[1:], strict=False))
+    for number, part in parts.items():
+        plots = re.findall(r'src="data:image/png;base64,([^"]+)"', part)
+        assert len(plots) >= (0 if number == "4.2" else 1), number
+        assert all(base64.b64decode(plot).startswith(FIRST_BYTES_OF_PNG) for plot in plots)
+    figures = {path.name for path in (project[0] / "output/figures").iterdir()}
+    assert {"confusion_matrix.png", "activations.png", "activation_map.png", "model_2_2.png"} <= figures
+
+
+def test_the_executed_copy_is_a_valid_notebook_without_errors(project):
+    executed = nbformat.read(project[0] / "output/Assignment3.ipynb", as_version=4)
+    nbformat.validate(executed)
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    assert outputs and not [output for output in outputs if output.output_type == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+
+
+def test_a_failing_cell_is_named(project):
+    folder, _ = project
+    record = folder / "models/model_1_2.json"
+    content = record.read_bytes()
+    record.write_bytes(b"{")
+    process = subprocess.run(
+        [sys.executable, "-m", "svhn", "run", "--data", "drawn", "--out", "other"],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    record.write_bytes(content)
+    assert process.returncode == 2 and "Traceback" not in process.stderr
+    line = process.stderr.strip().splitlines()[-1]
+    assert line.startswith("svhn: ") and "Question 1.2" in line and "model_1_2.json is damaged" in line
+    assert not (folder / "other").exists()

@@ -1,0 +1,104 @@
+"""Training and storing under real kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_network import evaluation_split
+
+from svhn.stored import load_model
+
+PROGRAM = Path(__file__).with_name("small_network.py")
+READ = """
+import sys
+import numpy as np
+from svhn.stored import load_model
+
+folder, images, prediction = sys.argv[1:]
+np.save(prediction, load_model(folder, "model_small")[0].predict_on_batch(np.load(images)))
+"""
+
+
+def train(folder, units=16, where="never", backend="tensorflow"):
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), str(folder), str(units), where],
+        cwd=PROGRAM.parents[1],
+        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(PROGRAM.parents[1])},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    process = train(folder)
+    assert process.returncode == 0, process.stderr
+    return folder
+
+
+def test_a_killed_training_goes_on_from_its_last_epoch(finished, tmp_path):
+    assert train(tmp_path, where="epoch").returncode == -signal.SIGKILL
+    assert not (tmp_path / "model_small.keras").exists()
+    with zipfile.ZipFile(tmp_path / "checkpoints/model_small.keras") as archive:
+        seen = json.loads(archive.read("training.json"))["curves"]
+    assert len(seen["loss"]) == 2
+    assert train(tmp_path).returncode == 0
+    resumed = load_model(tmp_path, "model_small")[1]["learning_curves"]
+    whole = load_model(finished, "model_small")[1]["learning_curves"]
+    assert len(resumed["loss"]) == 5
+    for key, values in seen.items():
+        assert resumed[key][:2] == values
+    # The same digits in the same order, the optimizer's state kept: only dropout's noise may differ.
+    np.testing.assert_allclose(resumed["loss"], whole["loss"], rtol=0.1)
+    assert not (tmp_path / "checkpoints/model_small.keras").exists()
+
+
+def test_a_checkpoint_of_another_network_is_not_resumed(tmp_path):
+    assert train(tmp_path, units=16, where="epoch").returncode == -signal.SIGKILL
+    assert train(tmp_path, units=8).returncode == 0
+    model, record = load_model(tmp_path, "model_small")
+    assert model.get_layer("hidden").units == 8 and len(record["learning_curves"]["loss"]) == 5
+
+
+# Four moves make a store: the pending model, the pending record, the model, the record.
+@pytest.mark.parametrize("moves", [0, 1, 2, 3])
+def test_a_kill_while_storing_leaves_a_whole_pair(finished, tmp_path, moves):
+    for name in ("model_small.keras", "model_small.json"):
+        (tmp_path / name).write_bytes((finished / name).read_bytes())
+    before = (tmp_path / "model_small.json").read_bytes()
+    assert train(tmp_path, units=8, where=f"move{moves}").returncode == -signal.SIGKILL
+    model, record = load_model(tmp_path, "model_small")
+    units = model.get_layer("hidden").units
+    assert units == (16 if moves < 2 else 8)
+    assert record["parameters"] == model.count_params()
+    assert ((tmp_path / "model_small.json").read_bytes() == before) == (moves < 2)
+
+
+def test_both_backends_train_and_read_each_other_s_files(finished, tmp_path):
+    process = train(tmp_path, backend="jax")
+    assert process.returncode == 0, process.stderr
+    model, record = load_model(tmp_path, "model_small")
+    assert record["backend"] == "jax"
+    images = evaluation_split()[1][1][:8].astype("float32") / 255
+    np.testing.assert_allclose(
+        model.predict_on_batch(images), np.load(tmp_path / "prediction.npy"), rtol=1e-3, atol=1e-5
+    )
+    np.save(tmp_path / "images.npy", images)
+    read_by_jax = subprocess.run(
+        [sys.executable, "-c", READ, finished, tmp_path / "images.npy", tmp_path / "by_jax.npy"],
+        cwd=PROGRAM.parents[1],
+        env=os.environ | {"KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert read_by_jax.returncode == 0, read_by_jax.stderr
+    np.testing.assert_allclose(
+        np.load(tmp_path / "by_jax.npy"), np.load(finished / "prediction.npy"), rtol=1e-3, atol=1e-5
+    )
