@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from svhn.digits import Digits
 from svhn.errors import SVHNError
 
 _EXAMPLES = """examples:
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
 
+    if options.out.resolve() == Path.cwd():
+        raise SVHNError("--out would overwrite the notebook itself; choose another folder")
     _check_data()
     notebook = execute_notebook()
     write_notebook(notebook, options.out / NOTEBOOK.name)
@@ -69,15 +72,15 @@ def _train(options: argparse.Namespace) -> None:
     unknown = [name for name in options.model if name not in known]
     if unknown:
         raise SVHNError(f"there is no model {', '.join(unknown)} to train; the notebook defines {', '.join(known)}")
+    _check_data()
     load_definitions(None, "data", *(options.model or known), stop_training=False)
 
 
 def _publish(options: argparse.Namespace) -> None:
     from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
     from svhn.results import write_results
-    from svhn.sources import load_digits
 
-    if not load_digits().real:
+    if not _check_data().real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
     notebook = execute_notebook()
     write_results(notebook, Path("models"), Path("README.md"))
@@ -98,12 +101,15 @@ def _predict(options: argparse.Namespace) -> None:
         print(f"written to {options.out}")
 
 
-def _check_data() -> None:
+def _check_data() -> Digits:
     """Loads the digits before a kernel starts, so that a wrong setting shows in a second and a download has its bar."""
+    from svhn.notebook import chosen_source
     from svhn.sources import load_digits
 
     started = time.monotonic()
-    print(f"digits: {load_digits().description}, loaded in {time.monotonic() - started:.1f} s")
+    digits = load_digits(chosen_source())
+    print(f"digits: {digits.description}, loaded in {time.monotonic() - started:.1f} s")
+    return digits
 
 
 def _parser() -> argparse.ArgumentParser:

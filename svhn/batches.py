@@ -82,14 +82,14 @@ class Batches(keras.utils.PyDataset):
         batch_size: Digits a batch.
         steps: Batches an epoch; None for one pass (the last batch is filled from the next pass).
         seed: Of order and augmentation.
-        epoch: The first epoch to show, counted from 0.
+        epoch: The epoch to show, counted from 0; whoever trains sets it.
     """
 
     def __init__(
         self, data: Augmented, batch_size: int, steps: int | None = None, seed: int = 0, epoch: int = 0
     ) -> None:
-        # Two threads prepare the next batches while the model works on this one.
-        super().__init__(workers=2, max_queue_size=8)
+        # In the order asked for and without Keras's queue of its own, which carries batches over a resumed epoch.
+        super().__init__(workers=1)
         self.data = data
         self.batch_size = batch_size
         self.steps = steps or -(-len(data.images) // batch_size)
@@ -113,10 +113,6 @@ class Batches(keras.utils.PyDataset):
         rows = np.array([self._order(int(p // count))[p % count] for p in position])
         batch = model_input(self.data.images[rows])
         return self.data.augment(batch, self._generator(1, number)), self.data.labels[rows]
-
-    def on_epoch_end(self) -> None:
-        """Goes on to the next epoch."""
-        self.epoch += 1
 
 
 def unaltered(batch: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -11,3 +11,8 @@ class SVHNError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What Jupyter shows in a cell in place of a traceback."""
         return [f"SVHNError: {self}"]
+
+
+def one_line(error: Exception | str) -> str:
+    """An error's text without line breaks, cut where it is long."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,6 +1,7 @@
 """Runs the notebook top to bottom and keeps what came of it."""
 
 import base64
+import os
 import re
 import sys
 import time
@@ -11,7 +12,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tqdm import tqdm
 
-from svhn.errors import SVHNError
+from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, write_text
 from svhn.notebook import NOTEBOOK, read_notebook
 
@@ -33,6 +34,9 @@ def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbfo
         SVHNError: A cell failed; the line names it and its error.
     """
     notebook = read_notebook(path)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     started = time.monotonic()
     with tqdm(total=total, desc="executing the notebook", unit="cell", file=sys.stderr) as bar:
@@ -50,10 +54,13 @@ def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbfo
             on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),
         )
         try:
-            client.execute()
+            # Whatever backend this process draws with, the kernel's plots are to land in the notebook.
+            client.execute(env=os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"})
         except CellExecutionError as error:
             remedy = "" if error.ename == "SVHNError" else f"; open {path} and run that cell"
-            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {error.ename}: {error.evalue}{remedy}") from error
+            raise SVHNError(
+                f"{path}, {_failed_cell(notebook)}: {error.ename}: {one_line(error.evalue)}{remedy}"
+            ) from error
         except (CellTimeoutError, DeadKernelError) as error:
             reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
             raise SVHNError(f"{path}, {_failed_cell(notebook)}: {reason}; run it in Jupyter to see more") from error

@@ -1,11 +1,13 @@
 """The notebook as a source of definitions: whoever needs an answer outside it gets it here."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from svhn.errors import SVHNError
+from svhn.sources import SOURCE_VARIABLE
 
 NOTEBOOK = Path("Assignment3.ipynb")
 
@@ -28,6 +30,14 @@ def tagged_cells(notebook: nbformat.NotebookNode, *tags: str) -> list[nbformat.N
     """The code cells that carry any of the tags, in order."""
     wanted = set(tags)
     return [cell for cell in notebook.cells if cell.cell_type == "code" and wanted & set(cell.metadata.get("tags", ()))]
+
+
+def chosen_source(path: Path = NOTEBOOK) -> str | None:
+    """The digits that a run of the notebook would use: SVHN_DATA, else what its parameters cell says."""
+    namespace: dict[str, Any] = {}
+    for cell in tagged_cells(read_notebook(path), "parameters"):
+        exec(compile(cell.source, str(path), "exec"), namespace)
+    return os.environ.get(SOURCE_VARIABLE) or namespace.get("data")
 
 
 def trainable_names(path: Path = NOTEBOOK) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from svhn.digits import IMAGE_SHAPE
-from svhn.errors import SVHNError
+from svhn.errors import SVHNError, one_line
 
 # pyarrow takes a while to import and is needed for the first load only, so the functions import it.
 if TYPE_CHECKING:
@@ -149,8 +149,3 @@ def digits_of_classes(values: list[str], nominal: list[str] | None, source: Path
         shown = ", ".join(sorted(seen)[:12])
         raise SVHNError(f"{source}: classes {shown} are not ten digits; delete this file and load again, or {REMEDY}")
     return np.array([digits[value] for value in values], dtype=np.uint8)
-
-
-def one_line(error: Exception) -> str:
-    """An error's text without line breaks, cut where it is long."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

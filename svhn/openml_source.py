@@ -24,9 +24,9 @@ import numpy as np
 from tqdm import tqdm
 
 from svhn.digits import IMAGE_SHAPE, Digits
-from svhn.errors import SVHNError
+from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, sha256, write_json
-from svhn.openml_rows import REMEDY, Block, blocks, digits_of_classes, one_line
+from svhn.openml_rows import REMEDY, Block, blocks, digits_of_classes
 
 # openml takes seconds to import and is needed for the first load only, so the functions import it.
 if TYPE_CHECKING:

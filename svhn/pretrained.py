@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from svhn.digits import IMAGE_SHAPE
-from svhn.errors import SVHNError
+from svhn.errors import SVHNError, one_line
 
 IMAGENET = "imagenet"
 GIVEN_BLOCKS = "imagenet, blocks 1-2 only"
@@ -33,7 +33,7 @@ def vgg16_base() -> tuple[keras.Model, str]:
         path = next((place for place in _PLACES if place.is_file()), None)
         if path is None:
             raise SVHNError(
-                f"VGG16's ImageNet weights cannot be downloaded ({str(error).splitlines()[0]}) and data/{_FILE} is "
+                f"VGG16's ImageNet weights cannot be downloaded ({one_line(error)}) and data/{_FILE} is "
                 "missing; go online or put that file there"
             ) from error
     base = _build(None)
@@ -60,4 +60,4 @@ def _read_blocks(base: keras.Model, path: Path) -> None:
             for name in ("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"):
                 base.get_layer(name).set_weights([blocks[f"{name}/kernel"], blocks[f"{name}/bias"].astype(np.float32)])
     except Exception as error:  # A damaged archive makes NumPy and zipfile raise whatever they run into.
-        raise SVHNError(f"{path} is damaged ({error}); copy it again") from error
+        raise SVHNError(f"{path} is damaged ({one_line(error)}); copy it again") from error

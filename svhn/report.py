@@ -113,7 +113,7 @@ def _outputs(cell: nbformat.NotebookNode) -> list[tuple[str, str]]:
             found.append(("text", output.text.rstrip()))
         elif "image/png" in output.get("data", {}):
             found.append(("plot", output.data["image/png"].strip()))
-        elif "text/plain" in output.get("data", {}) and "image/png" not in output.data:
+        elif "text/plain" in output.get("data", {}):
             found.append(("text", output.data["text/plain"].rstrip()))
     return [(kind, content) for kind, content in found if content]
 

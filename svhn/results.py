@@ -1,18 +1,19 @@
 """The published figures: `models/results.json` and the README's table, from records and the executed notebook alone."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from IPython.display import display
 
 from svhn.errors import SVHNError
-from svhn.evaluation import FIGURES_MIME
 from svhn.files import write_json, write_text
+from svhn.protocol import Split
 from svhn.stored import load_record, stored_names
 
 RESULTS = "results.json"
+FIGURES_MIME = "application/vnd.svhn.figures+json"
 _TABLE = re.compile(r"(<!-- results -->\n).*?(\n<!-- /results -->)", re.S)
 # Best validation accuracy of the reference hand-in, trained on 63,544 real digits; in per cent.
 REFERENCE = {
@@ -23,6 +24,20 @@ REFERENCE = {
     "model_2_2": 96.6,
     "model_4_1": 93.2,
 }
+
+
+def show_figures(question: str, split: Split, **figures: float) -> None:
+    """Shows measured figures under the digits they were measured on, and hands them on with the notebook's outputs.
+
+    Args:
+        question: "3.1".
+        split: The digits of this run.
+        **figures: Shares 0..1, by name.
+    """
+    lines = [f"Measured on: {split.digits.description}"]
+    lines += [f"{name.replace('_', ' ').capitalize()}: {value:.2%}" for name, value in figures.items()]
+    content = {"question": question, "data": split.provenance, "figures": figures}
+    display({FIGURES_MIME: content, "text/plain": "\n".join(lines)}, raw=True)
 
 
 def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
@@ -45,7 +60,7 @@ def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -
     figures = read_figures(notebook)
     if not figures or not all(content["data"]["real"] for content in figures.values()):
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits and run it again")
-    text = readme.read_text(encoding="utf-8")
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     if not _TABLE.search(text):
         raise SVHNError(
             f"{readme} has no lines <!-- results --> and <!-- /results -->; put them where the table is to be"
@@ -61,7 +76,7 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
         "| model | parameters | best epoch, val. | file, val. | file, test | reference, val. | seconds to train |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name in stored_names(models):
+    for name in [name for name in stored_names(models) if name in REFERENCE]:
         record = load_record(models, name)
         best, measured = max(record["learning_curves"]["val_accuracy"]), record["accuracy"]
         lines.append(
@@ -75,12 +90,3 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
             cells[place] = f"{value:.2%}"
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def read_results(models: Path) -> dict[str, Any]:
-    """The figures of the last publication, by question."""
-    path = models / RESULTS
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SVHNError(f"{path} is missing or damaged ({error}); make it anew with make publish") from error

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from svhn.digits import IMAGE_SHAPE, Digits
-from svhn.errors import SVHNError
+from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
-from svhn.openml_rows import one_line
 from svhn.openml_source import CACHE_NAME, load_openml
 
 SOURCE_VARIABLE = "SVHN_DATA"

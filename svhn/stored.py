@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import keras
 import ml_dtypes
 import numpy as np
 
-from svhn.errors import SVHNError
+from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, sha256, write_json
 
 FORMAT = 1
@@ -34,12 +35,12 @@ def store_model(
     """Stores a model and its record as one: after a kill at any moment either both are the old ones or both the new.
 
     Weights are rounded to bfloat16 precision (16 of 32 bits; still float32 to Keras), which deflates to about
-    1.8 bytes a parameter. `model` itself is rounded with them.
+    1.8 bytes a parameter.
 
     Args:
         folder: Where to.
         name: Of the model.
-        model: What to store, without its optimizer's state.
+        model: What to store; its optimizer's state is left out.
         make_record: Gets the model as read back from the file and returns its record, so that whatever the record
             says was measured on the file.
 
@@ -49,25 +50,31 @@ def store_model(
     Raises:
         SVHNError: The file would be over 100 MB, or cannot be written.
     """
-    model.set_weights([_round_to_bfloat16(weight) for weight in model.get_weights()])
+    # A copy that was never compiled: Keras stores a compiled model's optimizer state, twice the size of its weights.
+    bare = keras.models.clone_model(model)
+    bare.set_weights([_round_to_bfloat16(weight) for weight in model.get_weights()])
     model_pending, record_pending = _pending(folder, name)
     _finish(folder, name)
     with atomic_path(model_pending) as temporary:
-        keras.saving.save_model(model, temporary, include_optimizer=False)
+        keras.saving.save_model(bare, temporary)
         _deflate(temporary)
         if temporary.stat().st_size > MAX_BYTES:
             raise SVHNError(
                 f"{name}: {temporary.stat().st_size:,} bytes are over the limit of 100 MB; use fewer parameters"
             )
-    stored = keras.saving.load_model(model_pending)
-    record = {
-        "name": name,
-        "format": FORMAT,
-        "sha256": sha256(model_pending),
-        "bytes": model_pending.stat().st_size,
-        "parameters": stored.count_params(),
-        **make_record(stored),
-    }
+    try:
+        stored = keras.saving.load_model(model_pending)
+        record = {
+            "name": name,
+            "format": FORMAT,
+            "sha256": sha256(model_pending),
+            "bytes": model_pending.stat().st_size,
+            "parameters": stored.count_params(),
+            **make_record(stored),
+        }
+    except BaseException:
+        model_pending.unlink()
+        raise
     # From here on the pair is whole under its pending names; whoever comes next can finish the move.
     write_json(record_pending, record)
     _finish(folder, name)
@@ -90,10 +97,8 @@ def load_model(folder: str | Path, name: str) -> tuple[keras.Model, dict[str, An
     try:
         model = keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # Keras raises whatever its layers raise.
-        reason = str(error).strip().splitlines()
-        raise SVHNError(
-            f"{path} cannot be loaded by Keras {keras.__version__} ({reason[0] if reason else error!r}); {remedy}"
-        ) from error
+        reason = one_line(error)
+        raise SVHNError(f"{path} cannot be loaded by Keras {keras.__version__} ({reason}); {remedy}") from error
     return model, record
 
 
@@ -144,9 +149,14 @@ def _finish(folder: str | Path, name: str) -> None:
     model_pending, record_pending = _pending(folder, name)
     if not record_pending.exists():
         return
-    if model_pending.exists():
-        model_pending.replace(model_path(folder, name))
-    record_pending.replace(record_path(folder, name))
+    try:
+        # Another process may be finishing the same store: then the file is already where it belongs.
+        with suppress(FileNotFoundError):
+            model_pending.replace(model_path(folder, name))
+        with suppress(FileNotFoundError):
+            record_pending.replace(record_path(folder, name))
+    except OSError as error:
+        raise SVHNError(f"cannot finish storing {name} in {folder}: {error.strerror}; change its rights") from error
 
 
 def _round_to_bfloat16(weight: np.ndarray) -> np.ndarray:
@@ -159,5 +169,4 @@ def _deflate(path: Path) -> None:
         members = [(info.filename, archive.read(info)) for info in archive.infolist()]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for filename, content in members:
-            # A fixed date: the same weights give the same bytes.
-            archive.writestr(zipfile.ZipInfo(filename), content, zipfile.ZIP_DEFLATED, 9)
+            archive.writestr(filename, content)

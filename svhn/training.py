@@ -1,8 +1,11 @@
 """A training that may be killed: it goes on from its last finished epoch."""
 
+import hashlib
 import json
 import sys
+import time
 import zipfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +13,107 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from svhn.batches import Augmented, Batches, Images, model_input
+from svhn.batches import Augmented, Batches, Images, model_input, unaltered
 from svhn.files import atomic_path
 from svhn.stored import CURVES
 
 _STATE = "training.json"
+_VALIDATION_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train: `epochs` of `steps_per_epoch` batches of `batch_size`, in the order that `seed` gives."""
+
+    epochs: int
+    batch_size: int
+    steps_per_epoch: int
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training.
+
+    Attributes:
+        model: After its last epoch.
+        learning_curves: `loss`, `accuracy`, `val_loss`, `val_accuracy`, one value an epoch.
+        recipe: How it was trained, in JSON's types.
+        seconds: Of training, those before an interruption included.
+        checkpoint: The file that the training went on from if it were killed now.
+    """
+
+    model: keras.Model
+    learning_curves: dict[str, list[float]]
+    recipe: dict[str, Any]
+    seconds: float
+    checkpoint: Path
+
+
+def fit(
+    name: str,
+    model: keras.Model,
+    train: Augmented,
+    validation: tuple[Images, np.ndarray],
+    schedule: Schedule,
+    folder: Path,
+    provenance: dict[str, Any] | None,
+    verbose: int = 1,
+) -> Trained:
+    """Trains a compiled model, or goes on where a killed run with the same recipe on the same digits stopped.
+
+    Args:
+        name: For the checkpoint's file and the progress bar.
+        model: As its builder returns it, compiled with the metric `accuracy`.
+        train: Training digits.
+        validation: Images and labels measured after each epoch.
+        schedule: How long.
+        folder: Where the checkpoint is kept.
+        provenance: Of the digits.
+        verbose: 0 for no progress bar.
+    """
+    recipe = _recipe(model, train, schedule)
+    network = hashlib.sha256(model.to_json().encode()).hexdigest()
+    plan = {"recipe": recipe, "data": provenance, "train": len(train.images), "network": network}
+    checkpoint = Checkpoint(Path(folder) / f"{name}.keras", plan)
+    model = checkpoint.resume() or model
+    done = len(checkpoint.curves["loss"])
+    batches = Batches(train, schedule.batch_size, schedule.steps_per_epoch, schedule.seed)
+    callbacks: list[keras.callbacks.Callback] = [_EpochOf(batches), checkpoint]
+    if verbose:
+        callbacks.append(Progress(name, done, schedule))
+    images, labels = validation
+    model.fit(
+        batches,
+        validation_data=(model_input(images[:]), labels),
+        validation_batch_size=_VALIDATION_BATCH,
+        epochs=schedule.epochs,
+        initial_epoch=done,
+        verbose=0,
+        callbacks=callbacks,
+    )
+    return Trained(model, checkpoint.curves, recipe, checkpoint.seconds, checkpoint.path)
+
+
+class _EpochOf(keras.callbacks.Callback):
+    """Tells the batches which epoch it is: Keras counts epochs from the one resumed, but asks for batches by number."""
+
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.batches.epoch = epoch
 
 
 class Progress(keras.callbacks.Callback):
     """One bar for a whole training: batches done, time left, and the last epoch's accuracies."""
 
-    def __init__(self, name: str, first: int, epochs: int, steps: int) -> None:
+    def __init__(self, name: str, done: int, schedule: Schedule) -> None:
         super().__init__()
+        steps = schedule.steps_per_epoch
         self.bar = tqdm(
-            total=epochs * steps, initial=first * steps, desc=name, unit="batch", mininterval=1, file=sys.stderr
+            total=schedule.epochs * steps, initial=done * steps, desc=name, unit="batch", mininterval=1, file=sys.stderr
         )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -47,7 +137,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         path: The file, `.keras`.
-        plan: What is being trained on what; a checkpoint of another plan is not resumed.
+        plan: What is being trained on what, in JSON's types; a checkpoint of another plan is not resumed.
     """
 
     def __init__(self, path: Path, plan: dict[str, Any]) -> None:
@@ -55,78 +145,47 @@ class Checkpoint(keras.callbacks.Callback):
         self.path = path
         self.plan = plan
         self.curves: dict[str, list[float]] = {key: [] for key in CURVES}
+        self.seconds = 0.0
+        self._since = time.monotonic()
 
     def resume(self) -> keras.Model | None:
-        """The model of the last finished epoch of this very plan, None where there is none."""
+        """The model after the last finished epoch of this very plan, None where there is none."""
         try:
             with zipfile.ZipFile(self.path) as archive:
                 state = json.loads(archive.read(_STATE))
             if state["plan"] != self.plan:
                 return None
             model = keras.saving.load_model(self.path)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            self.curves, self.seconds = state["curves"], state["seconds"]
+            return model
+        except Exception:  # Keras and zipfile raise whatever they run into.
             # A checkpoint only saves time: from a damaged one nothing is resumed, and nothing is lost.
             return None
-        self.curves = state["curves"]
-        return model
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock."""
+        self._since = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Stores the state after one more epoch."""
         for key in CURVES:
             self.curves[key].append(round(float((logs or {})[key]), 6))
+        now = time.monotonic()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        state = {"plan": self.plan, "curves": self.curves, "seconds": self.seconds}
         with atomic_path(self.path) as temporary:
             keras.saving.save_model(self.model, temporary)
             with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(_STATE, json.dumps({"plan": self.plan, "curves": self.curves}))
+                archive.writestr(_STATE, json.dumps(state))
 
 
-def fit(
-    model: keras.Model,
-    name: str,
-    train: Augmented,
-    validation: tuple[Images, np.ndarray],
-    checkpoint: Checkpoint,
-    epochs: int,
-    batch_size: int,
-    steps: int | None,
-    seed: int,
-    verbose: int,
-) -> tuple[keras.Model, dict[str, list[float]]]:
-    """Trains a compiled model for a number of epochs, or goes on where a killed run of the same plan stopped.
-
-    Args:
-        model: As its builder returns it, compiled with the metric `accuracy`.
-        name: For the progress bar.
-        train: Training digits.
-        validation: Images and labels measured after each epoch.
-        checkpoint: Where the state is kept.
-        epochs: In all.
-        batch_size: Digits a batch.
-        steps: Batches an epoch, None for one pass.
-        seed: Of order and augmentation.
-        verbose: 0 for no progress bar.
-
-    Returns:
-        The trained model and its four learning curves.
-    """
-    model = checkpoint.resume() or model
-    done = len(checkpoint.curves["loss"])
-    batches = Batches(train, batch_size, steps, seed, epoch=done)
-    if keras.backend.backend() == "tensorflow":
-        # XLA on a CPU trains these networks several times slower than TensorFlow's own kernels.
-        import tensorflow
-
-        model.jit_compile = bool(tensorflow.config.list_physical_devices("GPU"))
-    images, labels = validation
-    model.fit(
-        batches,
-        validation_data=(model_input(images[:]), labels),
-        validation_batch_size=128,
-        epochs=epochs,
-        initial_epoch=done,
-        verbose=0,
-        callbacks=[checkpoint, *([Progress(name, done, epochs, batches.steps)] if verbose else [])],
-    )
-    return model, checkpoint.curves
+def _recipe(model: keras.Model, train: Augmented, schedule: Schedule) -> dict[str, Any]:
+    serialize = keras.saving.serialize_keras_object
+    recipe = {
+        **asdict(schedule),
+        "augmentation": None if train.augment is unaltered else train.augment.__name__,
+        "optimizer": serialize(model.optimizer),
+        "loss": model.loss if isinstance(model.loss, str) else serialize(model.loss),
+        "initial_weights": getattr(model, "initial_weights", "random"),
+    }
+    return json.loads(json.dumps(recipe, default=float))  # NumPy's numbers become plain ones.

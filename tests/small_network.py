@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from svhn.batches import Batches
 from svhn.drawing import draw
 from svhn.evaluation import run_evaluation
 from svhn.protocol import split_digits
@@ -49,6 +50,15 @@ def arm(where: str) -> None:
                 die()
 
         Checkpoint.on_epoch_end = on_epoch_end
+    elif where == "watched":
+        shown = Batches.__getitem__
+
+        def watched(self, index):
+            batch = shown(self, index)
+            print("shown", self.epoch, index, batch[1].tolist(), flush=True)
+            return batch
+
+        Batches.__getitem__ = watched
     elif where.startswith("move"):
         replace, left = Path.replace, [int(where[4:])]
 
@@ -64,6 +74,7 @@ def arm(where: str) -> None:
 
 if __name__ == "__main__":
     folder, units, where = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    folder.mkdir(exist_ok=True)
     digits, data = evaluation_split()
     arm(where)
     model = run_evaluation(

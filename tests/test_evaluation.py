@@ -7,8 +7,9 @@ import pytest
 from small_network import build, evaluation_split
 
 from svhn.batches import Augmented, Preprocessed
+from svhn.comparison import run_comparison
 from svhn.errors import SVHNError
-from svhn.evaluation import accuracy, run_comparison, run_evaluation
+from svhn.evaluation import accuracy, run_evaluation
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,7 @@ def test_the_record_says_what_was_done(trained, digits):
         "test": 60,
     }
     assert record["recipe"]["epochs"] == 3 and record["recipe"]["optimizer"]["class_name"] == "Adam"
+    assert record["bytes"] < 2.5 * record["parameters"]  # no optimizer's state
     assert record["backend"] and record["versions"]["keras"] and record["seconds"] > 0
 
 

@@ -40,7 +40,7 @@ def test_whole_data_set_has_the_specified_parts():
 
 def test_no_digit_is_in_two_parts():
     split = split_digits(numbered(1000))
-    rows = [X[:, 0, 0, 0].astype(int) + 256 * X[:, 0, 0, 1] for X in (split.X_train, split.X_val, split.X_test)]
+    rows = [X[:, 0, 0, :2].astype(int) @ (1, 256) for X in (split.X_train, split.X_val, split.X_test)]
     assert sorted(np.concatenate(rows)) == list(range(1000))
 
 

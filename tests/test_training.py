@@ -60,6 +60,18 @@ def test_a_killed_training_goes_on_from_its_last_epoch(finished, tmp_path):
     assert not (tmp_path / "checkpoints/model_small.keras").exists()
 
 
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_resumed_training_shows_the_digits_that_were_next(tmp_path, backend):
+    def shown(process):
+        lines = [line for line in process.stdout.splitlines() if line.startswith("shown 2")]
+        return sorted(set(lines))
+
+    whole = train(tmp_path / "whole", where="watched", backend=backend)
+    assert train(tmp_path / "killed", where="epoch", backend=backend).returncode == -signal.SIGKILL
+    resumed = train(tmp_path / "killed", where="watched", backend=backend)
+    assert len(shown(whole)) == 6 and shown(whole) == shown(resumed)
+
+
 def test_a_checkpoint_of_another_network_is_not_resumed(tmp_path):
     assert train(tmp_path, units=16, where="epoch").returncode == -signal.SIGKILL
     assert train(tmp_path, units=8).returncode == 0

@@ -1,0 +1,76 @@
+"""Variants of one network under the same conditions: what a technique is worth."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import pandas as pd
+
+from svhn.errors import SVHNError
+from svhn.evaluation import build_and_fit, digits_of, one_pass, unpack
+from svhn.files import write_json
+from svhn.protocol import Split
+from svhn.training import Schedule
+
+
+def run_comparison(
+    name: str,
+    builders: dict[str, Callable[[], keras.Model]],
+    data: tuple,
+    base_dir: str | Path,
+    train: bool = True,
+    epochs: int = 3,
+    batch_size: int = 32,
+    split: Split | None = None,
+) -> pd.DataFrame:
+    """Trains variants of a network, keeps their curves but not their weights, and prints how they ended.
+
+    Args:
+        name: Of the stored comparison, `NAME.json` in `base_dir`.
+        builders: A builder a variant, under the name that the table is to show.
+        data: `(X_train, X_val, y_train, y_val)`.
+        base_dir: The folder of the stored models.
+        train: Whether to train; otherwise the stored comparison is loaded.
+        epochs: Passes, the same for all.
+        batch_size: Digits a batch.
+        split: Where the data come from.
+
+    Returns:
+        One row a variant: training and validation accuracy after the last epoch.
+
+    Raises:
+        SVHNError: There is no stored comparison to load, or it is damaged.
+    """
+    path = Path(base_dir) / f"{name}.json"
+    if train:
+        training, X_val, y_val = unpack(name, data)
+        schedule = Schedule(epochs, batch_size, one_pass(training, batch_size))
+        # Each keeps its own checkpoint until all are done, so that a killed comparison repeats no finished variant.
+        trained = {
+            variant: build_and_fit(f"{name}, {variant}", build, (training, X_val, y_val), base_dir, schedule, split)
+            for variant, build in builders.items()
+        }
+        provenance = split.provenance if split else None
+        variants = {variant: result.learning_curves for variant, result in trained.items()}
+        write_json(path, {"name": name, "data": provenance, "epochs": epochs, "variants": variants})
+        for result in trained.values():
+            result.checkpoint.unlink(missing_ok=True)
+    return _show(name, path)
+
+
+def _show(name: str, path: Path) -> pd.DataFrame:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        rows = {
+            variant: {"training": curves["accuracy"][-1], "validation": curves["val_accuracy"][-1]}
+            for variant, curves in stored["variants"].items()
+        }
+        print(f"Accuracy after {stored['epochs']} epochs{digits_of(stored)}")
+    except FileNotFoundError:
+        raise SVHNError(f"{path} is missing; train it: make train MODEL={name}") from None
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise SVHNError(f"{path} is damaged ({error}); train it again (make train MODEL={name})") from error
+    table = pd.DataFrame(rows).T
+    print(table.to_string(float_format="{:.2%}".format))
+    return table
