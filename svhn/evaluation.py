@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -167,7 +166,6 @@ def _report(model: keras.Model, record: dict[str, Any]) -> None:
     shares = [f"{part} {share:.2%}" + (f" of {data[part]:,}" if data else "") for part, share in measured.items()]
     print(f"Accuracy of the stored file: {', '.join(shares)}{digits_of(record)}")
     plot_learning_curves(record)
-    plt.show()
 
 
 def _shout(text: str, verbose: int) -> None:

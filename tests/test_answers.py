@@ -20,6 +20,8 @@ ANSWERS = {
 }
 
 
+# A number before a per cent sign, or in a row of numbers that ends with one: "92.3 and 91.1 %".
+PERCENTAGE = r"(\d+(?:\.\d+)?)(?=(?:(?:, | and | to )\d+(?:\.\d+)?)* ?(?:%|per ?cent))"
 # Whose figures each answer may cite.
 SOURCES = {
     "1_1": ["model_1_1"],
