@@ -50,7 +50,7 @@ def store_model(
     Raises:
         SVHNError: The file would be over 100 MB, or cannot be written.
     """
-    # A copy that was never compiled: Keras stores a compiled model's optimizer state, twice the size of its weights.
+    # A copy whose optimizer never took a step: Keras would store its state, twice the size of the weights.
     bare = keras.models.clone_model(model)
     bare.set_weights([_round_to_bfloat16(weight) for weight in model.get_weights()])
     model_pending, record_pending = _pending(folder, name)
@@ -164,9 +164,16 @@ def _round_to_bfloat16(weight: np.ndarray) -> np.ndarray:
 
 
 def _deflate(path: Path) -> None:
-    """Compresses the archive that Keras wrote; Keras itself only stores."""
+    """Compresses the archive that Keras wrote, and takes out how the model was compiled.
+
+    Keras itself only stores. And it names optimizers by backend: a network compiled under PyTorch would not load
+    where only TensorFlow is. What the optimizer was is in the record.
+    """
     with zipfile.ZipFile(path) as archive:
-        members = [(info.filename, archive.read(info)) for info in archive.infolist()]
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    config = json.loads(members["config.json"])
+    config.pop("compile_config", None)
+    members["config.json"] = json.dumps(config).encode()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for filename, content in members:
+        for filename, content in members.items():
             archive.writestr(filename, content)

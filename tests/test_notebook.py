@@ -109,7 +109,7 @@ def test_every_code_cell_has_a_place(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             assert {"parameters", "definitions", "data", "run", "answer"} & set(cell.metadata.tags), cell.source
-    assert trainable_names(NOTEBOOK) == [*STORED[:3], "comparison_1_3", *STORED[3:], "comparison_4_1"]
+    assert trainable_names(NOTEBOOK) == [*STORED[:3], "comparison_1_3", *STORED[3:]]
     assert len(tagged_cells(notebook, "answer")) == 10
 
 

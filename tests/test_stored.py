@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 
 import keras
 import ml_dtypes
@@ -32,6 +33,17 @@ def test_plain_keras_reads_what_was_stored(stored):
     for weight in model.get_weights():
         assert weight.dtype == np.float32
         np.testing.assert_array_equal(weight, weight.astype(ml_dtypes.bfloat16).astype(np.float32))
+
+
+def test_how_a_model_was_compiled_stays_out_of_the_file(tmp_path):
+    model = network()
+    model.compile(optimizer="adamw", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(np.zeros((4, 32, 32, 1)), np.zeros(4), verbose=0)
+    record = store_model(tmp_path, "model_x", model, lambda model: CURVES_OF_TWO)
+    assert record["bytes"] / record["parameters"] < 2
+    with zipfile.ZipFile(model_path(tmp_path, "model_x")) as archive:
+        assert b"adamw" not in archive.read("config.json").lower()
+    assert not load_model(tmp_path, "model_x")[0].compiled
 
 
 def test_a_file_takes_less_than_two_bytes_a_parameter(stored):
