@@ -130,9 +130,12 @@ def predict(model: keras.Model, images: Images) -> np.ndarray:
     Returns:
         float32 array (n, 10); column d belongs to digit d.
     """
-    outputs = [
+    outputs = []
+    for start in range(0, len(images), PREDICTION_BATCH):
+        batch = model_input(images[start : start + PREDICTION_BATCH])
+        missing = min(PREDICTION_BATCH, len(images)) - len(batch)
+        # One shape for all batches, so that no backend compiles the network anew for the last one.
+        full = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
         # predict_on_batch, not predict: no progress bar and no new input pipeline per call.
-        np.asarray(model.predict_on_batch(model_input(images[start : start + PREDICTION_BATCH])))
-        for start in range(0, len(images), PREDICTION_BATCH)
-    ]
+        outputs.append(np.asarray(model.predict_on_batch(full))[: len(batch)])
     return np.concatenate(outputs).astype(np.float32)

@@ -20,7 +20,7 @@ def activations(model: keras.Model, image: np.ndarray, layer_names: Sequence[str
         One float32 array (height, width, channels) a convolution.
     """
     outputs = [model.get_layer(name).output for name in layer_names]
-    values = keras.Model(model.input, outputs)(image[np.newaxis], training=False)
+    values = keras.Model(model.inputs[0], outputs)(image[np.newaxis], training=False)
     return [keras.ops.convert_to_numpy(value)[0] for value in values]
 
 
@@ -41,7 +41,7 @@ def class_activation_map(model: keras.Model, image: np.ndarray, layer_name: str,
     """
     layer = model.get_layer(layer_name)
     tail = model.layers[model.layers.index(layer) + 1 :]
-    features = keras.Model(model.input, layer.output)(image[np.newaxis], training=False)
+    features = keras.Model(model.inputs[0], layer.output)(image[np.newaxis], training=False)
 
     def score(x: Any) -> Any:
         for step in tail[:-1]:

@@ -43,7 +43,9 @@ def vgg16_base() -> tuple[keras.Model, str]:
 
 
 def _build(weights: str | None) -> keras.Model:
-    return keras.applications.VGG16(weights=weights, include_top=False, input_shape=IMAGE_SHAPE)
+    return keras.applications.VGG16(
+        weights=weights, include_top=False, input_tensor=keras.Input(IMAGE_SHAPE, name="input")
+    )
 
 
 def _start_at_random(base: keras.Model) -> None:

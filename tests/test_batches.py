@@ -1,8 +1,19 @@
 """From stored images to what a model sees."""
 
+from typing import ClassVar
+
 import numpy as np
 
-from svhn.batches import Augmented, Batches, Preprocessed, model_input, preprocess_like, preprocessing_name, unaltered
+from svhn.batches import (
+    Augmented,
+    Batches,
+    Preprocessed,
+    model_input,
+    predict,
+    preprocess_like,
+    preprocessing_name,
+    unaltered,
+)
 
 
 def halved(images):
@@ -69,3 +80,19 @@ def test_augmentation_differs_from_pass_to_pass():
     before = np.sort(batches[0][0][:, 0, 0, 0])
     batches.epoch += 1
     assert not np.allclose(before, np.sort(batches[0][0][:, 0, 0, 0]))
+
+
+def test_prediction_gives_one_row_an_image(monkeypatch):
+    class Echo:
+        """A model that puts out each image's first pixel, and remembers what it was given."""
+
+        shapes: ClassVar = []
+
+        def predict_on_batch(self, batch):
+            self.shapes.append(batch.shape)
+            return np.repeat(batch[:, 0, 0, :1], 10, axis=1)
+
+    monkeypatch.setattr("svhn.batches.PREDICTION_BATCH", 4)
+    probabilities = predict(Echo(), images(10))
+    np.testing.assert_allclose(probabilities[:, 3] * 255, np.arange(10), atol=1e-4)
+    assert set(Echo.shapes) == {(4, 32, 32, 3)}
