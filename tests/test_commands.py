@@ -73,6 +73,22 @@ def test_run_and_train_name_bad_data_before_they_start(command, tmp_path, source
     assert_one_clear_line(command("train", "--model", "model_1_1", "--data", source), word)
 
 
+def test_an_unreachable_openml_is_one_line(command, tmp_path):
+    process = command(
+        "run", "--data", "openml", "--out", tmp_path / "output", OPENML_SERVER="http://127.0.0.1:9/api/v1/xml"
+    )
+    assert_one_clear_line(process, "127.0.0.1:9", "drawn")
+    assert not (tmp_path / "output").exists()
+
+
+def test_the_variable_chooses_the_digits(command, tmp_path):
+    assert_one_clear_line(command("run", "--out", tmp_path / "output", SVHN_DATA="elsewhere.npz"), "elsewhere.npz")
+
+
+def test_a_run_never_overwrites_the_notebook(command):
+    assert_one_clear_line(command("run", "--out", "."), "another folder")
+
+
 def test_train_names_the_models_there_are(command):
     assert_one_clear_line(command("train", "--model", "model_0_0"), "model_0_0", "model_2_1")
 
