@@ -14,7 +14,7 @@ from svhn.stored import load_record, stored_names
 
 RESULTS = "results.json"
 FIGURES_MIME = "application/vnd.svhn.figures+json"
-_TABLE = re.compile(r"(<!-- results -->\n).*?(\n<!-- /results -->)", re.S)
+_TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
 # Best validation accuracy of the reference hand-in, trained on 63,544 real digits; in per cent.
 REFERENCE = {
     "model_1_1": 84.5,
@@ -67,7 +67,7 @@ def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -
         )
     write_json(models / RESULTS, figures)
     table = results_table(models, figures)
-    write_text(readme, _TABLE.sub(lambda place: place[1] + table + place[2], text))
+    write_text(readme, _TABLE.sub(lambda place: f"{place[1]}{table}\n{place[2]}", text))
 
 
 def results_table(models: Path, figures: dict[str, Any]) -> str:
