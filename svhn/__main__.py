@@ -66,14 +66,11 @@ def _report(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     os.environ.setdefault("MPLBACKEND", "agg")  # The curves are stored; no window is to open for each model.
-    from svhn.notebook import load_definitions, trainable_names
+    from svhn.execution import train_models
+    from svhn.notebook import trainable_names
 
-    known = trainable_names()
-    unknown = [name for name in options.model if name not in known]
-    if unknown:
-        raise SVHNError(f"there is no model {', '.join(unknown)} to train; the notebook defines {', '.join(known)}")
-    _check_data()
-    load_definitions(None, "data", *(options.model or known), stop_training=False)
+    names = trainable_names(chosen=options.model)
+    train_models(names, _check_data())
 
 
 def _publish(options: argparse.Namespace) -> None:

@@ -11,12 +11,12 @@ import pandas as pd
 from svhn.batches import Augmented, Images, predict, preprocess_like, preprocessing_name, unaltered
 from svhn.errors import SVHNError
 from svhn.figures import plot_learning_curves
+from svhn.files import CHECKPOINTS
 from svhn.protocol import Split
 from svhn.stored import load_model, store_model
 from svhn.training import Schedule, Trained, fit
 from svhn.versions import versions
 
-CHECKPOINTS = "checkpoints"
 _RED, _PLAIN = "\033[91m", "\033[0m"
 
 

@@ -1,20 +1,23 @@
 """Runs the notebook top to bottom and keeps what came of it."""
 
 import base64
+import json
 import os
 import re
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from tqdm import tqdm
 
+from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
-from svhn.files import atomic_path, write_text
-from svhn.notebook import NOTEBOOK, read_notebook
+from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
+from svhn.notebook import NOTEBOOK, load_definitions, read_notebook
 
 OUTPUT = Path("output")
 CELL_SECONDS = 3600
@@ -72,6 +75,36 @@ def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbfo
         # When each cell ran is of no use to a reader, and would make every execution differ from the last.
         cell.metadata.pop("execution", None)
     return notebook
+
+
+def train_models(names: list[str], digits: Digits, path: Path = NOTEBOOK, folder: Path = Path("models")) -> None:
+    """Trains what the notebook's `run` cells of these names train; killed, it goes on after the last it finished.
+
+    Args:
+        names: Of models and comparisons, as `trainable_names` gives them, in order.
+        digits: What the notebook will train on.
+        path: Of the notebook.
+        folder: Where the notebook stores its models.
+    """
+    note = folder / CHECKPOINTS / "training.json"
+    plan = {"names": names, "digits": digits.fingerprint}
+    finished = _finished(note, plan)
+    if finished:
+        print(f"finished before: {', '.join(finished)}; to train them anew, delete {note}")
+    for name in [name for name in names if name not in finished]:
+        load_definitions(path, "data", name, stop_training=False)
+        finished.append(name)
+        write_json(note, {**plan, "finished": finished})
+    note.unlink(missing_ok=True)
+
+
+def _finished(note: Path, plan: dict[str, Any]) -> list[str]:
+    """What a killed training of the same plan had finished; nothing where its note is missing or damaged."""
+    try:
+        content = json.loads(note.read_text(encoding="utf-8"))
+        return [str(name) for name in content.pop("finished") if content == plan]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:

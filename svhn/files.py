@@ -1,15 +1,23 @@
 """Files that are either there whole or not there at all."""
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from svhn.errors import SVHNError
+
+# The folder, beside what is being made, of what an interrupted work goes on from; ignored by git.
+CHECKPOINTS = "checkpoints"
+_ABANDONED_SECONDS = 3600
 
 
 @contextmanager
@@ -30,6 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent, f".{glob.escape(path.stem)}-????????.tmp{path.suffix}")
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
         os.close(handle)
     except OSError as error:
@@ -50,6 +59,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Removes what killed runs left of temporary files and folders; a run that lives has written within the hour."""
+    for left in folder.glob(pattern):
+        with contextlib.suppress(OSError):  # gone meanwhile, or not ours to remove
+            if time.time() - max(path.stat().st_mtime for path in (left, *left.rglob("*"))) < _ABANDONED_SECONDS:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

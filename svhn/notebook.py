@@ -1,6 +1,7 @@
 """The notebook as a source of definitions: whoever needs an answer outside it gets it here."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,17 @@ def chosen_source(path: Path = NOTEBOOK) -> str | None:
     return os.environ.get(SOURCE_VARIABLE) or namespace.get("data")
 
 
-def trainable_names(path: Path = NOTEBOOK) -> list[str]:
-    """The names of the models and comparisons that the notebook trains, in its order."""
+def trainable_names(path: Path = NOTEBOOK, chosen: Sequence[str] = ()) -> list[str]:
+    """The names of the models and comparisons that the notebook trains, in its order; of `chosen` only, if any.
+
+    Raises:
+        SVHNError: One that is chosen is not among them.
+    """
     tags = [tag for cell in tagged_cells(read_notebook(path), "run") for tag in cell.metadata.tags]
-    return [tag for tag in tags if tag.startswith(("model_", "comparison_"))]
+    known = [tag for tag in tags if tag.startswith(("model_", "comparison_"))]
+    if unknown := [name for name in chosen if name not in known]:
+        raise SVHNError(f"there is no model {', '.join(unknown)} to train; the notebook defines {', '.join(known)}")
+    return [name for name in known if name in chosen or not chosen]
 
 
 def load_definitions(path: Path | None = None, *extra_tags: str, **parameters: Any) -> dict[str, Any]:

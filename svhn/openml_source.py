@@ -14,7 +14,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,7 +24,7 @@ from tqdm import tqdm
 
 from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
-from svhn.files import atomic_path, sha256, write_json
+from svhn.files import atomic_path, sha256, sweep, write_json
 from svhn.openml_rows import REMEDY, Block, blocks, digits_of_classes
 
 # openml takes seconds to import and is needed for the first load only, so the functions import it.
@@ -36,7 +35,6 @@ DATASET_ID = 41081
 NAME = f"OpenML {DATASET_ID}"
 CACHE_NAME = f"openml-{DATASET_ID}"
 TIMEOUT_SECONDS = 60
-ABANDONED_SECONDS = 3600
 
 
 def load_openml(folder: Path) -> Digits:
@@ -144,7 +142,6 @@ def _download_arff(url: str, md5: str | None, path: Path) -> Path:
             if md5 is None or hashlib.file_digest(file, "md5").hexdigest() == md5:
                 return path
     digest = hashlib.md5(usedforsecurity=False)
-    _sweep(path.parent, f".{path.stem}-*")
     with atomic_path(path) as temporary:
         with temporary.open("wb") as file:
             for chunk in _download(url):
@@ -199,7 +196,7 @@ def _convert(source: Path, cache: Path, target: str, nominal: list[str] | None, 
     """Writes the data file's rows as `cache`/images.npy, labels.npy and meta.json, all of them or none."""
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(cache.parent, f".{cache.name}-*")
+        sweep(cache.parent, f".{cache.name}-????????")
         with tempfile.TemporaryDirectory(prefix=f".{cache.name}-", dir=cache.parent) as scratch:
             fresh = Path(scratch) / cache.name
             fresh.mkdir()
@@ -218,18 +215,6 @@ def _convert(source: Path, cache: Path, target: str, nominal: list[str] | None, 
         raise SVHNError(
             f"cannot write {cache}: {error.strerror or error}; free some space or change its rights"
         ) from error
-
-
-def _sweep(folder: Path, pattern: str) -> None:
-    """Removes the temporary files and folders of killed runs; a run that lives has written within the hour."""
-    for left in folder.glob(pattern):
-        with contextlib.suppress(OSError):  # gone meanwhile, or not ours to remove
-            if time.time() - max(path.stat().st_mtime for path in (left, *left.rglob("*"))) < ABANDONED_SECONDS:
-                continue
-            if left.is_dir():
-                shutil.rmtree(left)
-            else:
-                left.unlink()
 
 
 def _write_images(path: Path, stream: Iterator[Block], rows: int | None) -> tuple[list[str], "hashlib._Hash"]:

@@ -1,0 +1,75 @@
+"""Training from the notebook: which cells run, and what a killed training of several repeats."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from svhn.errors import SVHNError
+from svhn.notebook import trainable_names
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from svhn.drawing import draw
+from svhn.execution import train_models
+from svhn.notebook import trainable_names
+
+notebook = Path("n.ipynb")
+train_models(trainable_names(notebook, sys.argv[2:]), draw(3, int(sys.argv[1])), notebook)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A notebook of three "models"; training one appends its name to `trained`, and the second dies if told to."""
+    cells = [nbformat.v4.new_code_cell("stop_training = True", metadata={"tags": ["parameters"]})]
+    for name in ("model_1", "model_2", "comparison_2"):
+        source = f"""
+import os, signal
+from pathlib import Path
+if Path("deadly").exists() and {name!r} == "model_2":
+    os.kill(os.getpid(), signal.SIGKILL)
+if not stop_training:
+    Path("trained").open("a").write({name!r} + " ")
+"""
+        cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": ["run", name]}))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
+    return tmp_path
+
+
+def train(folder, *names, seed=1):
+    """What a training in a process of its own trained."""
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(seed), *names],
+        cwd=folder, env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""}, capture_output=True, timeout=120,
+    )  # fmt: skip
+    trained = folder / "trained"
+    names = trained.read_text().split() if trained.exists() else []
+    trained.unlink(missing_ok=True)
+    return names
+
+
+def test_a_killed_training_of_all_goes_on_after_the_last_that_was_finished(folder):
+    (folder / "deadly").touch()
+    assert train(folder) == ["model_1"]
+    (folder / "deadly").unlink()
+    assert train(folder) == ["model_2", "comparison_2"]
+    assert train(folder) == ["model_1", "model_2", "comparison_2"]
+
+
+def test_other_digits_or_models_are_another_training(folder):
+    (folder / "deadly").touch()
+    train(folder)
+    assert train(folder, seed=2) == ["model_1"]
+    assert train(folder, "model_1") == ["model_1"]
+    (folder / "models/checkpoints/training.json").write_text("{")
+    assert train(folder) == ["model_1"]
+
+
+def test_models_are_trained_in_the_notebook_s_order(folder):
+    assert trainable_names(folder / "n.ipynb", ["comparison_2", "model_1"]) == ["model_1", "comparison_2"]
+    with pytest.raises(SVHNError, match="no model model_3"):
+        trainable_names(folder / "n.ipynb", ["model_3"])

@@ -1,0 +1,48 @@
+"""Files that are there whole or not at all."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from svhn.errors import SVHNError
+from svhn.files import atomic_path, write_text
+
+
+def test_an_exception_leaves_the_former_file_and_nothing_else(tmp_path):
+    write_text(tmp_path / "a.txt", "former")
+    with pytest.raises(KeyError), atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    assert (tmp_path / "a.txt").read_text() == "former"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_kill_leaves_the_former_file_and_what_it_left_goes_with_a_later_write(tmp_path):
+    write_text(tmp_path / "a.txt", "former")
+    script = f"""
+import os, signal
+from pathlib import Path
+from svhn.files import atomic_path
+with atomic_path(Path({str(tmp_path / "a.txt")!r})) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", script], timeout=60)
+    assert (tmp_path / "a.txt").read_text() == "former"
+    left = next(path for path in tmp_path.iterdir() if path.name != "a.txt")
+    write_text(tmp_path / "a.txt", "second")
+    assert left.exists()  # It might belong to a run that lives.
+    os.utime(left, (time.time() - 7200,) * 2)
+    write_text(tmp_path / "b.txt", "another file's leftovers stay")
+    assert left.exists()
+    write_text(tmp_path / "a.txt", "third")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.txt"]
+
+
+def test_an_unwritable_place_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SVHNError, match="choose a folder you may write to"):
+        write_text(tmp_path / "file" / "a.txt", "")
