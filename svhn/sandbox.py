@@ -29,8 +29,8 @@ _END_SECONDS = 5
 _MACHINE_RESERVE = 1 << 28  # A machine with fewer free bytes than this is about to kill processes on its own.
 _MOST_FILES = 200_000
 _REMEDY = (
-    "install bubblewrap 0.8 or newer and libseccomp (Debian, Ubuntu: apt install bubblewrap libseccomp2) and allow user "
-    "namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0)"
+    "install bubblewrap 0.8 or newer and libseccomp (Debian, Ubuntu: apt install bubblewrap libseccomp2) and allow "
+    "user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0)"
 )
 
 
@@ -131,7 +131,7 @@ def sandbox_problem() -> str | None:
 
 
 def inside_python() -> Path:
-    """This Python's path inside, where its environment keeps its real place."""
+    """The path inside of the Python that runs here; its environment keeps its real place."""
     return Path(sys.prefix).resolve() / "bin" / Path(sys.executable).name
 
 
@@ -198,7 +198,7 @@ def _python() -> dict[Path, Path]:
 
 
 def _harness() -> dict[Path, Path]:
-    """This package, where it can be imported and where a hand-in would have its own copy."""
+    """The package itself, where it can be imported and where a hand-in would have its own copy."""
     package = Path(__file__).resolve().parent
     return {HARNESS / "svhn": package, WORK / "svhn": package}
 
