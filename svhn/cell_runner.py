@@ -67,8 +67,9 @@ def training_off(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     No cell is added, so that outputs can be given back to the cells they belong to.
     """
     for cell in notebook.cells:
-        is_parameters = "parameters" in cell.metadata.get("tags", [])
-        if cell.cell_type == "code" and (is_parameters or re.search(r"^stop_training\b", cell.source, re.M)):
+        if cell.cell_type == "code" and (
+            "parameters" in cell.metadata.get("tags", []) or re.search(r"\bstop_training\b[^=\n]*=", cell.source)
+        ):
             cell.source += f"\n{TRAINING_OFF}"
     return notebook
 

@@ -14,7 +14,7 @@ import nbformat
 from svhn.cell_outputs import clean_output
 from svhn.cell_runner import HAND_IN
 from svhn.errors import SVHNError, one_line
-from svhn.execution import write_notebook
+from svhn.execution import is_startup_note, write_notebook
 from svhn.notebook import NOTEBOOK, read_notebook
 from svhn.sandbox import HARNESS, WORK, Confined, Limits, inside_python, run_confined, sandbox_problem
 from svhn.sources import SOURCE_VARIABLE, source_files
@@ -168,7 +168,9 @@ def _run(folder: Path, name: str, digits: tuple[str, dict[Path, Path]], limits: 
     }
     # A choice of the grader's, and no secret.
     environment |= {name: os.environ[name] for name in ("KERAS_BACKEND",) if name in os.environ}
-    code = f"import sys; sys.path.insert(0, {str(HARNESS)!r}); from svhn.cell_runner import main; main()"
+    # What checks a notebook's form would spend two seconds on the grammar of web addresses, did it find it.
+    skip = "sys.modules['rfc3987_syntax'] = None"
+    code = f"import sys; {skip}; sys.path.insert(0, {str(HARNESS)!r}); from svhn.cell_runner import main; main()"
     command = [inside_python(), "-I", "-c", code, name, str(limits.output // 2)]
     return run_confined(command, {HAND_IN: folder, **files}, environment, limits)
 
@@ -207,7 +209,8 @@ def _fill(notebook: nbformat.NotebookNode, events: list[dict[str, Any]]) -> int 
             cell, count = notebook.cells[event["cell"]], event.get("execution_count")
             cell.execution_count = count if type(count) is int else None
             kept = [cleaned for output in event["outputs"] if (cleaned := clean_output(output))]
-            cell.outputs = [nbformat.from_dict(output) for output in kept]
+            outputs = map(nbformat.from_dict, kept)
+            cell.outputs = [output for output in outputs if not is_startup_note(output)]
             running = None
     return running
 

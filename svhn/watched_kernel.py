@@ -10,11 +10,24 @@ import re
 import sys
 import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-_ALLOWED = ("/sandbox/", "/tmp/", "/dev/", "/proc/self/")
-_SYSTEM = ("/usr/", "/lib", "/bin/", "/sbin/", "/etc/", "/proc/", "/sys/", "/harness/", "/digits/", "/hand-in/")
+_ALLOWED = ("/sandbox/", "/dev/", "/proc/self/")
+_SYSTEM = (
+    "/tmp/",
+    "/usr/",
+    "/lib",
+    "/bin/",
+    "/sbin/",
+    "/etc/",
+    "/proc/",
+    "/sys/",
+    "/harness/",
+    "/digits/",
+    "/hand-in/",
+)
 _PYTHON = tuple({f"{os.path.realpath(folder)}/" for folder in (sys.prefix, sys.base_prefix)})
 _HARNESS = ("/sandbox/work/svhn/", "/harness/")
 _STANDARD_LIBRARY = f"{os.path.realpath(sysconfig.get_paths()['stdlib'])}/"
@@ -92,7 +105,8 @@ def _on_change(path: Any, *_: Any) -> None:
         return
     if path.startswith(_HARNESS):
         _report("harness", path)
-    elif not path.startswith(_ALLOWED):
+    # /tmp is the sandbox's own, and has none of the folders that lie in the machine's.
+    elif not path.startswith(_ALLOWED) and not (path.startswith("/tmp/") and Path(path).parent.is_dir()):
         _report("write", path)
 
 
@@ -120,6 +134,11 @@ def _on_program(program: Any, arguments: Any = None, *_: Any) -> None:
     if _by_notebook():
         words = arguments if isinstance(arguments, (list, tuple)) else [arguments or program]
         _report("run", " ".join(os.fsdecode(word) for word in words))
+
+
+def _on_shell() -> None:
+    if _by_notebook():
+        _report("run", "a line of shell commands")
 
 
 def _on_unpickle(module: str, name: str) -> None:
@@ -152,6 +171,7 @@ _HANDLERS: dict[str, Callable[..., None]] = {
     "os.kill": _on_kill,
     "os.system": _on_program,
     "os.exec": _on_program,
+    "os.forkpty": _on_shell,
     "os.posix_spawn": _on_program,
     "subprocess.Popen": _on_program,
     "pickle.find_class": _on_unpickle,
