@@ -1,5 +1,6 @@
 """Executes a hand-in's notebook in the sandbox, training off, and says in plain words what it was up to."""
 
+import filecmp
 import json
 import os
 import re
@@ -71,10 +72,14 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     started = time.monotonic()
     try:
         path = find_notebook(hand_in)
-        notebook = _without_outputs(read_notebook(path))
+        notebook = _bare(read_notebook(path))
         with tempfile.TemporaryDirectory(prefix="svhn-hand-in-") as folder:
-            stage(hand_in, Path(folder))
-            confined = _run(Path(folder), path.name, digits, limits or Limits())
+            staged = Path(folder)
+            stage(hand_in, staged)
+            write_notebook(notebook, staged / path.name)
+            (staged / path.name).chmod(0o644)
+            findings = foreign_harness(staged)
+            confined = _run(staged, path.name, digits, limits or Limits())
     except SVHNError as error:
         if problem := sandbox_problem():
             raise SVHNError(problem) from error
@@ -83,7 +88,7 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     running = _fill(notebook, events)
     end = next((str(event["end"]) for event in reversed(events) if "end" in event), None)
     faults = _failed_cells(notebook) + _endings(notebook, confined, running, end, events)
-    findings = [*foreign_harness(hand_in), *_attempts(confined), *faults, *_trained(notebook)]
+    findings += [*_attempts(confined), *faults, *_trained(notebook)]
     seconds = round(time.monotonic() - started, 1)
     notebook.metadata["svhn"] = {"seconds": seconds}
     write_notebook(notebook, Path(out) / EXECUTED)
@@ -134,12 +139,12 @@ def stage(hand_in: Path, folder: Path) -> None:
 
 
 def foreign_harness(hand_in: Path) -> list[str]:
-    """The finding that a hand-in brings a harness of its own, where it differs from the grader's."""
-    own, theirs = Path(__file__).parent, Path(hand_in) / "svhn"
+    """The finding that a staged hand-in brings a harness of its own, where it differs from the grader's."""
+    own, theirs = Path(__file__).parent, hand_in / "svhn"
     changed = []
-    for path in sorted(theirs.glob("**/*.py"))[:MOST_FILES]:
+    for path in sorted(path for path in theirs.glob("**/*.py") if path.is_file()):
         counterpart = own / path.relative_to(theirs)
-        if not path.is_file() or not counterpart.is_file() or path.read_bytes() != counterpart.read_bytes():
+        if not counterpart.is_file() or not filecmp.cmp(path, counterpart, shallow=False):
             changed.append(_plain(str(path.relative_to(hand_in))))
     if not changed:
         return []
@@ -188,15 +193,23 @@ def _lines_of_json(content: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def _without_outputs(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """What is stored in a hand-in was put out by nobody knows what: the executed copy starts without it."""
-    for cell in notebook.cells:
-        cell.pop("attachments", None)
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook.metadata = nbformat.from_dict({"kernelspec": kernel})
-    return notebook
+def _bare(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook's sources and tags in a form that is surely valid.
+
+    Stored outputs were put out by nobody knows what: neither the sandbox nor the executed copy gets them.
+    """
+    bare = nbformat.v4.new_notebook()
+    bare.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    makers = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+    try:
+        for index, cell in enumerate(notebook.cells):
+            tags = cell.get("metadata", {}).get("tags") or []
+            metadata = {"tags": tags} if all(isinstance(tag, str) for tag in tags) else {}
+            make = makers.get(cell["cell_type"], nbformat.v4.new_raw_cell)
+            bare.cells.append(make(str(cell["source"]), id=f"cell-{index}", metadata=metadata))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise SVHNError(f"the notebook's cells are not as the format has them ({one_line(error)})") from error
+    return bare
 
 
 def _fill(notebook: nbformat.NotebookNode, events: list[dict[str, Any]]) -> int | None:
@@ -271,8 +284,8 @@ def _trained(notebook: nbformat.NotebookNode) -> list[str]:
 def _place(notebook: nbformat.NotebookNode, index: int) -> str:
     """A cell as a reader finds it: its number among the code cells, and its last tag."""
     number = sum(cell.cell_type == "code" for cell in notebook.cells[: index + 1])
-    tags = notebook.cells[index].metadata.get("tags") or []
-    return f"code cell {number}" + (f" ({_plain(str(tags[-1]))})" if isinstance(tags, list) and tags else "")
+    tags = notebook.cells[index].metadata.get("tags")
+    return f"code cell {number}" + (f" ({_plain(tags[-1])})" if tags else "")
 
 
 def _plain(text: str) -> str:

@@ -26,6 +26,7 @@ WORK = PRIVATE / "work"  # Inside: where the command starts.
 _SHARED_MEMORY = 1 << 26
 _POLL_SECONDS = 0.1
 _END_SECONDS = 5
+_MOST_ERRORS = 1 << 18
 _MACHINE_RESERVE = 1 << 28  # A machine with fewer free bytes than this is about to kill processes on its own.
 _MOST_FILES = 200_000
 _REMEDY = (
@@ -52,7 +53,7 @@ class Limits:
     memory: int = 6 << 30
     tasks: int = 1024
     disk: int = 1 << 30
-    output: int = 32 << 20
+    output: int = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Confined:
             by itself.
         seconds: How long it ran.
         output: What it wrote to standard output, at most the limit's bytes.
-        errors: The same of standard error.
+        errors: The beginning of what it wrote to standard error.
     """
 
     status: int
@@ -107,14 +108,12 @@ def run_confined(
             arguments, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         with _ended(process):
-            pipes = [_Pipe(process.stdout, limits.output), _Pipe(process.stderr, limits.output)]
-            stopped = _watch(process, limits, started, pipes)
-        for pipe in pipes:
-            pipe.thread.join()
-    errors = bytes(pipes[1].content)
+            output, errors = _Pipe(process.stdout, limits.output), _Pipe(process.stderr, _MOST_ERRORS)
+            stopped = _watch(process, limits, started, output)
+        told, errors = output.read(), errors.read()
     if process.returncode == lockdown.FAILED and not stopped:
         raise SVHNError(f"the sandbox does not work here ({one_line(errors.decode(errors='replace'))}); {_REMEDY}")
-    return Confined(process.returncode, stopped, time.monotonic() - started, bytes(pipes[0].content), errors)
+    return Confined(process.returncode, stopped, time.monotonic() - started, told, errors)
 
 
 @cache
@@ -208,10 +207,15 @@ class _Pipe:
 
     def __init__(self, stream: BinaryIO, most: int) -> None:
         self.content, self.most, self.overflowed = bytearray(), most, False
-        self.thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self.thread = threading.Thread(target=self._fill, args=(stream,), daemon=True)
         self.thread.start()
 
-    def _read(self, stream: BinaryIO) -> None:
+    def read(self) -> bytes:
+        """What was kept, once the other end is closed."""
+        self.thread.join()
+        return bytes(self.content)
+
+    def _fill(self, stream: BinaryIO) -> None:
         with stream:
             while chunk := stream.read1(1 << 16):
                 room = self.most - len(self.content)
@@ -236,7 +240,7 @@ def _ended(process: subprocess.Popen) -> Iterator[None]:
             process.wait()
 
 
-def _watch(process: subprocess.Popen, limits: Limits, started: float, pipes: Sequence[_Pipe]) -> str | None:
+def _watch(process: subprocess.Popen, limits: Limits, started: float, output: _Pipe) -> str | None:
     """Waits for the end of the sandbox; returns early with the limit that it passed."""
     while True:
         with suppress(subprocess.TimeoutExpired):
@@ -244,7 +248,7 @@ def _watch(process: subprocess.Popen, limits: Limits, started: float, pipes: Seq
             return None
         if time.monotonic() - started > limits.seconds:
             return f"ran longer than the {limits.seconds:,} seconds allowed"
-        if any(pipe.overflowed for pipe in pipes):
+        if output.overflowed:
             return f"handed out more than the {_size(limits.output)} allowed"
         if passed := _passed(process.pid, limits):
             return passed

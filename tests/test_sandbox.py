@@ -3,11 +3,15 @@
 import os
 import pickle
 import socket
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import psutil
 import pytest
+from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import svhn.sandbox
@@ -133,7 +137,7 @@ ATTACKS = {
     "!cat <secret>": ["started another program", "shell"],
     "import os; os.setuid(0)": ["code cell 10 failed with OSError"],
     "import ctypes, os\nc = ctypes.CDLL(None, use_errno=True)\nif c.ptrace(16, os.getppid(), 0, 0):\n"
-    "    raise OSError(ctypes.get_errno(), 'ptrace')": ["code cell 11 failed", "allows no such thing"],
+    "    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))": ["code cell 11 failed", "allows no such thing"],
     "import os; open(f'/proc/{os.getppid()}/mem', 'r+b')": ["code cell 12 failed", "allows no such thing"],
     "import os; os.memfd_create('unseen')": ["code cell 13 failed", "allows no such thing"],
     "import os; os.kill(1, 9); os.kill(os.getpid() + 1000, 9)": ["tried to kill process 1"],
@@ -235,9 +239,35 @@ def test_links_of_a_hand_in_lead_nowhere(sandbox, grader, tmp_path):
     assert SECRET not in (tmp_path / "out/executed.ipynb").read_text()
 
 
+def sleepers(name):
+    """The processes, anywhere on this machine, that sleep for so many seconds."""
+    return [process for process in psutil.process_iter(["cmdline"]) if name in (process.info["cmdline"] or [])]
+
+
 def test_no_process_is_left(execute):
-    execute("import subprocess; subprocess.Popen(['setsid', 'sleep', '2718281'])\nprint('started')")
-    assert not [process for process in psutil.process_iter(["cmdline"]) if "2718281" in (process.info["cmdline"] or [])]
+    name = str(10**9 + os.getpid())
+    result = execute(f"import subprocess; subprocess.Popen(['setsid', 'sleep', '{name}'])\nprint('started')")
+    assert "started" in result["shown"] and not sleepers(name)
+
+
+def test_no_process_outlives_a_killed_grader(sandbox):
+    name = str(2 * 10**9 + os.getpid())
+    program = (
+        f"from svhn.sandbox import run_confined; run_confined(['/usr/bin/setsid', '-w', '/usr/bin/sleep', '{name}'])"
+    )
+    grader = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
+    wait_until(lambda: sleepers(name))
+    grader.kill()
+    grader.wait()
+    wait_until(lambda: not sleepers(name))
+
+
+def wait_until(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail("a minute went by in vain")
 
 
 def test_a_hand_in_beside_and_after_hostile_ones_notices_nothing(execute):
@@ -262,6 +292,8 @@ def test_training_that_happens_anyway_is_named(execute):
         ({"a.ipynb": b"{}", "b.ipynb": b"{}"}, "several notebooks (a.ipynb, b.ipynb)"),
         ({"a.ipynb": b"\xff\xfe not json"}, "a.ipynb is not a readable notebook"),
         ({"a.ipynb": b"[" * 100_000}, "a.ipynb is not a readable notebook"),
+        ({"a.ipynb": b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"a": 1}]}'}, "not executed"),
+        ({"a.ipynb": b'{"nbformat": 4, "nbformat_minor": 5, "metadata": 3, "cells": [[]]}'}, "not executed"),
     ],
 )
 def test_what_cannot_be_executed_says_why(sandbox, tmp_path, notebooks, reason):
