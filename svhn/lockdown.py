@@ -16,7 +16,6 @@ FAILED = 97  # Exit status where a step of this file failed.
 
 _NEW_USER_NAMESPACE = 0x10000000
 _PR_SET_DUMPABLE = 4
-_NICE = 5
 _ALLOW, _REFUSE, _UNKNOWN = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38  # libseccomp's actions: EPERM is 1, ENOSYS 38.
 # Memory that no limit counts, other processes' memory, namespaces, mounts and the kernel's less guarded corners. A
 # notebook needs none of them.
@@ -47,8 +46,6 @@ def main() -> None:
     try:
         if os.getuid() == 0:
             _leave_root()
-        # Before all limits: who watches must not wait for a processor.
-        os.nice(_NICE)
         _set_limits(limits)
         _refuse_calls()
     except OSError as error:

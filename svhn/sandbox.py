@@ -259,7 +259,8 @@ def _passed(pid: int, limits: Limits) -> str | None:
     with suppress(psutil.NoSuchProcess):
         inside = psutil.Process(pid).children(recursive=True)
         resident, cpu_seconds, tasks = 0, 0.0, 0
-        for process in inside:
+        # A fork bomb leaves little time for looking at each.
+        for process in inside if len(inside) < limits.tasks else ():
             with suppress(psutil.Error):
                 resident += process.memory_info().rss
                 # Children's time is included when they are gone, so that a row of short processes counts, too.
@@ -268,7 +269,7 @@ def _passed(pid: int, limits: Limits) -> str | None:
         # Resident memory counts shared pages once a process; the true share is slow to learn, and rarely needed.
         if resident > limits.memory and _proportional(inside) > limits.memory:
             return f"used more than the {_size(limits.memory)} of memory allowed"
-        if tasks >= limits.tasks:
+        if max(tasks, len(inside)) >= limits.tasks:
             return f"started more than the {limits.tasks:,} processes and threads allowed"
         if cpu_seconds > limits.cpu_seconds:
             return f"used more than the {limits.cpu_seconds:,} seconds of processor time allowed"

@@ -20,7 +20,7 @@ from svhn.errors import SVHNError
 from svhn.rerun import execute_hand_in
 from svhn.sandbox import Limits, inside_python, run_confined, sandbox_problem
 
-SMALL = {"seconds": 60, "cpu_seconds": 60, "memory": 600 << 20, "tasks": 120, "disk": 24 << 20, "output": 4 << 20}
+SMALL = {"seconds": 300, "cpu_seconds": 100, "memory": 600 << 20, "tasks": 120, "disk": 24 << 20, "output": 4 << 20}
 SECRET = "the-grader's-secret-7f3a"
 
 
@@ -137,7 +137,10 @@ ATTACKS = {
     "!cat <secret>": ["started another program", "shell"],
     "import os; os.setuid(0)": ["code cell 10 failed with OSError"],
     "import ctypes, os\nc = ctypes.CDLL(None, use_errno=True)\nif c.ptrace(16, os.getppid(), 0, 0):\n"
-    "    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))": ["code cell 11 failed", "allows no such thing"],
+    "    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))": [
+        "code cell 11 failed",
+        "allows no such thing",
+    ],
     "import os; open(f'/proc/{os.getppid()}/mem', 'r+b')": ["code cell 12 failed", "allows no such thing"],
     "import os; os.memfd_create('unseen')": ["code cell 13 failed", "allows no such thing"],
     "import os; os.kill(1, 9); os.kill(os.getpid() + 1000, 9)": ["tried to kill process 1"],
