@@ -161,7 +161,7 @@ def _confinement(
         arguments += ["--perms", "0777", "--dir", str(PRIVATE / name)]
     # Relative, or bubblewrap could not follow it to a Python that lies in /tmp.
     arguments += ["--symlink", str(PRIVATE / "tmp").lstrip("/"), "/tmp"]
-    mounts = {**_etc(folder), **_python(), **_harness(), **readable}
+    mounts = {**_system_files(folder), **_python(), **_harness(), **readable}
     # bubblewrap itself would make the folders above a mount its user's own.
     for parent in sorted({parent for inside in mounts for parent in inside.parents[:-1]} - {PRIVATE}):
         arguments += ["--perms", "0777" if parent.is_relative_to(PRIVATE) else "0755", "--dir", str(parent)]
@@ -176,8 +176,8 @@ def _confinement(
     return [*arguments, "--", str(inside_python()), "-I", "-S", str(script), json.dumps(asdict(limits))]
 
 
-def _etc(folder: Path) -> dict[Path, Path]:
-    """The three system files that programs miss, telling nothing about this machine."""
+def _system_files(folder: Path) -> dict[Path, Path]:
+    """What programs miss beside /usr, telling nothing about this machine but its processors."""
     user = lockdown.SANDBOX_USER
     contents = {
         "passwd": f"student:x:{user}:{user}::{PRIVATE / 'home'}:/bin/sh\n",
@@ -187,7 +187,10 @@ def _etc(folder: Path) -> dict[Path, Path]:
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
         (folder / name).chmod(0o644)
-    return {Path("/etc", name): folder / name for name in contents}
+    processors = Path("/sys/devices/system/cpu")
+    return {Path("/etc", name): folder / name for name in contents} | {
+        path: path for path in (processors,) if path.is_dir()
+    }
 
 
 def _python() -> dict[Path, Path]:

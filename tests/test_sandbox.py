@@ -112,12 +112,10 @@ MANY_FILES = "for i in range(1000):\n    open(f'file{i}', 'wb').write(bytes(1 <<
         (MANY_FILES, {}, ["code cell 2", "disk"]),
         ("while True: print('x' * 100_000)", {}, ["code cell 2 was stopped", "printed far more"]),
         ("print('x' * 40_000_000)", {}, ["code cell 2 was stopped", "printed far more"]),
-        ("while True: display({'text/html': 'x' * 100_000}, raw=True)", {}, ["code cell 2", "printed far more"]),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", {}, ["code cell 2 killed its own kernel"]),
-        ("import os, signal; os.kill(os.getppid(), signal.SIGKILL)", {}, ["code cell 2 ended the program"]),
         ("import os, signal; os.kill(-1, signal.SIGKILL)", {}, ["code cell 2 ended the program that runs it"]),
     ],
-    ids="loop cpu memory processes-memory fork disk files print huge-print html kernel runner everything".split(),
+    ids="loop cpu memory processes-memory fork disk files print huge-print kernel everything".split(),
 )  # fmt: skip
 def test_what_exhausts_or_kills_is_stopped_and_named(execute, grader, cell, limits, words):
     result = execute("print('before')", cell, "print('after')", **limits)
@@ -217,14 +215,15 @@ def test_a_malicious_pickle_acts_in_the_sandbox_only(execute, grader, tmp_path):
 def test_a_malicious_layer_acts_in_the_sandbox_only(execute, grader, tmp_path):
     import keras
 
-    names = {}
-    exec(f"def layer(x):\n    open({str(grader)!r}, 'w').write('mine')\n    return x", names)
+    # Keras stores the code of a lambda in the file.
+    layer = eval(f"lambda x: (open({str(grader)!r}, 'w').write('mine'), x)[1]")
     inputs = keras.Input((2,))
-    model = keras.Model(inputs, keras.layers.Lambda(names["layer"], output_shape=(2,))(inputs))
+    model = keras.Model(inputs, keras.layers.Lambda(layer, output_shape=(2,))(inputs))
     grader.write_text(SECRET)  # Building the model has called the layer here, once.
     model.save(tmp_path / "model.keras")
     result = execute(
-        "import keras, numpy\nmodel = keras.saving.load_model('models/model_1_1.keras', safe_mode=False)",
+        "import keras\nmodel = keras.saving.load_model('models/model_1_1.keras', safe_mode=False)",
+        "model(keras.ops.zeros((1, 2)))",
         files={"models/model_1_1.keras": (tmp_path / "model.keras").read_bytes()},
         memory=4 << 30, tasks=500, seconds=300, cpu_seconds=300,
     )  # fmt: skip
