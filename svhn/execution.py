@@ -71,7 +71,7 @@ def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbfo
     notebook.metadata["svhn"] = {"seconds": round(seconds, 2)}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not _is_startup_note(output)]
+            cell.outputs = [output for output in cell.outputs if not is_startup_note(output)]
         # When each cell ran is of no use to a reader, and would make every execution differ from the last.
         cell.metadata.pop("execution", None)
     return notebook
@@ -134,16 +134,16 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
     return written
 
 
+def is_startup_note(output: nbformat.NotebookNode) -> bool:
+    """Whether an output is nothing but TensorFlow's news, at its import, that it found no GPU driver."""
+    lines = output.text.splitlines() if output.get("name") == "stderr" else [""]
+    return all("absl::InitializeLog" in line or "Could not find cuda drivers" in line for line in lines)
+
+
 def last_modified(*paths: Path) -> str:
     """The date of the youngest of some files, YYYY-MM-DD HH:MM:SS."""
     youngest = max(path.stat().st_mtime for path in paths if path.exists())
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(youngest))
-
-
-def _is_startup_note(output: nbformat.NotebookNode) -> bool:
-    """Whether an output is nothing but TensorFlow's news, at its import, that it found no GPU driver."""
-    lines = output.text.splitlines() if output.get("name") == "stderr" else [""]
-    return all("absl::InitializeLog" in line or "Could not find cuda drivers" in line for line in lines)
 
 
 def _failed_cell(notebook: nbformat.NotebookNode) -> str:

@@ -50,6 +50,20 @@ def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -
     raise SVHNError(f"there is no data source {chosen!r}; use openml, mat, drawn, or the path of an .npz file")
 
 
+def source_files(source: str | Path | None = None, folder: Path = Path("data")) -> tuple[str, list[Path]]:
+    """The setting that `load_digits` would follow, and those of its files that are there already.
+
+    Args:
+        source: As for `load_digits`.
+        folder: The data folder.
+    """
+    folder = Path(folder)
+    chosen = str(source or os.environ.get(SOURCE_VARIABLE) or _found_in(folder))
+    named = {"openml": [CACHE_NAME], "mat": MAT_FILES, "drawn": [_drawn_path(folder).name]}
+    paths = [folder / name for name in named[chosen]] if chosen in named else [Path(chosen).expanduser()]
+    return chosen, [path for path in paths if path.exists()]
+
+
 def _found_in(folder: Path) -> str:
     # One of the two official files is enough: saying which is missing beats passing over the one that is there.
     if any((folder / name).exists() for name in MAT_FILES):
@@ -104,7 +118,7 @@ def _load_npz(path: Path) -> Digits:
 
 
 def _load_drawn(folder: Path) -> Digits:
-    path = folder / f"drawn-{DRAWN_DIGITS}-{DRAWN_SEED}.npz"
+    path = _drawn_path(folder)
     name = f"drawn, seed {DRAWN_SEED}"
     if path.exists():
         try:
@@ -119,6 +133,10 @@ def _load_drawn(folder: Path) -> Digits:
     with atomic_path(path) as temporary:
         np.savez(temporary, X=digits.images, y=digits.labels, real=False)
     return replace(digits, name=name)
+
+
+def _drawn_path(folder: Path) -> Path:
+    return folder / f"drawn-{DRAWN_DIGITS}-{DRAWN_SEED}.npz"
 
 
 @contextmanager

@@ -1,0 +1,55 @@
+"""What a notebook's cells put out, cut to a sane size and to kinds that can do nothing to who looks at them."""
+
+import base64
+import binascii
+from typing import Any
+
+MOST_TEXT = 100_000  # Characters of one output.
+MOST_IMAGE = 5_000_000  # Characters of one plot, in base64.
+_FIRST_BYTES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
+
+
+def clean_output(output: Any) -> dict[str, Any] | None:
+    """One output of a cell as nbformat wants it, or None where nothing of it can be kept.
+
+    Printed text, errors, plain text and plots (PNG, JPEG) are kept. HTML, JavaScript, SVG and widgets are not: a
+    page that shows the notebook would run what is in them.
+
+    Args:
+        output: Anything; of a kernel's message or out of an untrusted file.
+    """
+    if not isinstance(output, dict):
+        return None
+    kind = output.get("output_type")
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        return {"output_type": kind, "name": name, "text": cut_text(output.get("text"))}
+    if kind == "error":
+        lines = output.get("traceback")
+        lines = [cut_text(line) for line in lines[:50]] if isinstance(lines, list) else []
+        name, value = cut_text(output.get("ename"), 200), cut_text(output.get("evalue"), 2000)
+        return {"output_type": kind, "ename": name, "evalue": value, "traceback": lines}
+    if kind in ("display_data", "execute_result") and isinstance(output.get("data"), dict):
+        data = {key: kept for key, value in output["data"].items() if (kept := _clean_data(key, value))}
+        return {"output_type": "display_data", "data": data, "metadata": {}} if data else None
+    return None
+
+
+def cut_text(text: Any, most: int = MOST_TEXT) -> str:
+    """A text's beginning and end, with a note between them where it is longer than `most` characters."""
+    text = text if isinstance(text, str) else ""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}\n[... {len(text) - most:,} characters left out ...]\n{text[-(most // 2) :]}"
+
+
+def _clean_data(kind: str, value: Any) -> str | None:
+    if kind == "text/plain":
+        return cut_text(value)
+    if kind not in _FIRST_BYTES or not isinstance(value, str) or len(value) > MOST_IMAGE:
+        return None
+    try:
+        image = base64.b64decode("".join(value.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return base64.b64encode(image).decode() if image.startswith(_FIRST_BYTES[kind]) else None
