@@ -15,6 +15,8 @@ _EXAMPLES = """examples:
   python -m svhn train --model model_2_1 --data openml    train one model on all 99,289 digits
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
   python -m svhn predict --model model_2_2 digits.npz --out digits.csv
+  python -m svhn grade course/ --data openml --out graded/
+                                                          reports, marks and feedback for every hand-in in course/
 """
 _DATA = "openml, mat, drawn or the path of an .npz (default: SVHN_DATA, else what data/ holds, else drawn)"
 
@@ -101,6 +103,24 @@ def _predict(options: argparse.Namespace) -> None:
         print(f"written to {options.out}")
 
 
+def _grade(options: argparse.Namespace) -> None:
+    from svhn.grading import MANUAL, grade
+    from svhn.handins import find_handins
+    from svhn.protocol import split_digits
+
+    find_handins(options.handins, leave_out=options.out)  # A wrong path is told before digits are loaded.
+    digits = _check_data()
+    if not digits.real:
+        print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
+    graded = grade(options.handins, split_digits(digits), options.out, options.limit, options.workers)
+    width = max(len(one.name) for one in graded)
+    for one in graded:
+        flags = f"; {len(one.flags)} flagged" if one.flags else ""
+        print(f"{one.name:{width}}  {one.total.text}{flags}")
+    print(f"reports     {options.out / 'index.html'}", f"table       {options.out / 'grades.csv'}", sep="\n")
+    print(f"your marks  {options.out / MANUAL}: fill it in and grade again")
+
+
 def _check_data() -> Digits:
     """Loads the digits before a kernel starts, so that a wrong setting shows in a second and a download has its bar."""
     from svhn.notebook import chosen_source
@@ -133,7 +153,8 @@ def _parser() -> argparse.ArgumentParser:
         "publish", _publish, "execute the notebook on real digits; refresh the committed copy, figures, table"
     )
     predict = add("predict", _predict, "read the digits in image files with a stored model")
-    for command in (run, train, publish):
+    grade = add("grade", _grade, "grade hand-ins without running them: reports, marks, feedback, one table")
+    for command in (run, train, publish, grade):
         command.add_argument("--data", metavar="SOURCE", help=_DATA)
     for command in (run, report):
         command.add_argument("--out", type=Path, default=Path("output"), help="folder to write to (default: output)")
@@ -141,7 +162,19 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
     predict.add_argument("--out", type=Path, metavar="CSV", help="also write columns image,digit,probability")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG, or .npz with X")
+    grade.add_argument("--out", type=Path, default=Path("graded"), help="folder to write to (default: graded)")
+    grade.add_argument("--limit", type=_count, metavar="N", help="measure on N digits of each part (default: all)")
+    grade.add_argument("--workers", type=_count, metavar="N", help="hand-ins at a time (default: one a core)")
+    grade.add_argument(
+        "handins", nargs="+", type=Path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"
+    )
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Loads a stranger's model: its description is rebuilt from names we know, its numbers are counted before they are read.
+"""Loads a stranger's model: its description is rebuilt from known names, its numbers counted before they are read.
 
 Call it in a process of its own (`run_isolated`): HDF5 and TensorFlow are written in C, and meet the file here.
 """
@@ -25,8 +25,8 @@ _NODES = 20_000
 _MODULES = ("layers", "initializers", "regularizers", "constraints")
 # Layers that run what their description holds, or read files that it names.
 _NOT_ADMITTED = {
-    "Lambda", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "TFSMLayer", "Wrapper", "StringLookup", "TextVectorization",
-    "IntegerLookup", "Hashing", "Pipeline",
+    "Lambda", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "TFSMLayer", "Wrapper", "StringLookup",
+    "TextVectorization", "IntegerLookup", "Hashing", "Pipeline",
 }  # fmt: skip
 
 
@@ -162,7 +162,7 @@ def _check_weights(weights: Path, path: Path) -> None:
 
 
 class _Rebuilt:
-    """A network's description written anew: every class by its name in Keras, in Keras's own module, none by the file's.
+    """A network's description written anew: every class is Keras's own of that name, whatever module the file says.
 
     Descriptions by Keras 2 become Keras 3's on the way. Keras 3.15 reads `batch_input_shape` of a first layer that is
     no InputLayer as a shape without its batch dimension, and so adds one: such a network loads and cannot be used.

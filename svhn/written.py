@@ -62,7 +62,9 @@ def _read_notebook(notebooks: list[Path], findings: list[str]) -> list[dict[str,
     chosen = next((path for path in notebooks if path.name == PROJECT_NOTEBOOK), None)
     if len(notebooks) > 1:
         names = ", ".join(path.name for path in notebooks)
-        read = f"only {PROJECT_NOTEBOOK} was read" if chosen else f"none was read; name the right one {PROJECT_NOTEBOOK}"
+        read = (
+            f"only {PROJECT_NOTEBOOK} was read" if chosen else f"none was read; name the right one {PROJECT_NOTEBOOK}"
+        )
         findings.append(f"{len(notebooks)} notebooks were handed in ({names}): {read}")
     elif notebooks:
         chosen = notebooks[0]
@@ -155,10 +157,12 @@ def _student(values: dict[str, tuple[Any, str]], outputs: str, findings: list[st
 
 def _answers(values: dict[str, tuple[Any, str]], findings: list[str]) -> dict[str, dict[str, Any]]:
     answers = {}
-    for question in QUESTIONS:
-        name = f"answer_q_{question.replace('.', '_')}"
+    named = {question: f"answer_q_{question.replace('.', '_')}" for question in QUESTIONS}
+    if missing := [name for name in named.values() if name not in values]:
+        which = "all ten" if len(missing) == len(named) else ", ".join(missing)
+        findings.append(f"written answers are missing: {which}")
+    for question, name in named.items():
         if name not in values:
-            findings.append(f"{name} is missing")
             continue
         value, where = values[name]
         if not isinstance(value, str):
