@@ -92,10 +92,12 @@ def summarise(curves: dict[str, list[float]], window: int, erratic: float) -> di
         erratic: A share, 0..1.
 
     Returns:
-        `epochs`, `best`, `best_epoch` (from 1), `last`, `smoothed` (its maximum), `erratic` and `counted`.
+        `epochs`, `best`, `best_epoch` (from 1), `last`, `smoothed` (its maximum), `smoothed_curve`, `erratic` and
+        `counted`.
     """
     curve = curves["val_accuracy"]
-    smoothed = max(running_median(curve, window))
+    smoothed_curve = running_median(curve, window)
+    smoothed = max(smoothed_curve)
     best = max(curve)
     is_erratic = best - smoothed > erratic
     return {
@@ -104,6 +106,7 @@ def summarise(curves: dict[str, list[float]], window: int, erratic: float) -> di
         "best_epoch": curve.index(best) + 1,
         "last": curve[-1],
         "smoothed": smoothed,
+        "smoothed_curve": smoothed_curve,
         "erratic": is_erratic,
         "counted": smoothed if is_erratic else best,
     }

@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from svhn.curves import running_median
 from svhn.files import write_text
 from svhn.marks import POINTS, ROWS, Mark, Total, total_of
 
@@ -76,6 +75,8 @@ def claim_text(claim: dict[str, Any]) -> str:
         f"measured, {sign}{abs(claim['difference']) * 100:.1f} points (standard error "
         f"{claim['standard_error'] * 100:.1f})"
     )
+    if claim["flagged"] and abs(claim["difference"]) < 2 * claim["standard_error"]:
+        line += ", which may be chance"
     if claim["digits"] == "unnamed":
         return f"{line}; the hand-in does not say on which digits"
     if claim["digits"] != "the same":
@@ -155,15 +156,14 @@ def _question(graded: Graded, question: str, marks: list[Mark], folder: Path) ->
         "model": model,
         "claims": [(claim, claim_text(claim)) for claim in (model or {}).get("claims", [])],
         "figures": graded.figures.get(name),
-        "chart": _chart(curves) if curves else None,
+        "chart": _chart(curves, graded.figures[name]["smoothed_curve"]) if curves else None,
         "answer": evidence["answers"].get(question),
         "plots": [f"{PLOTS}/{path.name}" for path in plots],
     }
 
 
-def _chart(curves: dict[str, list[float]]) -> dict[str, Any]:
+def _chart(curves: dict[str, list[float]], smoothed: list[float]) -> dict[str, Any]:
     """Lines of a chart of accuracies over the epochs, as an SVG's points."""
-    smoothed = running_median(curves["val_accuracy"], 5)
     lines = {"training": curves["accuracy"], "validation": curves["val_accuracy"], "smoothed": smoothed}
     low = min(0.9, min(map(min, lines.values())) // 0.1 * 0.1)
     scale = _HEIGHT / (1 - low)
