@@ -140,21 +140,19 @@ def _assemble(config: Any, weights: Path, path: Path) -> keras.Model:
 
 def _check_weights(weights: Path, path: Path) -> None:
     """Refuses HDF5 that reaches outside itself or unpacks to too much, before anything is read."""
-    total = 0
-
-    def visit(name: str, link: Any) -> None:
-        nonlocal total
-        if isinstance(link, h5py.ExternalLink):
-            raise Refused(f"{path.name} was refused: {name!r} in it points to another file")
-
+    links: list[Any] = []
+    datasets: list[h5py.Dataset] = []
     with h5py.File(weights) as file:
-        file.visititems_links(visit)
-        datasets: list[h5py.Dataset] = []
+        # Collected first, judged afterwards: HDF5 cannot pass an exception on.
+        file.visititems_links(lambda _, link: links.append(link))
+        if any(isinstance(link, h5py.ExternalLink) for link in links):
+            raise Refused(f"{path.name} was refused: a part of it points to another file")
         file.visititems(lambda _, item: datasets.append(item) if isinstance(item, h5py.Dataset) else None)
+        total = 0
         for dataset in datasets:
             if dataset.external or dataset.is_virtual:
                 raise Refused(f"{path.name} was refused: {dataset.name!r} in it points to another file")
-            if dataset.dtype.kind not in "fiubSO" or (dataset.dtype.kind == "O" and dataset.size > 1000):
+            if dataset.dtype.kind not in "fiubS":
                 raise Refused(f"{path.name} was refused: {dataset.name!r} in it holds no numbers")
             total += dataset.size * dataset.dtype.itemsize
     if total > _WEIGHT_BYTES:
