@@ -30,6 +30,7 @@ from svhn.notebook import load_definitions  # noqa: E402
 from svhn.protocol import split_digits  # noqa: E402
 from svhn.sources import load_digits  # noqa: E402
 
+EPOCHS = 30
 HANDINS = Path(__file__).with_name("handins")
 SPLIT = split_digits(load_digits("drawn", ROOT / "data"))
 ANSWERS = {
@@ -107,7 +108,8 @@ def make_good(folder):
     recipes = {"model_1_1": (None, 3, 0), "model_1_2": (grey, 1, 0), "model_1_3": (grey, 1, 0),
                "model_2_1": (grey, 1, 2), "model_2_2": (grey, 1, 2), "model_4_1": (vgg, 3, 0)}  # fmt: skip
     for name, (function, channels, convolution) in recipes.items():
-        run_evaluation(name, network, data[function], folder / "models", epochs=8, split=SPLIT, verbose=0,
+        epochs = 8 if convolution else EPOCHS
+        run_evaluation(name, network, data[function], folder / "models", epochs=epochs, split=SPLIT, verbose=0,
                        channels=channels, convolution=convolution)  # fmt: skip
     shutil.rmtree(folder / "models/checkpoints")
     (folder / "answers.py").write_text(answers_py(), encoding="utf-8")
@@ -121,14 +123,15 @@ def make_good(folder):
     (folder / "Assignment3.ipynb").write_text(notebook(cells), encoding="utf-8")
 
 
-def keras_2_config(shape, units):
+def keras_2_config(shape):
     """As TensorFlow 2.x wrote it: no InputLayer, the input's shape in the first layer."""
-    first = {"name": "reshape", "trainable": True, "dtype": "float32", "batch_input_shape": [None, *shape],
-             "target_shape": [int(np.prod(shape))]}  # fmt: skip
-    layers = [{"class_name": "Reshape", "config": first}]
-    for number, n in enumerate(units, start=1):
-        config = {"name": f"dense_{number}", "trainable": True, "dtype": "float32", "units": n, "use_bias": True,
-                  "activation": "softmax" if n == 10 else "relu",
+    pooling = {"name": "pooling", "trainable": True, "dtype": "float32", "batch_input_shape": [None, *shape],
+               "pool_size": [4, 4], "padding": "valid", "strides": [4, 4], "data_format": "channels_last"}  # fmt: skip
+    flatten = {"name": "flatten", "trainable": True, "dtype": "float32", "data_format": "channels_last"}
+    layers = [{"class_name": "AveragePooling2D", "config": pooling}, {"class_name": "Flatten", "config": flatten}]
+    for name, units in (("dense_24", 24), ("dense_16", 16), ("fc", 10)):
+        config = {"name": name, "trainable": True, "dtype": "float32", "units": units, "use_bias": True,
+                  "activation": "softmax" if name == "fc" else "relu",
                   "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
                   "bias_initializer": {"class_name": "Zeros", "config": {}}, "kernel_regularizer": None}  # fmt: skip
         layers.append({"class_name": "Dense", "config": config})
@@ -138,20 +141,18 @@ def keras_2_config(shape, units):
 
 def write_keras_2(path, config, model, whole):
     """Weights as Keras 2 stored them, the network's description with them where `whole`."""
-    dense = [layer for layer in model.layers if layer.weights]
     with h5py.File(path, "w") as file:
         root = file.create_group("model_weights") if whole else file
         if whole:
             file.attrs["model_config"] = json.dumps(config)
         root.attrs.update({"keras_version": "2.3.0-tf", "backend": "tensorflow"})
-        names = ["reshape", *(f"dense_{number + 1}" for number in range(len(dense)))]
-        root.attrs["layer_names"] = np.array(names, "S")
-        root.create_group("reshape").attrs["weight_names"] = np.array([], "S1")
-        for name, layer in zip(names[1:], dense, strict=True):
-            group = root.create_group(name)
-            group.attrs["weight_names"] = np.array([f"{name}/kernel:0", f"{name}/bias:0"], "S")
-            for part, values in zip(("kernel:0", "bias:0"), layer.get_weights(), strict=True):
-                group[f"{name}/{part}"] = values
+        root.attrs["layer_names"] = np.array([layer.name for layer in model.layers], "S")
+        for layer in model.layers:
+            group = root.create_group(layer.name)
+            names = [f"{layer.name}/{part}" for part in ("kernel:0", "bias:0")][: len(layer.weights)]
+            group.attrs["weight_names"] = np.array(names, "S30")
+            for name, values in zip(names, layer.get_weights(), strict=True):
+                group[name] = values
 
 
 def make_old(folder):
@@ -159,19 +160,16 @@ def make_old(folder):
     luma = np.array([0.2990, 0.5870, 0.1140], np.float32)
     for name, shape in (("model_1_1", (32, 32, 3)), ("model_1_2", (32, 32, 1))):
         inputs = [model_input(X) if shape[2] == 3 else model_input(X) @ luma for X in (SPLIT.X_train, SPLIT.X_val)]
-        train, val = (X.reshape(len(X), -1) for X in inputs)
+        train, val = (X.reshape(len(X), *shape) for X in inputs)
         # The outputs of old hand-ins are OpenML's class indices: index 9 is the digit 0.
         y_train, y_val = ((y.astype(int) - 1) % 10 for y in (SPLIT.y_train, SPLIT.y_val))
         keras.utils.set_random_seed(1)
-        units = (6, 10) if shape[2] == 3 else (16, 10)
-        model = keras.Sequential([keras.Input((train.shape[1],)), keras.layers.Dense(units[0], activation="relu"),
-                                  keras.layers.Dense(10, activation="softmax")])  # fmt: skip
-        model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-        history = model.fit(train, y_train, validation_data=(val, y_val), epochs=8, verbose=0).history
+        model = network(shape[2])
+        history = model.fit(train, y_train, validation_data=(val, y_val), epochs=EPOCHS, verbose=0).history
         # As ReduceLROnPlateau left it in the histories of its day.
-        history["lr"] = [np.float32(1e-3)] * 8
+        history["lr"] = [np.float32(3e-3)] * EPOCHS
         (folder / f"{name}.p").write_bytes(pickle.dumps(history, protocol=3))
-        config, whole = keras_2_config(shape, units), name == "model_1_1"
+        config, whole = keras_2_config(shape), name == "model_1_1"
         write_keras_2(folder / f"{name}.h5", config, model, whole)
         if not whole:
             (folder / f"{name}.json").write_text(json.dumps(config | {"keras_version": "2.3.0-tf"}), encoding="utf-8")
