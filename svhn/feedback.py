@@ -183,7 +183,7 @@ def _chart(curves: dict[str, list[float]], smoothed: list[float]) -> dict[str, A
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _cell(text: str) -> str:
