@@ -38,9 +38,7 @@ def examine(
     reply = run_isolated(_read_texts, handin.notebooks, handin.written, by_model, limits=_TEXT_LIMITS)
     evidence = reply.get("result") or _unread(f"its texts could not be read: {_reason(reply)}")
     evidence["findings"] = handin.findings + evidence["findings"]
-    evidence["files"] = [
-        {"name": str(path.relative_to(handin.folder)), "bytes": path.stat().st_size} for path in handin.files
-    ]
+    evidence["files"] = [{"name": handin.shown(path), "bytes": path.stat().st_size} for path in handin.files]
     seconds = 300 + 0.05 * sum(digits.provenance[part] for part in ("validation", "test"))
     limits = Limits(seconds=seconds, threads=threads)
     models, curves = {}, evidence.pop("curves")

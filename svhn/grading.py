@@ -19,6 +19,7 @@ from svhn.examination import examine, nothing_but
 from svhn.feedback import PLOTS, Graded, write_course, write_handin
 from svhn.files import atomic_path, write_json
 from svhn.handins import find_handins, opened
+from svhn.isolation import stoppable
 from svhn.manual import add_missing, read_manual
 from svhn.marks import Calibration, load_calibration, mark_rows
 from svhn.measurement import MeasuredDigits, measured_digits
@@ -97,6 +98,7 @@ def examine_all(handins: dict[str, Path], job: Job, workers: int) -> None:
     with (
         tqdm(total=total, desc="grading", unit="hand-in", mininterval=0.5, file=sys.stderr) as bar,
         ThreadPoolExecutor(workers) as pool,
+        stoppable(),
     ):
         waiting = {
             pool.submit(examine_one, name, path, job, bar.set_postfix_str): name for name, path in handins.items()
@@ -105,9 +107,8 @@ def examine_all(handins: dict[str, Path], job: Job, workers: int) -> None:
             for future in as_completed(waiting):
                 future.result()
                 bar.update()
-        except BaseException:
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = lambda text: None) -> None:
@@ -128,8 +129,7 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
     except SVHNError as error:
         key, evidence = _key(str(error), job), nothing_but(str(error))
     except Exception as error:  # One line in this hand-in's report; the others go on.
-        fault = f"the grader failed at it ({type(error).__name__}: {one_line(error)}); please report this"
-        key, evidence = "", nothing_but(fault)
+        key, evidence = "", nothing_but(_fault(error))
     _write_plots(folder / PLOTS, evidence.pop("plots"))
     head = {"format": FORMAT, "key": key, "handin": name, "digits": job.digits.description}
     write_json(folder / EVIDENCE, head | {"data": job.digits.provenance} | evidence)
@@ -140,6 +140,22 @@ def mark_one(name: str, out: Path, calibration: Calibration, entered: dict[str, 
     evidence = _stored(out / name)
     if evidence is None:
         raise SVHNError(f"{out / name / EVIDENCE} is damaged; remove it and grade again")
+    try:
+        return _mark(name, evidence, out, calibration, entered)
+    except SVHNError:
+        raise
+    except Exception as error:  # One line in this hand-in's report; the others go on.
+        head = {part: evidence.get(part) for part in ("digits", "data")}
+        return _mark(name, nothing_but(_fault(error)) | head, out, calibration, entered)
+
+
+def _mark(
+    name: str,
+    evidence: dict[str, Any],
+    out: Path,
+    calibration: Calibration,
+    entered: dict[str, tuple[float | None, str]],
+) -> Graded:
     marks = mark_rows(evidence, calibration, entered)
     figures = {
         key: calibration.summarise(model["curves"]) for key, model in evidence["models"].items() if "curves" in model
@@ -147,6 +163,10 @@ def mark_one(name: str, out: Path, calibration: Calibration, entered: dict[str, 
     graded = Graded(name, evidence, marks, figures)
     write_handin(graded, out / name)
     return graded
+
+
+def _fault(error: Exception) -> str:
+    return f"the grader failed at it ({type(error).__name__}: {one_line(error)}); please report this"
 
 
 def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:

@@ -46,6 +46,10 @@ class HandIn:
         """All of them, in a fixed order."""
         return [*self.notebooks, *self.written, *self.models]
 
+    def shown(self, path: Path) -> str:
+        """A file's name for people; bytes that are no text become question marks."""
+        return str(path.relative_to(self.folder)).encode(errors="replace").decode()
+
     @property
     def fingerprint(self) -> str:
         """First 16 hexadecimal digits of SHA-256 over names, contents and findings."""
@@ -150,7 +154,7 @@ def _list_files(folder: Path) -> HandIn:
             continue
         limit = MODEL_BYTES if _is_model(path.name) else TEXT_BYTES
         if reason := _reason_to_refuse(path, root, limit):
-            handin.findings.append(f"{path.relative_to(root)} was not opened: {reason}")
+            handin.findings.append(f"{handin.shown(path)} was not opened: {reason}")
         elif path.suffix == ".ipynb":
             handin.notebooks.append(path)
         else:

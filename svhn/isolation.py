@@ -19,6 +19,7 @@ from svhn.errors import SVHNError, one_line
 
 _REPLY_BYTES = 64_000_000
 _start = threading.Lock()
+_stopped = threading.Event()
 # One clean process imports Keras once and forks for each call: a fork takes a tenth of a second, an import ten.
 _context = multiprocessing.get_context("forkserver")
 
@@ -44,6 +45,19 @@ class Refused(SVHNError):
     """Something in a hand-in is not loaded; the text is the reason, in words for the report."""
 
 
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Where the block is interrupted, ends every process that `run_isolated` waits for, in whatever thread it does."""
+    _stopped.clear()
+    try:
+        yield
+    except BaseException:
+        _stopped.set()
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+
+
 def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) -> dict[str, Any]:
     """Calls a function in another process and waits for it.
 
@@ -55,14 +69,22 @@ def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) 
     Returns:
         `{"result": ...}`, or `{"refused": reason}` where it raised an `SVHNError` or used up a limit, or
         `{"fault": text}` where it raised anything else, which is a defect of this package.
+
+    Raises:
+        KeyboardInterrupt: The block of `stoppable` around it was interrupted.
     """
+    if _stopped.is_set():
+        raise KeyboardInterrupt
     receive, send = _context.Pipe(duplex=False)
     process = _context.Process(target=_call, args=(send, function, arguments, limits), daemon=True)
     with _start, _silent_server():
         process.start()
     send.close()
     try:
-        return _receive(receive, process, limits)
+        reply = _receive(receive, process, limits)
+        if _stopped.is_set():
+            raise KeyboardInterrupt
+        return reply
     finally:
         receive.close()
         if process.is_alive():
@@ -76,6 +98,8 @@ def _receive(receive: Connection, process: Any, limits: Limits) -> dict[str, Any
     try:
         # JSON, because unpickling what a subverted process sends would hand it this one.
         reply = json.loads(receive.recv_bytes(_REPLY_BYTES))
+        # Half a surrogate pair is a string to Python, and no text that could be written to a file.
+        reply = json.loads(json.dumps(reply, ensure_ascii=False).encode(errors="replace"))
     except (EOFError, OSError):
         process.join(10)
         return {"refused": _death(process.exitcode, limits)}
@@ -131,7 +155,9 @@ def _call(send: Connection, function: Callable[..., Any], arguments: tuple, limi
 def _limit(limits: Limits) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ |= {"TF_NUM_INTRAOP_THREADS": str(limits.threads), "CUDA_VISIBLE_DEVICES": "-1"}
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    status = Path("/proc/self/statm")
+    # Where there is no /proc (macOS), the system heeds no limit on memory either.
+    used = int(status.read_text().split()[0]) * resource.getpagesize() if status.exists() else 1 << 50
     seconds = math.ceil(limits.seconds * max(1, limits.threads))
     wanted = {
         resource.RLIMIT_AS: used + limits.memory,

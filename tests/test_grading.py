@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import signal
@@ -135,12 +136,16 @@ class TestSamples:
 class TestHostileTexts:
     def test_what_a_hand_in_says_stays_text(self, split, tmp_path):
         small_handin(tmp_path / "course/<b>&", name=SCRIPT, answer=f"{SCRIPT}\x1b[31m\u202e")
-        small_handin(tmp_path / "course/bo", name="=HYPERLINK(1)\nX")
+        small_handin(tmp_path / "course/bo", name="=HYPERLINK(1)\nX", answer="half a pair: \ud83d")
+        (tmp_path / "course/bo" / os.fsdecode(b"model_1_1\xff.h5")).write_bytes(b"no model")
         graded = grade([tmp_path / "course"], split, tmp_path / "out", limit=10)
         assert [one.name for one in graded] == ["_b__", "bo"]
         for page in (tmp_path / "out").rglob("*.html"):
             text = page.read_text(encoding="utf-8")
             assert SCRIPT not in text
+        evidence = evidence_of(tmp_path / "out", "bo")
+        assert evidence["answers"]["1.1"]["text"] == "half a pair: ?"
+        assert "model_1_1?.h5 cannot be loaded" in evidence["models"]["model_1_1"]["refused"]
         assert "&lt;script&gt;" in (tmp_path / "out/_b__/report.html").read_text(encoding="utf-8")
         assert "\x1b" not in (tmp_path / "out/_b__/feedback.txt").read_text(encoding="utf-8")
         with (tmp_path / "out/grades.csv").open(encoding="utf-8", newline="") as file:
@@ -213,7 +218,8 @@ class TestReruns:
             grade([folder], split, out)
         assert not (out / "ann").exists()
 
-    def test_a_killed_run_goes_on_where_it_was(self, course, split, tmp_path):
+    @pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+    def test_a_run_that_is_killed_or_stopped_goes_on_where_it_was(self, course, split, sent, status):
         folder, out = course
         for name in ("ann", "bob", "cem"):
             shutil.copytree(SAMPLES / "good/models", folder / name / "models")
@@ -223,8 +229,8 @@ class TestReruns:
         )  # fmt: skip
         while process.poll() is None and not (out / "ann/evidence.json").exists():
             time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        process.send_signal(sent)
+        assert process.wait() == status
         first = self.times(out)
         assert "ann" in first and "cem" not in first and not (out / "grades.csv").exists()
         graded = grade([folder], split, out)
