@@ -18,6 +18,14 @@ _EXAMPLES = """examples:
   python -m svhn grade course/ --data openml --out graded/
                                                           reports, marks and feedback for every hand-in in course/
 """
+_GRADE_EXAMPLES = """examples:
+  python -m svhn grade .                                  this very project
+  python -m svhn grade course/ --data openml              every folder and .zip in course/, on all 99,289 digits
+  python -m svhn grade course/ann course/bob.zip --limit 2000 --workers 2 --out marks/
+
+A folder is one hand-in where it holds a notebook, answers.py, solution.py or model_X_Y files; otherwise each folder
+and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken in, nothing is measured twice.
+"""
 _DATA = "openml, mat, drawn or the path of an .npz (default: SVHN_DATA, else what data/ holds, else drawn)"
 
 
@@ -162,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
     predict.add_argument("--out", type=Path, metavar="CSV", help="also write columns image,digit,probability")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG, or .npz with X")
+    grade.epilog, grade.formatter_class = _GRADE_EXAMPLES, argparse.RawDescriptionHelpFormatter
     grade.add_argument("--out", type=Path, default=Path("graded"), help="folder to write to (default: graded)")
     grade.add_argument("--limit", type=_count, metavar="N", help="measure on N digits of each part (default: all)")
     grade.add_argument("--workers", type=_count, metavar="N", help="hand-ins at a time (default: one a core)")

@@ -119,21 +119,20 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
     fit = _shape_for(model, path)
     candidates = CANDIDATES[_channels(model, path)]
     chosen, choice = _choose(model, digits, candidates, fit, recorded)
-    accuracies, sizes = {}, {}
-    by_order = {name: {} for name in _OUTPUTS}
+    shares: dict[str, dict[str, float]] = {order: {} for order in _OUTPUTS}
+    sizes = {}
     for part in ("validation", "test"):
         images, labels = digits.part(part)
         for order, share in _accuracies(model, images, labels, candidates[chosen], fit, path).items():
-            by_order[order][part] = share
+            shares[order][part] = share
         sizes[part] = len(labels)
-    outputs = max(_OUTPUTS, key=lambda order: by_order[order]["validation"])
-    accuracies = by_order[outputs]
+    outputs = max(_OUTPUTS, key=lambda order: shares[order]["validation"])
     return {
         "file": path.name,
         "bytes": path.stat().st_size,
         "parameters": model.count_params(),
         "layers": len(model.layers),
-        "accuracy": accuracies,
+        "accuracy": shares[outputs],
         "digits": sizes,
         "preprocessing": chosen,
         **choice,
