@@ -112,11 +112,12 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _grade(options: argparse.Namespace) -> None:
-    from svhn.grading import MANUAL, grade
     from svhn.handins import find_handins
+
+    find_handins(options.handins, leave_out=options.out)  # A wrong path is told before anything is loaded.
+    from svhn.grading import MANUAL, grade
     from svhn.protocol import split_digits
 
-    find_handins(options.handins, leave_out=options.out)  # A wrong path is told before digits are loaded.
     digits = _check_data()
     if not digits.real:
         print("these digits are not SVHN: what models score on them says nothing about claims on real ones")

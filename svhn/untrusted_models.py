@@ -184,19 +184,20 @@ class _Rebuilt:
 
     def _object(self, value: dict[str, Any]) -> Any:
         name, module, registered = value["class_name"], value.get("module"), value.get("registered_name")
-        config = self.rebuild(value.get("config"))
+        config = value.get("config")
         if name == "__tuple__":
             return {"class_name": name, "items": self.rebuild(value.get("items"))}
         if name == "__keras_tensor__":
-            return {"class_name": name, "config": config}
+            return {"class_name": name, "config": self.rebuild(config)}
         if name == "function" and isinstance(config, str) and hasattr(keras.activations, config):
             return config
         if name in ("Policy", "DTypePolicy") and isinstance(config, dict):
-            return config.get("name", "float32")
+            return str(config.get("name", "float32"))
         own = module is None or str(module).split(".")[0] in ("keras", "tensorflow", "tf_keras", "builtins")
         if not own or ">" in str(registered) or not isinstance(name, str) or name not in ADMITTED:
             place = f" of {module}" if module else ""
             raise Refused(f"{self.name} was refused: {str(name)[:80]!r}{place[:80]} is none of Keras's own layers")
+        config = self.rebuild(config)
         if not isinstance(config, dict):
             raise Refused(f"{self.name} was refused: its {name} has no configuration")
         if name == "Model":

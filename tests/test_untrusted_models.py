@@ -183,12 +183,12 @@ class TestRefusals:
 
     def test_an_archive_that_unpacks_to_gigabytes(self, measure, tmp_path):
         path = tmp_path / "model_1_1.keras"
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr("config.json", "{}")
             with archive.open("model.weights.h5", "w", force_zip64=True) as member:
                 for _ in range(450):
                     member.write(bytes(1_000_000))
-        assert path.stat().st_size < 1_000_000
+        assert path.stat().st_size < 5_000_000
         self.refusal(measure(path), "unpacks to more than 400 MB")
 
     def test_arrays_that_unpack_to_gigabytes(self, measure, tmp_path):
