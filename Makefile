@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MODEL ?=
 
-.PHONY: run test train report publish bench
+.PHONY: run test train report grade publish bench
 run: .venv/installed
 	$(BIN)/python -m svhn run
 
@@ -16,6 +16,9 @@ train: .venv/installed
 
 report: .venv/installed
 	$(BIN)/python -m svhn report
+
+grade: .venv/installed
+	$(BIN)/python -m svhn grade . tests/handins
 
 publish: .venv/installed
 	$(BIN)/python -m svhn publish

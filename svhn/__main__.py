@@ -15,6 +15,17 @@ _EXAMPLES = """examples:
   python -m svhn train --model model_2_1 --data openml    train one model on all 99,289 digits
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
   python -m svhn predict --model model_2_2 digits.npz --out digits.csv
+  python -m svhn grade course/ --data openml --out graded/
+                                                          reports, marks and feedback for every hand-in in course/
+"""
+_GRADE_EXAMPLES = """examples:
+  python -m svhn grade .                                  this very project
+  python -m svhn grade course/ --data openml              every folder and .zip in course/, on all 99,289 digits
+  python -m svhn grade course/ --execute                  also run each notebook, confined, and say what it tried
+  python -m svhn grade course/ann course/bob.zip --limit 2000 --workers 2 --out marks/
+
+A folder is one hand-in where it holds a notebook, answers.py, solution.py or model_X_Y files; otherwise each folder
+and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken in, nothing is measured twice.
 """
 _DATA = "openml, mat, drawn or the path of an .npz (default: SVHN_DATA, else what data/ holds, else drawn)"
 
@@ -98,6 +109,33 @@ def _predict(options: argparse.Namespace) -> None:
         print(f"written to {options.out}")
 
 
+def _grade(options: argparse.Namespace) -> None:
+    from svhn.handins import find_handins
+
+    find_handins(options.handins, leave_out=options.out)  # A wrong path is told before anything is loaded.
+    from svhn.grading import MANUAL, grade
+    from svhn.protocol import split_digits
+
+    execute = None
+    if options.execute:
+        from svhn.rerun import execute_hand_in
+        from svhn.sandbox import sandbox_problem
+
+        if problem := sandbox_problem():
+            raise SVHNError(problem)
+        execute = execute_hand_in
+    digits = _check_data()
+    if not digits.real:
+        print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
+    graded = grade(options.handins, split_digits(digits), options.out, options.limit, options.workers, execute)
+    width = max(len(one.name) for one in graded)
+    for one in graded:
+        flags = f"; {len(one.flags)} flagged" if one.flags else ""
+        print(f"{one.name:{width}}  {one.total.text}{flags}")
+    print(f"reports     {options.out / 'index.html'}", f"table       {options.out / 'grades.csv'}", sep="\n")
+    print(f"your marks  {options.out / MANUAL}: fill it in and grade again")
+
+
 def _check_data() -> Digits:
     """Loads the digits before a kernel starts, so that a wrong setting shows in a second and a download has its bar."""
     from svhn.notebook import chosen_source
@@ -130,7 +168,8 @@ def _parser() -> argparse.ArgumentParser:
         "publish", _publish, "execute the notebook on real digits; refresh the committed copy, figures, table"
     )
     predict = add("predict", _predict, "read the digits in image files with a stored model")
-    for command in (run, train, publish):
+    grade = add("grade", _grade, "grade hand-ins, without running them unless asked: reports, marks, feedback")
+    for command in (run, train, publish, grade):
         command.add_argument("--data", metavar="SOURCE", help=_DATA)
     for command in (run, report):
         command.add_argument("--out", type=Path, default=Path("output"), help="folder to write to (default: output)")
@@ -138,7 +177,21 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
     predict.add_argument("--out", type=Path, metavar="CSV", help="also write columns image,digit,probability")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG, or .npz with X")
+    grade.epilog, grade.formatter_class = _GRADE_EXAMPLES, argparse.RawDescriptionHelpFormatter
+    grade.add_argument("--out", type=Path, default=Path("graded"), help="folder to write to (default: graded)")
+    grade.add_argument("--limit", type=_count, metavar="N", help="measure on N digits of each part (default: all)")
+    grade.add_argument("--workers", type=_count, metavar="N", help="hand-ins at a time (default: one a core)")
+    grade.add_argument("--execute", action="store_true", help="also run each notebook, in a sandbox of bubblewrap")
+    grade.add_argument(
+        "handins", nargs="+", type=Path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"
+    )
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,208 @@
+"""The trip of a course: hand-ins in, reports, feedback, marks and one table out; again only where something changed."""
+
+import base64
+import hashlib
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from svhn.errors import SVHNError, one_line
+from svhn.examination import examine, nothing_but
+from svhn.feedback import PLOTS, Graded, write_course, write_handin
+from svhn.files import atomic_path, write_json
+from svhn.handins import find_handins, opened
+from svhn.isolation import stoppable
+from svhn.manual import add_missing, read_manual
+from svhn.marks import Calibration, load_calibration, mark_rows
+from svhn.measurement import MeasuredDigits, measured_digits
+from svhn.protocol import Split
+
+MANUAL = "manual.csv"
+EVIDENCE = "evidence.json"
+FORMAT = 1
+# Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
+# line each) and `notebook` (the executed copy's file name, or None).
+Execute = Callable[[Path, Path], dict[str, Any]]
+_EXAMINING = ("handins", "written", "curves", "untrusted_models", "measurement", "examination", "protocol")
+_EXECUTING = ("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "rerun")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What grading one hand-in needs, besides the hand-in.
+
+    Attributes:
+        digits: What models are measured on.
+        calibration: For the rows that a figure decides.
+        out: The folder of all results.
+        threads: That compute.
+        execute: Runs a hand-in, None where none is run.
+    """
+
+    digits: MeasuredDigits
+    calibration: Calibration
+    out: Path
+    threads: int = 1
+    execute: Execute | None = None
+
+
+def grade(
+    paths: Iterable[Path],
+    split: Split,
+    out: Path = Path("graded"),
+    limit: int | None = None,
+    workers: int | None = None,
+    execute: Execute | None = None,
+) -> list[Graded]:
+    """Grades hand-ins: evidence, marks, a report and feedback for each, a table and an index for all.
+
+    Args:
+        paths: Hand-ins, or folders of hand-ins; see `svhn.handins.find_handins`.
+        split: The digits that models are measured on.
+        out: Where to; `manual.csv` in it holds the marks that a person enters.
+        limit: Measure on so many digits of each part, None for all.
+        workers: Hand-ins examined at a time, None for one a core.
+        execute: Runs a hand-in in a sandbox; see `Execute`.
+
+    Returns:
+        The graded hand-ins, by name.
+
+    Raises:
+        SVHNError: A path holds no hand-in, a mark in `manual.csv` is none, or the folder cannot be written to.
+    """
+    handins = find_handins(paths, leave_out=out)
+    calibration = load_calibration()
+    # Before the long part: a slip in the table is told at once.
+    add_missing(out / MANUAL, handins)
+    cores = os.cpu_count() or 1
+    workers = min(workers or cores, len(handins))
+    with measured_digits(split, limit) as digits:
+        job = Job(digits, calibration, out, max(1, cores // workers), execute)
+        examine_all(handins, job, workers)
+    entered = read_manual(out / MANUAL)
+    graded = [mark_one(name, out, calibration, entered.get(name, {})) for name in handins]
+    write_course(graded, out, digits.description)
+    return graded
+
+
+def examine_all(handins: dict[str, Path], job: Job, workers: int) -> None:
+    """Examines what changed since its last time, several at once, under one progress bar."""
+    total = len(handins)
+    with (
+        tqdm(total=total, desc="grading", unit="hand-in", mininterval=0.5, file=sys.stderr) as bar,
+        ThreadPoolExecutor(workers) as pool,
+        stoppable(),
+    ):
+        waiting = {
+            pool.submit(examine_one, name, path, job, bar.set_postfix_str): name for name, path in handins.items()
+        }
+        try:
+            for future in as_completed(waiting):
+                future.result()
+                bar.update()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = lambda text: None) -> None:
+    """Writes the evidence of one hand-in, unless it is there and of these very files, digits and grader.
+
+    Whatever happens inside a hand-in is told in its own evidence; only a full disk or the like ends the course.
+    """
+    folder = job.out / name
+    try:
+        with opened(path) as handin:
+            key = _key(handin.fingerprint, job)
+            if (_stored(folder) or {}).get("key") == key:
+                return
+            evidence = examine(handin, job.digits, job.threads, lambda model: show(f"{name}: {model}"))
+            if job.execute:
+                show(f"{name}: running it")
+                evidence["execution"] = _executed(job.execute, handin.folder, folder)
+    except SVHNError as error:
+        key, evidence = _key(str(error), job), nothing_but(str(error))
+    except Exception as error:  # One line in this hand-in's report; the others go on.
+        key, evidence = "", nothing_but(_fault(error))
+    _write_plots(folder / PLOTS, evidence.pop("plots"))
+    head = {"format": FORMAT, "key": key, "handin": name, "digits": job.digits.description}
+    write_json(folder / EVIDENCE, head | {"data": job.digits.provenance} | evidence)
+
+
+def mark_one(name: str, out: Path, calibration: Calibration, entered: dict[str, tuple[float | None, str]]) -> Graded:
+    """Marks a hand-in by its evidence and by what a person entered, and writes its report and feedback."""
+    evidence = _stored(out / name)
+    if evidence is None:
+        raise SVHNError(f"{out / name / EVIDENCE} is damaged; remove it and grade again")
+    try:
+        return _mark(name, evidence, out, calibration, entered)
+    except SVHNError:
+        raise
+    except Exception as error:  # One line in this hand-in's report; the others go on.
+        head = {part: evidence.get(part) for part in ("digits", "data")}
+        return _mark(name, nothing_but(_fault(error)) | head, out, calibration, entered)
+
+
+def _mark(
+    name: str,
+    evidence: dict[str, Any],
+    out: Path,
+    calibration: Calibration,
+    entered: dict[str, tuple[float | None, str]],
+) -> Graded:
+    marks = mark_rows(evidence, calibration, entered)
+    figures = {
+        key: calibration.summarise(model["curves"]) for key, model in evidence["models"].items() if "curves" in model
+    }
+    graded = Graded(name, evidence, marks, figures)
+    write_handin(graded, out / name)
+    return graded
+
+
+def _fault(error: Exception) -> str:
+    return f"the grader failed at it ({type(error).__name__}: {one_line(error)}); please report this"
+
+
+def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return execute(handin, folder)
+    except Exception as error:  # One line in this hand-in's report; the others go on.
+        finding = f"it could not be run ({type(error).__name__}: {one_line(error)})"
+        return {"ran": False, "seconds": 0.0, "findings": [finding], "notebook": None}
+
+
+def _key(fingerprint: str, job: Job) -> str:
+    """Of everything that evidence depends on: the hand-in's files, the digits, and the code that looked at them."""
+    digest = hashlib.sha256(f"{FORMAT} {fingerprint} {bool(job.execute)} {job.digits.provenance}".encode())
+    for module in (*_EXAMINING, *(_EXECUTING if job.execute else ())):
+        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _stored(folder: Path) -> dict[str, Any] | None:
+    """The evidence as last written, None where there is none or it is damaged."""
+    try:
+        evidence = json.loads((folder / EVIDENCE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    whole = isinstance(evidence, dict) and evidence.get("format") == FORMAT
+    return evidence if whole and {"key", "models", "answers", "findings", "student"} <= set(evidence) else None
+
+
+def _write_plots(folder: Path, plots: list[dict[str, str]]) -> None:
+    """Writes a hand-in's stored plots, `3.1-1.png` and so on, and removes those of an earlier grading."""
+    for path in folder.glob("*.png"):
+        path.unlink()
+    numbers: Counter[str] = Counter()
+    for plot in plots:
+        numbers[plot["question"]] += 1
+        with atomic_path(folder / f"{plot['question']}-{numbers[plot['question']]}.png") as temporary:
+            temporary.write_bytes(base64.b64decode(plot["png"]))

@@ -1,0 +1,224 @@
+"""Finds hand-ins and their files, in folders and archives; opens nothing that lies outside a hand-in."""
+
+import hashlib
+import re
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+from svhn.errors import SVHNError, one_line
+from svhn.files import sha256
+
+MODEL_BYTES = 100_000_000
+TEXT_BYTES = 60_000_000
+MODEL_NAME = re.compile(r"model_([1-4])_([1-3])(?:\D.*)?$")
+_MODEL_SUFFIXES = {".keras", ".h5", ".hdf5", ".json", ".p", ".pkl", ".pickle"}
+_WRITTEN = ("answers.py", "solution.py")
+_ARCHIVE_ENTRIES = 2_000
+_ARCHIVE_BYTES = 1_000_000_000
+
+
+@dataclass
+class HandIn:
+    """The files of a hand-in that grading looks at; none has been opened yet.
+
+    Attributes:
+        folder: Where they lie.
+        notebooks: `*.ipynb` in the folder itself.
+        written: `answers.py` and `solution.py`, where there.
+        models: Every `model_X_Y` file, in the folder or in `models/`.
+        findings: What is missing or was left unopened, in words for the report.
+    """
+
+    folder: Path
+    notebooks: list[Path] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
+    models: list[Path] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[Path]:
+        """All of them, in a fixed order."""
+        return [*self.notebooks, *self.written, *self.models]
+
+    def shown(self, path: Path) -> str:
+        """A file's name for people; bytes that are no text become question marks."""
+        return str(path.relative_to(self.folder)).encode(errors="replace").decode()
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hexadecimal digits of SHA-256 over names, contents and findings."""
+        digest = hashlib.sha256(repr(self.findings).encode())
+        for path in self.files:
+            digest.update(f"{path.relative_to(self.folder)}\0{sha256(path)}\0".encode(errors="surrogateescape"))
+        return digest.hexdigest()[:16]
+
+
+def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[str, Path]:
+    """The hand-ins that some paths hold, by name.
+
+    A `.zip` file is one hand-in. A folder is one where it holds a notebook, `answers.py`, `solution.py` or a model, or
+    holds no folder and no archive; any other folder is a course, and each folder and `.zip` file in it is a hand-in.
+
+    Args:
+        paths: Folders and `.zip` files.
+        leave_out: A folder that is no hand-in though it may lie in a course: where grades are written.
+
+    Returns:
+        Folder or archive, by a name that is unique and fit for a file name, sorted by name.
+
+    Raises:
+        SVHNError: A path does not exist, or is neither a folder nor a `.zip` file.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise SVHNError(f"{path}: there is no such hand-in; name a folder, a folder of folders, or a .zip file")
+        if path.is_file() and path.suffix.lower() != ".zip":
+            raise SVHNError(f"{path}: is neither a folder nor a .zip file; name the folder that holds the hand-in")
+        found += [path] if path.is_file() or _is_handin(path) else _course(path, leave_out)
+    named: dict[str, Path] = {}
+    for path in dict.fromkeys(item.resolve() for item in found):
+        name = _file_name(path.stem if path.is_file() else path.name)
+        if name in named:
+            name = _file_name(f"{path.parent.name}-{path.name}")
+        if name in named:
+            raise SVHNError(f"{path} and {named[name]} would be graded under one name; rename one of them")
+        named[name] = path
+    return dict(sorted(named.items()))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[HandIn]:
+    """The files of a hand-in; those of an archive are unpacked for as long as the block lasts.
+
+    Raises:
+        SVHNError: The archive is damaged, or unpacking it would do harm.
+    """
+    if path.is_dir():
+        yield _list_files(path)
+        return
+    with TemporaryDirectory(prefix="svhn-handin-") as temporary:
+        _unpack(path, Path(temporary))
+        yield _list_files(Path(temporary))
+
+
+def _course(path: Path, leave_out: Path | None) -> list[Path]:
+    inside = [item for item in sorted(path.iterdir()) if not item.name.startswith(".") and item.name != "__MACOSX"]
+    skipped = leave_out.resolve() if leave_out else None
+    chosen = [
+        item
+        for item in inside
+        if (item.is_dir() or (item.is_file() and item.suffix.lower() == ".zip"))
+        and not item.is_symlink()
+        and item.resolve() != skipped
+    ]
+    return chosen or [path]
+
+
+def _is_handin(folder: Path) -> bool:
+    names = [item.name for item in folder.iterdir()]
+    return not names or any(_is_of_interest(name) for name in names) or _is_models_folder(folder)
+
+
+def _is_models_folder(folder: Path) -> bool:
+    return (folder / "models").is_dir() and any(MODEL_NAME.match(p.stem) for p in (folder / "models").iterdir())
+
+
+def _is_of_interest(name: str) -> bool:
+    return name.endswith(".ipynb") or name in _WRITTEN or _is_model(name)
+
+
+def _is_model(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(MODEL_NAME.match(path.stem)) and path.suffix.lower() in _MODEL_SUFFIXES
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w .+@()-]", "_", name).strip(" .")[:100] or "handin"
+
+
+def _list_files(folder: Path) -> HandIn:
+    root = _descend(folder)
+    handin = HandIn(root)
+    places = [root, root / "models"]
+    inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir())]
+    for path in inside:
+        in_root = path.parent == root
+        if not (_is_model(path.name) or (in_root and _is_of_interest(path.name))):
+            continue
+        limit = MODEL_BYTES if _is_model(path.name) else TEXT_BYTES
+        if reason := _reason_to_refuse(path, root, limit):
+            handin.findings.append(f"{handin.shown(path)} was not opened: {reason}")
+        elif path.suffix == ".ipynb":
+            handin.notebooks.append(path)
+        else:
+            (handin.models if _is_model(path.name) else handin.written).append(path)
+    return handin
+
+
+def _descend(folder: Path) -> Path:
+    """Where the files are: an archive often holds one folder that holds everything."""
+    for _ in range(5):
+        inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+        if _is_handin(folder) or len(inside) != 1 or not inside[0].is_dir() or inside[0].is_symlink():
+            break
+        folder = inside[0]
+    return folder
+
+
+def _reason_to_refuse(path: Path, root: Path, limit: int) -> str | None:
+    try:
+        if not path.resolve(strict=True).is_relative_to(root.resolve()):
+            return "it is a link to a place outside the hand-in"
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return "it is not an ordinary file"
+        if status.st_size > limit:
+            return f"its {status.st_size:,} bytes are over the limit of {limit // 1_000_000} MB"
+        with path.open("rb"):
+            return None
+    except (OSError, RuntimeError) as error:
+        return f"it cannot be read ({one_line(getattr(error, 'strerror', None) or error)})"
+
+
+def _unpack(archive_path: Path, folder: Path) -> None:
+    """Unpacks what is of interest, counting bytes as they come: what an archive declares of itself may be a lie."""
+    left = _ARCHIVE_BYTES
+    try:
+        with zipfile.ZipFile(archive_path) as archive:
+            entries = archive.infolist()
+            if len(entries) > _ARCHIVE_ENTRIES:
+                raise SVHNError(f"the archive was refused: {len(entries):,} entries are over the limit of 2,000")
+            for entry in entries:
+                target = folder / _inside(entry.filename)
+                if stat.S_ISLNK(entry.external_attr >> 16) or entry.is_dir() or not _is_of_interest(target.name):
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(entry) as packed, target.open("wb") as unpacked:
+                    left = _copy(packed, unpacked, left)
+    except SVHNError:
+        raise
+    except Exception as error:  # zipfile raises whatever a damaged archive makes it run into.
+        raise SVHNError(f"the archive cannot be read ({one_line(error)})") from error
+
+
+def _inside(name: str) -> PurePosixPath:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if name.startswith(("/", "\\")) or ".." in parts or ":" in name:
+        raise SVHNError(f"the archive was refused: its entry {name[:80]!r} points outside the hand-in")
+    return PurePosixPath(*parts)
+
+
+def _copy(packed: zipfile.ZipExtFile, unpacked: BinaryIO, left: int) -> int:
+    while chunk := packed.read(min(1 << 20, left + 1)):
+        left -= len(chunk)
+        if left < 0:
+            raise SVHNError("the archive was refused: it holds more than 1 GB")
+        unpacked.write(chunk)
+    return left

@@ -1,0 +1,89 @@
+"""The marks of a person: one table, which grading reads and lengthens, and never changes."""
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from svhn.errors import SVHNError
+from svhn.files import atomic_path
+from svhn.marks import ROWS
+
+COLUMNS = ("handin", "row", "mark", "comment")
+_ROW_NAMES = {row.name for row in ROWS}
+Entered = dict[str, dict[str, tuple[float | None, str]]]
+
+
+def read_manual(path: Path) -> Entered:
+    """Reads the table, as any spreadsheet saves it: commas or semicolons, 7.5 or 7,5.
+
+    Returns:
+        By hand-in and row: mark 0..10, or None where the cell is empty, and comment.
+
+    Raises:
+        SVHNError: A line has an unknown row or a mark that is no number 0..10, or says what another line says.
+    """
+    entered: Entered = {}
+    if not path.exists():
+        return entered
+    text = _text(path)
+    table = csv.DictReader(io.StringIO(text), delimiter=_delimiter(text))
+    if table.fieldnames is None or not {"handin", "row", "mark"} <= set(table.fieldnames):
+        raise SVHNError(f"{path}: the first line must name the columns {','.join(COLUMNS)}; put them back")
+    for line in table:
+        handin, row = (line["handin"] or "").strip(), (line["row"] or "").strip()
+        if not handin:
+            continue
+        where = f"{path}, line {table.line_num}"
+        if row not in _ROW_NAMES:
+            raise SVHNError(f"{where}: there is no row {row!r}; it must be one of {', '.join(sorted(_ROW_NAMES))}")
+        if row in entered.setdefault(handin, {}):
+            raise SVHNError(f"{where}: {handin}, {row} was marked before; keep one of the two lines")
+        entered[handin][row] = _mark(line["mark"], where), (line.get("comment") or "").strip()
+    return entered
+
+
+def add_missing(path: Path, handins: Iterable[str]) -> None:
+    """Appends an empty line for every row of these hand-ins that a person has to mark; leaves all else as it is."""
+    entered = read_manual(path)
+    missing = [
+        (name, row.name, "", "")
+        for name in handins
+        for row in ROWS
+        if not row.calibrated and row.name not in entered.get(name, {})
+    ]
+    if not missing:
+        return
+    text = _text(path) if path.exists() else ",".join(COLUMNS) + "\n"
+    added = io.StringIO()
+    csv.writer(added, delimiter=_delimiter(text), lineterminator="\n").writerows(missing)
+    with atomic_path(path) as temporary:
+        kept = path.read_bytes() if path.exists() else text.encode()
+        temporary.write_bytes(kept + (b"" if kept.endswith(b"\n") else b"\n") + added.getvalue().encode())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SVHNError(f"{path} is not UTF-8 text; save it as CSV in UTF-8") from error
+    except OSError as error:
+        raise SVHNError(f"{path} cannot be read ({error.strerror}); change its rights") from error
+
+
+def _delimiter(text: str) -> str:
+    head = text.partition("\n")[0]
+    return ";" if head.count(";") > head.count(",") else ","
+
+
+def _mark(text: str | None, where: str) -> float | None:
+    text = (text or "").strip().replace(",", ".")
+    if not text:
+        return None
+    try:
+        mark = float(text)
+    except ValueError:
+        mark = -1
+    if not 0 <= mark <= 10:
+        raise SVHNError(f"{where}: {text!r} is no mark; it must be a number from 0 to 10, or empty")
+    return mark

@@ -1,0 +1,287 @@
+"""Grading a course: the sample hand-ins, hostile ones, reruns, interruptions, and the pages people get."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT, assert_one_clear_line
+
+import svhn.grading
+from svhn.errors import SVHNError
+from svhn.grading import grade
+from svhn.marks import ROWS
+from svhn.protocol import split_digits
+from svhn.sources import load_digits
+
+SAMPLES = ROOT / "tests/handins"
+SCRIPT = "<script>document.title='owned'</script>"
+
+
+@pytest.fixture(scope="module")
+def split():
+    # The digits that the sample hand-ins learned from and make claims about.
+    return split_digits(load_digits("drawn", ROOT / "data"))
+
+
+@pytest.fixture(scope="module")
+def samples(split, tmp_path_factory):
+    out = tmp_path_factory.mktemp("graded")
+    return out, {one.name: one for one in grade([SAMPLES], split, out)}
+
+
+def evidence_of(out, name):
+    return json.loads((out / name / "evidence.json").read_text(encoding="utf-8"))
+
+
+def small_handin(folder, name="Ann", answer="Yes."):
+    folder.mkdir(parents=True)
+    text = f"your_name = {name!r}\nstudent_id = '1'\nanswer_q_1_1 = {answer!r}\n"
+    (folder / "answers.py").write_text(text, encoding="utf-8")
+    return folder
+
+
+class TestSamples:
+    def test_each_gets_its_files_and_the_course_its_table(self, samples):
+        out, graded = samples
+        assert list(graded) == ["broken", "good", "old_layout"]
+        for name in graded:
+            assert {path.name for path in (out / name).iterdir()} >= {"report.html", "feedback.txt", "evidence.json"}
+        with (out / "grades.csv").open(encoding="utf-8", newline="") as file:
+            table = {row["handin"]: row for row in csv.DictReader(file)}
+        assert table["good"]["name"] == "Visser, Noor" and table["good"]["rows_marked"] == "7"
+        assert table["good"]["1.1 explanation"] == "" and float(table["good"]["4.2"]) > 0
+
+    def test_the_good_one_is_what_it_claims_to_be(self, samples):
+        out, graded = samples
+        evidence = evidence_of(out, "good")
+        assert evidence["findings"] == [] and graded["good"].flags == []
+        assert len(evidence["answers"]) == 10 and evidence["evaluation_4_2"] == 0.742
+        for model in evidence["models"].values():
+            assert {claim["digits"] for claim in model["claims"]} == {"the same"} and len(model["claims"]) == 2
+            record_test = model["record"]["accuracy"]["test"]
+            assert model["measured"]["accuracy"]["test"] == pytest.approx(record_test, abs=0.002)
+
+    def test_the_old_layout_is_measured_too(self, samples):
+        out, graded = samples
+        evidence = evidence_of(out, "old_layout")
+        assert evidence["student"] == {"name": "Jansen, Bo", "id": "7654321"}
+        assert set(evidence["answers"]) == {"1.1", "1.2", "1.3"}
+        for name in ("model_1_1", "model_1_2"):
+            model = evidence["models"][name]
+            assert model["measured"]["outputs"] == "OpenML class index"
+            assert (
+                model["measured"]["accuracy"]["validation"]
+                == pytest.approx(model["curves"]["val_accuracy"][-1], abs=0.002)
+                or model["claims"]
+            )
+        assert {m.row.name for m in graded["old_layout"].marks if m.value is not None} == {
+            "1.1 performance", "1.2 performance"}  # fmt: skip
+
+    def test_the_broken_one_says_what_is_missing_and_withholds_only_those_marks(self, samples):
+        out, graded = samples
+        told = "\n".join(evidence_of(out, "broken")["findings"])
+        for words in ("Assignment3.ipynb is not a readable notebook", "answers.py is not UTF-8",
+                      "model_1_1: model_1_1.json: val_accuracy of epoch 1 is nan", "unequal length",
+                      "model_1_3: model_1_3.keras cannot be loaded", "model_2_1: there is no model file",
+                      "model_2_2.json is not readable JSON", "model_4_1: neither model nor learning curves",
+                      "answer_q_1_2 (answers.py) is computed", "answer_q_2_1 (answers.py) is empty"):  # fmt: skip
+            assert words in told
+        assert all(mark.value is None for mark in graded["broken"].marks)
+        text = (out / "broken/feedback.txt").read_text(encoding="utf-8")
+        assert "no row is marked yet" in text and "Withheld: model_1_1.json: val_accuracy of epoch 1 is nan." in text
+
+    def test_no_page_holds_a_traceback(self, samples):
+        out, _ = samples
+        for path in [*out.rglob("*.html"), *out.rglob("*.txt"), *out.rglob("evidence.json")]:
+            text = path.read_text(encoding="utf-8")
+            assert "Traceback" not in text and "please report this" not in text
+
+    def test_feedback_has_the_course_s_shape(self, samples):
+        lines = (samples[0] / "good/feedback.txt").read_text(encoding="utf-8").splitlines()
+        assert lines[1] == "Student: Visser, Noor (1234567)"
+        assert [line[:16].strip() for line in lines[3:19]] == [row.name for row in ROWS]
+        assert sum("not yet marked" in line for line in lines) == 9
+        assert any(
+            re.match(r"Total: \d+\.\d/10 \(\d+\.\d/17\.5\) over the 7 of 16 rows marked", line) for line in lines
+        )
+        assert sum(line.startswith("Question ") for line in lines) == 10
+
+    def test_the_report_shows_answers_curves_and_the_plots_of_part_3(self, samples):
+        page = (samples[0] / "good/report.html").read_text(encoding="utf-8")
+        for number in ("1.1", "4.2"):
+            assert f"Answer {number} <small>" in page
+        assert page.count("<polyline") == 18 and page.count("Plot stored in the notebook") == 3
+        assert (samples[0] / "good/plots/3.2-1.png").read_bytes().startswith(b"\x89PNG")
+        assert "brightest where the strokes" in page and "of 500 characters, from answers.py" in page
+
+    def test_full_marks_by_a_person_complete_the_total_without_measuring_again(self, samples, split, tmp_path):
+        out = tmp_path / "graded"
+        shutil.copytree(samples[0], out)
+        before = (out / "good/evidence.json").stat().st_mtime_ns
+        table = (out / "manual.csv").read_text(encoding="utf-8")
+        (out / "manual.csv").write_text(re.sub(r"^(good,[^,]+),,$", r'\1,8.0,"Well said."', table, flags=re.M))
+        (graded,) = grade([SAMPLES / "good"], split, out)
+        assert graded.total.complete and re.fullmatch(r"\d\.\d/10 \(\d\d\.\d/40\)", graded.total.text)
+        assert (out / "good/evidence.json").stat().st_mtime_ns == before
+        assert "Well said." in (out / "good/feedback.txt").read_text(encoding="utf-8")
+
+
+class TestHostileTexts:
+    def test_what_a_hand_in_says_stays_text(self, split, tmp_path):
+        small_handin(tmp_path / "course/<b>&", name=SCRIPT, answer=f"{SCRIPT}\x1b[31m\u202e")
+        small_handin(tmp_path / "course/bo", name="=HYPERLINK(1)\nX", answer="half a pair: \ud83d")
+        (tmp_path / "course/bo" / os.fsdecode(b"model_1_1\xff.h5")).write_bytes(b"no model")
+        graded = grade([tmp_path / "course"], split, tmp_path / "out", limit=10)
+        assert [one.name for one in graded] == ["_b__", "bo"]
+        for page in (tmp_path / "out").rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            assert SCRIPT not in text
+        evidence = evidence_of(tmp_path / "out", "bo")
+        assert evidence["answers"]["1.1"]["text"] == "half a pair: ?"
+        assert "model_1_1?.h5 cannot be loaded" in evidence["models"]["model_1_1"]["refused"]
+        assert "&lt;script&gt;" in (tmp_path / "out/_b__/report.html").read_text(encoding="utf-8")
+        assert "\x1b" not in (tmp_path / "out/_b__/feedback.txt").read_text(encoding="utf-8")
+        with (tmp_path / "out/grades.csv").open(encoding="utf-8", newline="") as file:
+            assert [row["name"] for row in csv.DictReader(file)] == [SCRIPT, "'=HYPERLINK(1) X"]
+
+
+class TestReruns:
+    @pytest.fixture
+    def course(self, tmp_path):
+        for name in ("ann", "bob", "cem"):
+            small_handin(tmp_path / "course" / name, name=name)
+        return tmp_path / "course", tmp_path / "out"
+
+    def times(self, out):
+        return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/evidence.json")}
+
+    def test_only_what_changed_is_graded_again(self, course, split):
+        folder, out = course
+        grade([folder], split, out, limit=10)
+        first = self.times(out)
+        grade([folder], split, out, limit=10)
+        assert self.times(out) == first
+        (folder / "bob/answers.py").write_text("your_name = 'Robert'", encoding="utf-8")
+        (out / "cem/evidence.json").write_text('{"format": 1, "key', encoding="utf-8")
+        graded = grade([folder], split, out, limit=10)
+        second = self.times(out)
+        assert second["ann"] == first["ann"] and second["bob"] != first["bob"]
+        assert [one.evidence["student"]["name"] for one in graded] == ["ann", "Robert", "cem"]
+        grade([folder], split, out, limit=11)
+        assert self.times(out)["ann"] != first["ann"]
+
+    def test_a_fault_inside_one_hand_in_is_one_line_there_and_the_others_go_on(self, course, split, monkeypatch):
+        folder, out = course
+
+        def examine(handin, *rest):
+            if handin.folder.name == "bob":
+                raise ZeroDivisionError("of all\nthings")
+            return genuine(handin, *rest)
+
+        genuine = svhn.grading.examine
+        monkeypatch.setattr(svhn.grading, "examine", examine)
+        graded = grade([folder], split, out, limit=10)
+        assert [one.evidence["student"]["name"] for one in graded] == ["ann", None, "cem"]
+        page = (out / "bob/report.html").read_text(encoding="utf-8")
+        assert "the grader failed at it (ZeroDivisionError: of all things); please report this" in page
+        monkeypatch.undo()
+        assert grade([folder], split, out, limit=10)[1].evidence["student"]["name"] == "bob"
+
+    def test_an_executor_s_findings_are_shown_and_its_fault_is_contained(self, course, split):
+        folder, out = course
+
+        def execute(handin, results):
+            if handin.name == "bob":
+                raise OSError("no sandbox")
+            (results / "executed.ipynb").write_text("{}")
+            return {"ran": True, "seconds": 1.5, "findings": ["it tried <b>the network</b>"],
+                    "notebook": "executed.ipynb"}  # fmt: skip
+
+        graded = grade([folder], split, out, limit=10, execute=execute)
+        assert graded[0].evidence["execution"]["seconds"] == 1.5
+        page = (out / "ann/report.html").read_text(encoding="utf-8")
+        assert "it tried &lt;b&gt;the network&lt;/b&gt;" in page and 'href="executed.ipynb"' in page
+        assert "it could not be run (OSError: no sandbox)" in (out / "bob/report.html").read_text(encoding="utf-8")
+
+    def test_a_wrong_mark_is_told_before_anything_is_measured(self, course, split):
+        folder, out = course
+        out.mkdir()
+        (out / "manual.csv").write_text("handin,row,mark,comment\nann,3.1,great,\n", encoding="utf-8")
+        with pytest.raises(SVHNError, match="line 2"):
+            grade([folder], split, out)
+        assert not (out / "ann").exists()
+
+    @pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+    def test_a_run_that_is_killed_or_stopped_goes_on_where_it_was(self, course, split, sent, status):
+        folder, out = course
+        for name in ("ann", "bob", "cem"):
+            shutil.copytree(SAMPLES / "good/models", folder / name / "models")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "svhn", "grade", folder, "--out", out, "--data", "drawn", "--workers", "1"],
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        while process.poll() is None and not (out / "ann/evidence.json").exists():
+            time.sleep(0.05)
+        process.send_signal(sent)
+        assert process.wait() == status
+        first = self.times(out)
+        assert "ann" in first and "cem" not in first and not (out / "grades.csv").exists()
+        graded = grade([folder], split, out)
+        assert self.times(out)["ann"] == first["ann"]
+        assert [len(one.evidence["models"]["model_2_2"]["claims"]) for one in graded] == [2, 2, 2]
+        assert (out / "index.html").exists()
+
+
+class TestCommand:
+    def test_it_says_where_everything_is(self, command, tmp_path):
+        small_handin(tmp_path / "ann")
+        (tmp_path / "empty").mkdir()
+        process = command("grade", tmp_path / "ann", tmp_path / "empty", "--out", tmp_path / "out", "--data", "drawn",
+                          "--limit", 10)  # fmt: skip
+        assert process.returncode == 0, process.stderr
+        for words in ("ann    no row is marked yet", "index.html", "grades.csv", "manual.csv", "are not SVHN"):
+            assert words in process.stdout
+        assert "grading: 100%" in process.stderr
+
+    def test_a_missing_folder_is_one_clear_line(self, command, tmp_path):
+        assert_one_clear_line(command("grade", tmp_path / "nowhere"), "nowhere", "no such hand-in")
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+class TestBrowser:
+    def dom(self, page, tmp_path):
+        return subprocess.run(
+            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+             "--virtual-time-budget=2000", "--dump-dom", page.as_uri()],
+            capture_output=True, text=True, timeout=120,
+        ).stdout  # fmt: skip
+
+    def test_the_index_sorts_by_name_and_by_number_and_finds(self, samples, tmp_path):
+        page = (samples[0] / "index.html").read_text(encoding="utf-8")
+        clicks = """<script>
+            const rows = () => [...document.querySelectorAll("tbody tr:not([hidden])")];
+            const names = () => rows().map((row) => row.cells[0].textContent);
+            const heads = document.querySelectorAll("th button"), said = [];
+            heads[0].click(); heads[0].click(); said.push(names().join());
+            heads[5].click(); said.push(names().join());
+            const box = document.querySelector("input");
+            box.value = "visser"; box.dispatchEvent(new Event("input")); said.push(names().join());
+            document.title = said.join(";");
+        </script></body>"""
+        clicked = tmp_path / "index.html"
+        clicked.write_text(page.replace("</body>", clicks), encoding="utf-8")
+        title = re.search(r"<title>(.*?)</title>", self.dom(clicked, tmp_path))[1]
+        assert title == "old_layout,good,broken;broken,old_layout,good;good"
+
+    def test_a_report_runs_no_script_whatever_is_in_it(self, samples, tmp_path):
+        page = (samples[0] / "good/report.html").read_text(encoding="utf-8")
+        spoiled = tmp_path / "report.html"
+        spoiled.write_text(page.replace("</body>", f"{SCRIPT}</body>"), encoding="utf-8")
+        assert "<title>good: report</title>" in self.dom(spoiled, tmp_path)

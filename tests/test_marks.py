@@ -1,0 +1,170 @@
+"""From figures and judgement to sixteen marks and a total."""
+
+import csv
+
+import pytest
+
+from svhn.errors import SVHNError
+from svhn.examination import compare, nothing_but
+from svhn.manual import add_missing, read_manual
+from svhn.marks import CALIBRATION, ROWS, Mark, load_calibration, mark_rows, total_of
+
+# What is known of the course's calibration, from one hand-in that it graded.
+KNOWN = {"1.1": (0.701, 6.0), "1.2": (0.754, 7.1), "1.3": (0.756, 7.1), "2.1": (0.945, 8.6), "2.2": (0.898, 5.9),
+         "4.1": (0.808, 7.5), "4.2": (0.818, 7.0)}  # fmt: skip
+PROVENANCE = {"name": "digits", "real": True, "fingerprint": "f00", "validation": 1000, "test": 1000}
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    return load_calibration()
+
+
+def a_model(curve, measured, record=None, digits=1000):
+    model = {
+        "curves": {"val_accuracy": curve, "accuracy": curve, "loss": curve, "val_loss": curve},
+        "record": record,
+        "measured": {"accuracy": measured, "digits": {"validation": digits, "test": digits}},
+    }
+    return model | {"claims": compare(model, PROVENANCE)}
+
+
+def mark_of(calibration, row, model):
+    evidence = nothing_but("")
+    evidence["models"]["model_1_1"] = model
+    return next(mark for mark in mark_rows(evidence, calibration, {}) if mark.row.name == row)
+
+
+class TestCalibration:
+    def test_sixteen_rows_are_worth_forty_points(self):
+        assert len(ROWS) == 16 and sum(row.points for row in ROWS) == 40
+        assert {row.name: row.points for row in ROWS}["2.1 performance"] == 3.5
+        assert sum(row.calibrated for row in ROWS) == len(KNOWN)
+
+    @pytest.mark.parametrize("question", KNOWN)
+    def test_the_known_points_are_met(self, calibration, question):
+        share, mark = KNOWN[question]
+        assert calibration.mark(question, share) == mark
+
+    @pytest.mark.parametrize("question", KNOWN)
+    def test_marks_rise_from_zero_to_ten(self, calibration, question):
+        marks = [calibration.mark(question, share / 1000) for share in range(1001)]
+        assert marks == sorted(marks) and (marks[0], marks[190], marks[-1]) == (0, 0, 10)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            ("window = 5", "window = 4", "window"),
+            ("[70.1, 6.0]", "[70.1, 11.0]", "1.1"),
+            ("[70.1, 6.0]", "[10.0, 6.0]", "1.1"),
+            ("[curve]", "[curves]", "curve"),
+            ("[marks]", "[marks", "no calibration"),
+        ],
+    )
+    def test_a_calibration_that_is_none_is_named(self, tmp_path, old, new, said):
+        path = tmp_path / "calibration.toml"
+        path.write_text(CALIBRATION.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        with pytest.raises(SVHNError, match=said):
+            load_calibration(path)
+
+
+class TestClaims:
+    def test_a_confirmed_curve_counts(self, calibration):
+        model = a_model([0.5, 0.69, 0.701], {"validation": 0.695, "test": 0.7})
+        assert [(claim["flagged"], claim["contradicted"]) for claim in model["claims"]] == [(False, False)]
+        mark = mark_of(calibration, "1.1 performance", model)
+        assert (mark.value, mark.by) == (6.0, "calibration") and "70.1%" in mark.reason
+
+    def test_more_than_one_point_is_flagged_but_chance_contradicts_nothing(self, calibration):
+        model = a_model([0.5, 0.69, 0.701], {"validation": 0.675, "test": 0.7})
+        assert [(claim["flagged"], claim["contradicted"]) for claim in model["claims"]] == [(True, False)]
+        assert mark_of(calibration, "1.1 performance", model).value == 6.0
+
+    def test_a_model_that_does_not_do_what_is_claimed_gets_no_mark_by_itself(self, calibration):
+        mark = mark_of(calibration, "1.1 performance", a_model([0.9, 0.95, 0.99], {"validation": 0.5, "test": 0.5}))
+        assert mark.value is None and "withheld" in mark.reason
+
+    def test_a_file_of_the_best_epoch_is_compared_with_that(self):
+        (claim,) = a_model([0.5, 0.8, 0.7], {"validation": 0.8, "test": 0.8})["claims"]
+        assert claim["source"] == "its best epoch, 2 of 3" and not claim["flagged"]
+
+    def test_a_record_s_test_accuracy_is_a_claim_too(self):
+        record = {"accuracy": {"test": 0.9}, "data": None}
+        claims = a_model([0.7, 0.7], {"validation": 0.7, "test": 0.7}, record)["claims"]
+        assert [claim["part"] for claim in claims if claim["flagged"]] == ["test"]
+
+    def test_drawn_digits_prove_nothing_about_real_ones(self, calibration):
+        record = {"accuracy": {}, "data": {"fingerprint": "other", "name": "drawn, seed 1", "real": False}}
+        model = a_model([0.9, 0.99], {"validation": 0.3, "test": 0.3}, record)
+        assert not model["claims"][0]["flagged"] and not model["claims"][0]["comparable"]
+        mark = mark_of(calibration, "1.1 performance", model)
+        assert mark.value is None and "drawn, seed 1" in mark.reason
+
+    def test_an_erratic_peak_does_not_count(self, calibration):
+        model = a_model([0.5, 0.6, 0.845, 0.61, 0.62], {"validation": 0.62, "test": 0.62})
+        mark = mark_of(calibration, "1.1 performance", model)
+        assert "62.0%" in mark.reason and "erratic" in mark.reason and mark.value == calibration.mark("1.1", 0.62)
+
+
+class TestTotals:
+    def test_as_the_course_writes_it(self):
+        total = total_of(Mark(row, 8.3, "person", "") for row in ROWS)
+        assert total.text == "8.3/10 (33.2/40)"
+
+    def test_what_is_not_marked_is_said_and_is_not_zero(self):
+        marks = [Mark(row, 8.0 if row.name == "3.2" else None, "", "") for row in ROWS]
+        text = total_of(marks).text
+        assert (
+            text.startswith("8.0/10 (3.2/4) over the 1 of 16 rows marked") and "36 of 40 points are still open" in text
+        )
+        assert total_of([]).text == "no row is marked yet"
+
+    def test_a_zero_is_a_mark(self):
+        assert total_of(Mark(row, 0.0, "person", "") for row in ROWS).text == "0.0/10 (0.0/40)"
+
+
+class TestManualMarks:
+    def test_a_person_s_mark_stands_above_the_calibration_s(self, calibration):
+        marks = mark_rows(nothing_but("x"), calibration, {"1.1 performance": (5.5, "Seen."), "3.1": (None, "Soon.")})
+        by_row = {mark.row.name: mark for mark in marks}
+        assert (by_row["1.1 performance"].value, by_row["1.1 performance"].by) == (5.5, "person")
+        assert (by_row["3.1"].value, by_row["3.1"].comment) == (None, "Soon.")
+
+    def test_the_table_lists_what_a_person_marks_and_keeps_every_byte(self, tmp_path):
+        path = tmp_path / "manual.csv"
+        add_missing(path, ["ann"])
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [line["row"] for line in csv.DictReader(file)]
+        assert rows == [row.name for row in ROWS if not row.calibrated] and len(rows) == 9
+        text = path.read_text(encoding="utf-8").replace("ann,3.1,,", 'ann,3.1,7.5,"Clear, but short."')
+        path.write_text(text, encoding="utf-8")
+        add_missing(path, ["ann"])
+        assert path.read_text(encoding="utf-8") == text
+        add_missing(path, ["ann", "bob"])
+        assert path.read_text(encoding="utf-8").startswith(text)
+        assert read_manual(path)["ann"]["3.1"] == (7.5, "Clear, but short.")
+        assert read_manual(path)["bob"]["3.1"] == (None, "")
+
+    def test_as_a_european_spreadsheet_saves_it(self, tmp_path):
+        path = tmp_path / "manual.csv"
+        path.write_bytes("\ufeffhandin;row;mark;comment\r\nann;3.1;7,5;Goed\r\n".encode())
+        assert read_manual(path) == {"ann": {"3.1": (7.5, "Goed")}}
+        add_missing(path, ["ann"])
+        assert read_manual(path)["ann"]["3.2"] == (None, "")
+        assert path.read_bytes().startswith("\ufeffhandin;row;mark;comment\r\nann;3.1;7,5;Goed\r\n".encode())
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            ("ann,3.1,good,", "line 2: 'good' is no mark"),
+            ("ann,3.1,11,", "from 0 to 10"),
+            ("ann,3.1,nan,", "no mark"),
+            ("ann,5.1,7,", "no row '5.1'"),
+            ("ann,3.1,7,\nann,3.1,8,", "line 3: ann, 3.1 was marked before"),
+        ],
+    )
+    def test_a_slip_in_the_table_is_told_with_its_line(self, tmp_path, line, said):
+        path = tmp_path / "manual.csv"
+        path.write_text(f"handin,row,mark,comment\n{line}\n", encoding="utf-8")
+        with pytest.raises(SVHNError, match=said):
+            read_manual(path)
