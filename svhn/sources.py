@@ -25,9 +25,9 @@ def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -
     Args:
         source: "openml" (data set 41081), "mat" (the official train_32x32.mat and test_32x32.mat in `folder`, in that
             order), "drawn" (digits that this project draws), or the path of an `.npz` file with `X`, uint8
-            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9. None takes the environment variable SVHN_DATA, and
-            where that is not set, what `folder` holds: the official files, converted OpenML digits, the only `.npz`
-            file; else drawn digits.
+            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9, or the path of another data folder. None takes the
+            environment variable SVHN_DATA, and where that is not set, what `folder` holds: the official files,
+            converted OpenML digits, the only `.npz` file; else drawn digits.
         folder: The data folder, which also keeps what is converted or drawn.
 
     Returns:
@@ -43,11 +43,15 @@ def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -
     folder = Path(folder)
     chosen = str(source or os.environ.get(SOURCE_VARIABLE) or _found_in(folder))
     named: dict[str, Callable[[Path], Digits]] = {"openml": load_openml, "mat": _load_mat, "drawn": _load_drawn}
+    if chosen not in named and Path(chosen).is_dir():
+        folder, chosen = Path(chosen), _found_in(Path(chosen))
     if chosen in named:
         return named[chosen](folder)
     if chosen.endswith(".npz"):
         return _load_npz(Path(chosen).expanduser())
-    raise SVHNError(f"there is no data source {chosen!r}; use openml, mat, drawn, or the path of an .npz file")
+    raise SVHNError(
+        f"there is no data source {chosen!r}; use openml, mat, drawn, or the path of an .npz file or a folder"
+    )
 
 
 def _found_in(folder: Path) -> str:
