@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MODEL ?=
 
-.PHONY: run test train report publish bench
+.PHONY: run test train report publish course bench
 run: .venv/installed
 	$(BIN)/python -m svhn run
 
@@ -19,6 +19,9 @@ report: .venv/installed
 
 publish: .venv/installed
 	$(BIN)/python -m svhn publish
+
+course: .venv/installed
+	$(BIN)/python -m svhn course
 
 bench: .venv/installed
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit; done

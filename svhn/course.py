@@ -29,6 +29,8 @@ _CRITERIA = {
 _CONFIG = '''"""nbgrader's settings for this course, written by `python -m svhn course`; yours to change."""
 
 import os
+import shutil
+from pathlib import Path
 
 c = get_config()  # noqa: F821
 c.ClearSolutions.code_stub = {{"python": "{stub}"}}
@@ -39,6 +41,17 @@ c.Execute.timeout = 1800  # seconds a cell may take
 source = os.environ.get("SVHN_DATA", {data!r})
 os.environ["SVHN_DATA"] = os.path.abspath(source) if os.path.exists(source) else source
 os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+
+
+def keep_the_page(**_):
+    """A student's feedback is one page; nbgrader would hand back the models and the harness with it."""
+    for path in Path("feedback").glob("*/{assignment}/*"):
+        if path.name not in ("{page}", "timestamp.txt"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+c.GenerateFeedback.post_convert_hook = keep_the_page
+c.FormgradeExtension.debug = False  # or it would print these settings, a function among them, as JSON
 '''
 
 _ANSWERS = '''"""The written answers: full sentences, at most 500 characters each, 800 for 2.1 and 3.1."""
@@ -77,7 +90,7 @@ def build_course(folder: Path = Path("course"), notebook: Path = NOTEBOOK) -> Pa
 
     Args:
         folder: Of the course.
-        notebook: The assignment with its solutions; `answers.py`, `requirements.txt` and `data/` are beside it.
+        notebook: The assignment with its solutions; the rest of the project is beside it.
 
     Returns:
         The folder of the student release.
@@ -86,17 +99,25 @@ def build_course(folder: Path = Path("course"), notebook: Path = NOTEBOOK) -> Pa
         SVHNError: nbgrader refuses, as when cells were added or removed after the first hand-in was graded.
     """
     project = notebook.resolve().parent
-    config = _CONFIG.format(stub=_STUB, assignment=ASSIGNMENT, data=str(project / "data"))
+    config = _CONFIG.format(stub=_STUB, assignment=ASSIGNMENT, data=str(project / "data"), page=f"{NOTEBOOK.stem}.html")
     if not (folder / "nbgrader_config.py").exists():
         write_text(folder / "nbgrader_config.py", config)
     source = folder / "source" / ASSIGNMENT
     source.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        staged = Path(temporary) / ASSIGNMENT
+        staged, former = Path(temporary) / "staged", Path(temporary) / "former"
         _write_source(staged, read_notebook(notebook), project)
-        shutil.rmtree(source, ignore_errors=True)
+        if source.exists():
+            source.replace(former)
         staged.replace(source)
-    _nbgrader(folder, "generate_assignment", ASSIGNMENT, "--force")
+        try:
+            _nbgrader(folder, "generate_assignment", ASSIGNMENT, "--force")
+        except SVHNError:
+            if former.exists():  # nbgrader removed the release too: make it again as it was.
+                source.replace(staged)
+                former.replace(source)
+                _nbgrader(folder, "generate_assignment", ASSIGNMENT, "--force")
+            raise
     return folder / "release" / ASSIGNMENT
 
 
@@ -144,7 +165,8 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
             cell.source = f"{stub}\n### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION".lstrip()
     write_notebook(notebook, folder / NOTEBOOK.name)
     shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", "*.tmp*"))
-    shutil.copy(project / "requirements.txt", folder)
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copy(project / name, folder)
     answers = ast.parse((project / "answers.py").read_text(encoding="utf-8"))
     names = [node.targets[0].id for node in answers.body if isinstance(node, ast.Assign)]
     write_text(folder / "answers.py", _ANSWERS + "".join(f'\n{name} = (\n    ""\n)\n' for name in names))

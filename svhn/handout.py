@@ -18,7 +18,7 @@ from svhn.explanation import activations, class_activation_map
 from svhn.figures import enlarge, overlay, plot_images
 from svhn.pretrained import vgg16_base
 from svhn.protocol import split_digits
-from svhn.results import show_figures
+from svhn.results import show_answer, show_figures
 from svhn.sources import SOURCE_VARIABLE, load_digits
 from svhn.stored import load_model, load_record
 from svhn.versions import print_versions

@@ -1,9 +1,8 @@
 """What a hand-in's performance is worth, measured on what it stored: the last line of a performance cell."""
 
 import os
-from collections.abc import Mapping
-from contextlib import redirect_stderr
-from io import StringIO
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +43,16 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
         0 to the points of the question's performance row; 0 where there is nothing to measure.
     """
     (points,) = (row.points for row in ROWS if (row.question, row.kind) == (question, "performance"))
-    # nbgrader takes any line on standard error for a failed test.
-    with redirect_stderr(StringIO()):
-        try:
+    try:
+        with _silence():
             digits = load_digits(os.environ.get(SOURCE_VARIABLE) or names.get("data"))
             measured, what = _measure(question, names, folder, split_digits(digits))
-        except SVHNError as error:
-            print(f"{question}: {error}")
-            return 0.0
-        except Exception as error:  # The hand-in's own functions raise whatever they run into.
-            print(f"{question}: cannot be measured ({type(error).__name__}: {one_line(error)})")
-            return 0.0
+    except SVHNError as error:
+        print(f"{question}: {error}")
+        return 0.0
+    except Exception as error:  # The hand-in's own functions raise whatever they run into.
+        print(f"{question}: cannot be measured ({type(error).__name__}: {one_line(error)})")
+        return 0.0
     earned = performance_points(question, measured)
     print(f"{question}: {measured:.2%} of {what}{_named(digits)}: {earned:.2f} of {points:g} points")
     return round(earned, 2)
@@ -90,6 +88,19 @@ def _defined(names: Mapping[str, Any], name: str) -> Any:
     if names.get(name) is None:
         raise SVHNError(f"the notebook does not define {name}")
     return names[name]
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps standard error empty, also of what C++ writes: nbgrader takes any line on it for a failed test."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        standard_error = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
 
 
 def _named(digits: Digits) -> str:
