@@ -94,6 +94,7 @@ def _publish(options: argparse.Namespace) -> None:
 def _course(options: argparse.Namespace) -> None:
     from svhn.course import build_course
 
+    print("nbgrader makes the student release; some seconds", file=sys.stderr)
     release = build_course(options.out)
     print(
         f"student release    {release}/",

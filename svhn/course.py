@@ -14,15 +14,15 @@ import nbformat
 from svhn.errors import SVHNError, one_line
 from svhn.execution import write_notebook
 from svhn.files import write_text
-from svhn.marks import ROWS, Row
+from svhn.marks import EXPLANATION, PERFORMANCE, ROWS, Row
 from svhn.notebook import NOTEBOOK, QUESTION, read_notebook
 
 ASSIGNMENT = "assignment3"
-GRADED = {"performance", "explanation", "plots"}
+GRADED = {PERFORMANCE, EXPLANATION, "plots"}
 _PACKAGE = Path(__file__).parent
 _STUB = "# YOUR CODE HERE"
 _CRITERIA = {
-    "explanation": "the written answer above: what was done, why, and what its figures say.",
+    EXPLANATION: "the written answer above: what was done, why, and what its figures say.",
     "plots": "the plots and the written answer above: are they right, readable and understood?",
 }
 
@@ -142,14 +142,15 @@ def _graded_cells(question: str) -> list[nbformat.NotebookNode]:
 
 
 def _graded_cell(row: Row) -> nbformat.NotebookNode:
-    name = f"{row.kind}_{row.question.replace('.', '_')}"
+    kind = PERFORMANCE if row.calibrated else row.aspect or "plots"
+    name = f"{kind}_{row.question.replace('.', '_')}"
     cell_id = name.replace("_", "-")
-    if row.kind == "performance":
+    if row.calibrated:
         source = f'from svhn.performance import performance\n\nperformance("{row.question}", globals())'
         marks = _metadata(name, grade=True, locked=True, points=row.points)
         return nbformat.v4.new_code_cell(source, id=cell_id, metadata={"tags": ["performance"], "nbgrader": marks})
     points = f"{row.points:g} point{'' if row.points == 1 else 's'}"
-    source = f"**{row.question}, {row.kind}, {points}, marked by a person:** {_CRITERIA[row.kind]}"
+    source = f"**{row.question}, {kind}, {points}, marked by a person:** {_CRITERIA[kind]}"
     marks = _metadata(name, locked=True, task=True, points=row.points)
     return nbformat.v4.new_markdown_cell(source, id=cell_id, metadata={"nbgrader": marks})
 
@@ -165,9 +166,12 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
             cell.source = f"{stub}\n### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION".lstrip()
     write_notebook(notebook, folder / NOTEBOOK.name)
     shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", "*.tmp*"))
-    for name in ("Makefile", "requirements.txt"):
-        shutil.copy(project / name, folder)
-    answers = ast.parse((project / "answers.py").read_text(encoding="utf-8"))
+    try:
+        for name in ("Makefile", "requirements.txt"):
+            shutil.copy(project / name, folder)
+        answers = ast.parse((project / "answers.py").read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise SVHNError(f"{project} is not a whole project ({one_line(error)}); restore it from git") from error
     names = [node.targets[0].id for node in answers.body if isinstance(node, ast.Assign)]
     write_text(folder / "answers.py", _ANSWERS + "".join(f'\n{name} = (\n    ""\n)\n' for name in names))
 

@@ -12,7 +12,7 @@ from svhn.batches import Images, Preprocessed, preprocess_like
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.evaluation import accuracy
-from svhn.marks import ROWS, performance_points
+from svhn.marks import ROWS, load_calibration
 from svhn.protocol import Split, split_digits
 from svhn.sources import SOURCE_VARIABLE, load_digits
 from svhn.stored import load_model
@@ -42,7 +42,6 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
     Returns:
         0 to the points of the question's performance row; 0 where there is nothing to measure.
     """
-    (points,) = (row.points for row in ROWS if (row.question, row.kind) == (question, "performance"))
     try:
         with _silence():
             digits = load_digits(os.environ.get(SOURCE_VARIABLE) or names.get("data"))
@@ -54,8 +53,14 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
         print(f"{question}: cannot be measured ({type(error).__name__}: {one_line(error)})")
         return 0.0
     earned = performance_points(question, measured)
-    print(f"{question}: {measured:.2%} of {what}{_named(digits)}: {earned:.2f} of {points:g} points")
-    return round(earned, 2)
+    print(f"{question}: {measured:.2%} of {what}{_named(digits)}: {earned:g} points")
+    return earned
+
+
+def performance_points(question: str, share: float) -> float:
+    """The points, to hundredths, that the calibration gives a question's performance for an accuracy, 0..1."""
+    (row,) = (row for row in ROWS if row.question == question and row.calibrated)
+    return round(float(load_calibration().mark(question, share)) / 10 * row.points, 2)
 
 
 def _measure(question: str, names: Mapping[str, Any], folder: Path, split: Split) -> tuple[float, str]:

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from contextlib import contextmanager
 
@@ -20,21 +21,22 @@ from svhn.course import build_course, mark_cells
 from svhn.digits import Digits
 from svhn.errors import SVHNError
 from svhn.evaluation import accuracy
-from svhn.marks import ROWS, performance_points
+from svhn.marks import ROWS
 from svhn.notebook import load_definitions, read_notebook, tagged_cells
-from svhn.performance import performance
+from svhn.performance import performance, performance_points
 from svhn.protocol import split_digits
 from svhn.stored import load_model
 
 SHARED_NPZ = ROOT / "../shared/svhn/svhn-8k.npz"
-MEASURED = [row for row in ROWS if row.kind == "performance"]
-BY_HAND = [row for row in ROWS if row.kind != "performance"]
+MEASURED = [row for row in ROWS if row.calibrated]
+BY_HAND = [row for row in ROWS if not row.calibrated]
 # Not the harness's but the solution's, and so in no student release.
 OF_THE_SOLUTION = ["PYRAMID", "SIMPLENET", "one_cycle", "KNeighborsClassifier", "CosineDecay", "affine_transform"]
 
 
 def grade_id(row):
-    return f"{row.kind}_{row.question.replace('.', '_')}"
+    kind = "performance" if row.calibrated else row.aspect or "plots"
+    return f"{kind}_{row.question.replace('.', '_')}"
 
 
 def graded_by(cell):
@@ -95,7 +97,11 @@ def split(digits_file):
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course")
-    build_course(folder, ROOT / "Assignment3.ipynb")
+    process = subprocess.run(
+        [sys.executable, "-m", "svhn", "course", "--out", folder], cwd=ROOT, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    assert f"{folder}/release/assignment3/" in process.stdout
     return folder
 
 
@@ -134,7 +140,7 @@ def hand_in_parts(release, folder):
         .replace('answer_q_1_1 = (\n    ""', 'answer_q_1_1 = (\n    "It is <b>mine</b>."')
     )
     (folder / "answers.py").write_text(answers)
-    (folder / "svhn/marks.py").write_text("def performance_points(question, accuracy):\n    return 1.0\n")
+    (folder / "svhn/performance.py").write_text("def performance(question, names):\n    return 1.0\n")
     (folder / "models").mkdir()
     shutil.copy(ROOT / "models/model_1_1.keras", folder / "models")
     record = json.loads((ROOT / "models/model_1_1.json").read_text())
@@ -257,8 +263,6 @@ def jupyter(folder):
 
 
 def wait_for(condition, seconds=90):
-    import time
-
     for _ in range(10 * seconds):
         try:
             if condition():
@@ -345,6 +349,12 @@ def test_cells_may_not_change_once_hand_ins_are_graded(graded, tmp_path):
 def test_a_folder_that_cannot_be_is_one_clear_line(command, tmp_path):
     (tmp_path / "file").write_text("")
     assert_one_clear_line(command("course", "--out", tmp_path / "file"), "cannot write", "choose a folder")
+
+
+def test_a_project_in_parts_is_one_clear_line(tmp_path):
+    shutil.copy(ROOT / "Assignment3.ipynb", tmp_path)
+    with pytest.raises(SVHNError, match=r"not a whole project .*Makefile"):
+        build_course(tmp_path / "course", tmp_path / "Assignment3.ipynb")
 
 
 def shouting(images):

@@ -100,6 +100,12 @@ def test_the_executed_copy_is_a_valid_notebook_without_errors(project):
     assert not [output for output in outputs if output.get("name") == "stderr"]
 
 
+def test_cells_that_measure_for_nbgrader_are_left_out(project):
+    executed = nbformat.read(project[0] / "output/Assignment3.ipynb", as_version=4)
+    measuring = [cell for cell in executed.cells if "performance" in cell.metadata.get("tags", [])]
+    assert len(measuring) == 7 and not any(cell.outputs for cell in measuring)
+
+
 def test_a_failing_cell_is_named(project):
     folder, _ = project
     record = folder / "models/model_1_2.json"
