@@ -41,6 +41,7 @@ c.Execute.timeout = 1800  # seconds a cell may take
 source = os.environ.get("SVHN_DATA", {data!r})
 os.environ["SVHN_DATA"] = os.path.abspath(source) if os.path.exists(source) else source
 os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def keep_the_page(**_):
