@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MODEL ?=
 
-.PHONY: run test train report grade publish bench
+.PHONY: run test train report grade publish course bench
 run: .venv/installed
 	$(BIN)/python -m svhn run
 
@@ -22,6 +22,9 @@ grade: .venv/installed
 
 publish: .venv/installed
 	$(BIN)/python -m svhn publish
+
+course: .venv/installed
+	$(BIN)/python -m svhn course
 
 bench: .venv/installed
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit; done

@@ -13,6 +13,7 @@ _EXAMPLES = """examples:
   python -m svhn run                                      notebook and report on the digits that data/ holds
   python -m svhn run --data path/to/digits.npz            the same on digits of your own
   python -m svhn train --model model_2_1 --data openml    train one model on all 99,289 digits
+  python -m svhn course                                   an nbgrader course in course/
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
   python -m svhn predict --model model_2_2 digits.npz --out digits.csv
   python -m svhn grade course/ --data openml --out graded/
@@ -85,16 +86,30 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
+    from svhn.course import mark_cells
     from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
     from svhn.results import write_results
 
     if not _check_data().real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
-    notebook = execute_notebook()
+    notebook = mark_cells(execute_notebook())
     write_results(notebook, Path("models"), Path("README.md"))
     write_notebook(notebook, NOTEBOOK)
     written = write_figures(notebook, Path("figures"))
     print(f"published: {NOTEBOOK}, {len(written)} files in figures/, models/results.json, the table in README.md")
+
+
+def _course(options: argparse.Namespace) -> None:
+    from svhn.course import build_course
+
+    print("nbgrader makes the student release; some seconds", file=sys.stderr)
+    release = build_course(options.out)
+    print(
+        f"student release    {release}/",
+        f"hand-ins belong in {options.out}/submitted/STUDENT/{release.name}/",
+        sep="\n",
+    )
+    print(f"then               cd {options.out} && nbgrader autograde {release.name}")
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -169,6 +184,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     predict = add("predict", _predict, "read the digits in image files with a stored model")
     grade = add("grade", _grade, "grade hand-ins, without running them unless asked: reports, marks, feedback")
+    course = add("course", _course, "build an nbgrader course with a student release, solutions taken out")
+    course.add_argument("--out", type=Path, default=Path("course"), help="folder of the course (default: course)")
     for command in (run, train, publish, grade):
         command.add_argument("--data", metavar="SOURCE", help=_DATA)
     for command in (run, report):

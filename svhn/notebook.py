@@ -1,6 +1,7 @@
 """The notebook as a source of definitions: whoever needs an answer outside it gets it here."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from svhn.errors import SVHNError
 from svhn.sources import SOURCE_VARIABLE
 
 NOTEBOOK = Path("Assignment3.ipynb")
+# Number, title and points of a question, as its heading has them.
+QUESTION = re.compile(r"^#+ Question (\d\.\d): (.+?) \((\d+) points\)", re.M)
 
 
 def read_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:

@@ -1,6 +1,5 @@
 """The verification report: what an executed notebook showed, in the course's shape, as HTML and as plain text."""
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,8 +9,8 @@ from nbconvert.filters import ansi2html, strip_ansi
 
 from svhn.errors import SVHNError
 from svhn.files import write_text
+from svhn.notebook import QUESTION
 
-_QUESTION = re.compile(r"^#+ Question (\d\.\d): (.+?) \((\d+) points\)", re.M)
 _SHOWN = {"run", "answer"}
 
 _PAGE = """<!doctype html>
@@ -95,7 +94,7 @@ def read_sections(notebook: nbformat.NotebookNode) -> list[Section]:
     """The questions of an executed notebook with what their `run` and `answer` cells put out."""
     sections: list[Section] = []
     for cell in notebook.cells:
-        if cell.cell_type == "markdown" and (question := _QUESTION.search(cell.source)):
+        if cell.cell_type == "markdown" and (question := QUESTION.search(cell.source)):
             sections.append(Section(*question.groups()))
         tags = set(cell.metadata.get("tags", ()))
         if cell.cell_type != "code" or not sections or not tags & _SHOWN:

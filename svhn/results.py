@@ -1,5 +1,6 @@
 """The published figures: `models/results.json` and the README's table, from records and the executed notebook alone."""
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ def show_figures(question: str, split: Split, **figures: float) -> None:
     lines += [f"{name.replace('_', ' ').capitalize()}: {value:.2%}" for name, value in figures.items()]
     content = {"question": question, "data": split.provenance, "figures": figures}
     display({FIGURES_MIME: content, "text/plain": "\n".join(lines)}, raw=True)
+
+
+def show_answer(answer: str) -> None:
+    """Shows a written answer as a quotation, whose lines wrap on every page that a notebook is shown on."""
+    display({"text/html": f"<blockquote>{html.escape(answer)}</blockquote>", "text/plain": answer}, raw=True)
 
 
 def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:

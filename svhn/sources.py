@@ -25,9 +25,9 @@ def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -
     Args:
         source: "openml" (data set 41081), "mat" (the official train_32x32.mat and test_32x32.mat in `folder`, in that
             order), "drawn" (digits that this project draws), or the path of an `.npz` file with `X`, uint8
-            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9. None takes the environment variable SVHN_DATA, and
-            where that is not set, what `folder` holds: the official files, converted OpenML digits, the only `.npz`
-            file; else drawn digits.
+            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9, or the path of another data folder. None takes the
+            environment variable SVHN_DATA, and where that is not set, what `folder` holds: the official files,
+            converted OpenML digits, the only `.npz` file; else drawn digits.
         folder: The data folder, which also keeps what is converted or drawn.
 
     Returns:
@@ -40,14 +40,15 @@ def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -
         >>> load_digits("drawn").description
         '4,000 digits drawn by this project, not SVHN (drawn, seed 1)'
     """
-    folder = Path(folder)
-    chosen = str(source or os.environ.get(SOURCE_VARIABLE) or _found_in(folder))
+    chosen, folder = _choose(source, Path(folder))
     named: dict[str, Callable[[Path], Digits]] = {"openml": load_openml, "mat": _load_mat, "drawn": _load_drawn}
     if chosen in named:
         return named[chosen](folder)
     if chosen.endswith(".npz"):
         return _load_npz(Path(chosen).expanduser())
-    raise SVHNError(f"there is no data source {chosen!r}; use openml, mat, drawn, or the path of an .npz file")
+    raise SVHNError(
+        f"there is no data source {chosen!r}; use openml, mat, drawn, or the path of an .npz file or a folder"
+    )
 
 
 def source_files(source: str | Path | None = None, folder: Path = Path("data")) -> tuple[str, list[Path]]:
@@ -57,11 +58,18 @@ def source_files(source: str | Path | None = None, folder: Path = Path("data")) 
         source: As for `load_digits`.
         folder: The data folder.
     """
-    folder = Path(folder)
-    chosen = str(source or os.environ.get(SOURCE_VARIABLE) or _found_in(folder))
+    chosen, folder = _choose(source, Path(folder))
     named = {"openml": [CACHE_NAME], "mat": MAT_FILES, "drawn": [_drawn_path(folder).name]}
     paths = [folder / name for name in named[chosen]] if chosen in named else [Path(chosen).expanduser()]
     return chosen, [path for path in paths if path.exists()]
+
+
+def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
+    """A source's name or path, and the folder that it is in."""
+    chosen = str(source or os.environ.get(SOURCE_VARIABLE) or _found_in(folder))
+    if chosen not in ("openml", "mat", "drawn") and Path(chosen).is_dir():
+        return _found_in(Path(chosen)), Path(chosen)
+    return chosen, folder
 
 
 def _found_in(folder: Path) -> str:

@@ -25,6 +25,17 @@ def trained(digits, tmp_path_factory):
     return folder
 
 
+def test_a_grader_s_run_loads_and_never_trains(trained, digits, monkeypatch, capsys):
+    _, data = digits
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    before = (trained / "model_small.keras").read_bytes()
+    run_evaluation("model_small", build, data, trained, train=True)
+    assert "Loading model from file" in capsys.readouterr().out
+    assert (trained / "model_small.keras").read_bytes() == before
+    with pytest.raises(SVHNError, match=r"comparison_small\.json is missing"):
+        run_comparison("comparison_small", {"one": build}, data, trained, train=True)
+
+
 def inverted(images):
     return 255 - images
 

@@ -108,8 +108,9 @@ def test_the_names_of_the_course_are_there(notebook):
 def test_every_code_cell_has_a_place(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            assert {"parameters", "definitions", "data", "run", "answer"} & set(cell.metadata.tags), cell.source
-    assert trainable_names(NOTEBOOK) == [*STORED[:3], "comparison_1_3", *STORED[3:]]
+            places = {"parameters", "definitions", "data", "run", "answer", "performance"}
+            assert places & set(cell.metadata.tags), cell.source
+    assert trainable_names(NOTEBOOK) == [*STORED[:3], "comparison_1_3", *STORED[3:], "comparison_4_1"]
     assert len(tagged_cells(notebook, "answer")) == 10
 
 

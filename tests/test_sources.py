@@ -247,3 +247,9 @@ def test_real_digits():
     assert (len(digits), digits.real, digits.name) == (8001, True, "svhn-8k.npz")
     # The official test set begins with 5, 2, 1, 0, 6.
     assert digits.labels[:5].tolist() == [5, 2, 1, 0, 6]
+
+
+def test_a_folder_can_be_named_in_place_of_data(tmp_path, monkeypatch):
+    write_npz(tmp_path / "some.npz")
+    monkeypatch.setenv("SVHN_DATA", str(tmp_path))
+    assert load_digits(folder=tmp_path / "elsewhere").name == "some.npz"

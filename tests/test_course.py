@@ -1,0 +1,417 @@
+"""The assignment in nbgrader: its cells' marks, the course, three hand-ins graded, and a mark typed in a browser."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import nbformat
+import numpy as np
+import pytest
+from conftest import ROOT, assert_one_clear_line
+from nbgrader.api import Gradebook
+from nbgrader.nbgraderformat import MetadataValidator
+
+from svhn.course import build_course, mark_cells
+from svhn.digits import Digits
+from svhn.errors import SVHNError
+from svhn.evaluation import accuracy
+from svhn.marks import ROWS
+from svhn.notebook import load_definitions, read_notebook, tagged_cells
+from svhn.performance import performance, performance_points
+from svhn.protocol import split_digits
+from svhn.stored import load_model
+
+SHARED_NPZ = ROOT / "../shared/svhn/svhn-8k.npz"
+MEASURED = [row for row in ROWS if row.calibrated]
+BY_HAND = [row for row in ROWS if not row.calibrated]
+# Not the harness's but the solution's, and so in no student release.
+OF_THE_SOLUTION = ["PYRAMID", "SIMPLENET", "one_cycle", "KNeighborsClassifier", "CosineDecay", "affine_transform"]
+
+
+def grade_id(row):
+    kind = "performance" if row.calibrated else row.aspect or "plots"
+    return f"{kind}_{row.question.replace('.', '_')}"
+
+
+def graded_by(cell):
+    return cell.metadata.get("nbgrader", {})
+
+
+def cell_of(notebook, name):
+    (cell,) = [cell for cell in notebook.cells if graded_by(cell).get("grade_id") == name]
+    return cell
+
+
+def shown(cell):
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+def errors(notebook):
+    return [output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"]
+
+
+def nbgrader(folder, *arguments, **environment):
+    process = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *arguments],
+        cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr[-3000:]
+    return process.stderr
+
+
+def grades(course, student):
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        submission = gradebook.find_submission_notebook("Assignment3", "assignment3", student)
+        return {grade.name: grade.to_dict() for grade in submission.grades}
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return read_notebook(ROOT / "Assignment3.ipynb")
+
+
+@pytest.fixture(scope="module")
+def digits_file(tmp_path_factory, drawn):
+    """The first 400 real digits, or drawn ones where no real ones are at hand."""
+    path = tmp_path_factory.mktemp("digits") / "few.npz"
+    if SHARED_NPZ.exists():
+        with np.load(SHARED_NPZ) as archive:
+            np.savez(path, X=archive["X"][:400], y=archive["y"][:400])
+    else:
+        np.savez(path, X=drawn.images[:400], y=drawn.labels[:400], real=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def split(digits_file):
+    with np.load(digits_file) as archive:
+        return split_digits(Digits(archive["X"], archive["y"].astype(np.uint8), "few.npz", "real" not in archive))
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course")
+    process = subprocess.run(
+        [sys.executable, "-m", "svhn", "course", "--out", folder], cwd=ROOT, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    assert f"{folder}/release/assignment3/" in process.stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def release(course):
+    return read_notebook(course / "release/assignment3/Assignment3.ipynb")
+
+
+@pytest.fixture(scope="module")
+def graded(course, digits_file):
+    """The course after the hand-ins `complete`, `partial` and `untouched` were autograded."""
+    submitted = course / "submitted"
+    shutil.copytree(course / "release/assignment3", submitted / "untouched/assignment3")
+    for name in ("Assignment3.ipynb", "answers.py"):
+        (submitted / "complete/assignment3").mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, submitted / "complete/assignment3")
+    shutil.copytree(ROOT / "models", submitted / "complete/assignment3/models")
+    hand_in_parts(course / "release/assignment3", submitted / "partial/assignment3")
+    nbgrader(course, "autograde", "assignment3", SVHN_DATA=str(digits_file))
+    return course
+
+
+def hand_in_parts(release, folder):
+    """Question 1.1 only, training left on, with a record and a measuring cell that claim more than there is."""
+    shutil.copytree(release, folder)
+    solution = read_notebook(ROOT / "Assignment3.ipynb")
+    notebook = read_notebook(folder / "Assignment3.ipynb")
+    notebook.cells[1].source = notebook.cells[1].source.replace("stop_training = True", "stop_training = False")
+    for name in ("definitions", "definitions_1_1", "model_1_1"):
+        cell_of(notebook, name).source = cell_of(solution, name).source
+    cell_of(notebook, "performance_2_1").source = "3.5"
+    nbformat.write(notebook, folder / "Assignment3.ipynb")
+    answers = (
+        (folder / "answers.py")
+        .read_text()
+        .replace('answer_q_1_1 = (\n    ""', 'answer_q_1_1 = (\n    "It is <b>mine</b>."')
+    )
+    (folder / "answers.py").write_text(answers)
+    (folder / "svhn/performance.py").write_text("def performance(question, names):\n    return 1.0\n")
+    (folder / "models").mkdir()
+    shutil.copy(ROOT / "models/model_1_1.keras", folder / "models")
+    record = json.loads((ROOT / "models/model_1_1.json").read_text())
+    record["accuracy"] = {"validation": 0.99, "test": 0.99}
+    (folder / "models/model_1_1.json").write_text(json.dumps(record))
+
+
+def executed(course, student):
+    return read_notebook(course / "autograded" / student / "assignment3/Assignment3.ipynb")
+
+
+def test_the_marks_are_valid_and_make_forty_points(notebook):
+    MetadataValidator().validate_nb(notebook)
+    marked = {graded_by(cell)["grade_id"]: graded_by(cell) for cell in notebook.cells if "points" in graded_by(cell)}
+    assert {name: marks["points"] for name, marks in marked.items()} == {grade_id(row): row.points for row in ROWS}
+    assert len(marked) == 16 and sum(marks["points"] for marks in marked.values()) == 40
+    assert all(marked[grade_id(row)]["grade"] and marked[grade_id(row)]["locked"] for row in MEASURED)
+    assert all(marked[grade_id(row)]["task"] and marked[grade_id(row)]["locked"] for row in BY_HAND)
+
+
+def test_the_committed_marks_are_those_of_the_tags(notebook):
+    assert mark_cells(read_notebook(ROOT / "Assignment3.ipynb")) == notebook
+
+
+def test_a_new_cell_gets_its_mark_and_a_removed_row_comes_back(notebook):
+    changed = read_notebook(ROOT / "Assignment3.ipynb")
+    changed.cells.remove(cell_of(changed, "explanation_4_1"))
+    at = changed.cells.index(cell_of(changed, "model_4_1")) + 1
+    changed.cells.insert(at, nbformat.v4.new_code_cell("1", metadata={"tags": ["run", "comparison_4_1"]}))
+    mark_cells(changed)
+    assert graded_by(changed.cells[at]) | {"grade_id": "comparison_4_1", "solution": True} == graded_by(
+        changed.cells[at]
+    )
+    del changed.cells[at]
+    assert changed == notebook
+
+
+def test_the_release_opens_and_holds_no_solution(course, release):
+    nbformat.validate(release)
+    folder = course / "release/assignment3"
+    text = (folder / "Assignment3.ipynb").read_text(encoding="utf-8")
+    assert not [name for name in OF_THE_SOLUTION if name in text] and "SOLUTION" not in text
+    for cell in release.cells:
+        assert not cell.get("outputs")
+        assert ("YOUR CODE HERE" in cell.source) == bool(graded_by(cell).get("solution"))
+    namespace = {}
+    exec((folder / "answers.py").read_text(), namespace)
+    assert [value for name, value in namespace.items() if name.startswith("answer_q_")] == [""] * 10
+    assert not (folder / "models").exists()
+
+
+def test_students_find_every_name_that_the_course_asks_for(release, notebook):
+    text = "\n".join(cell.source for cell in release.cells)
+    names = (
+        "preprocessed_split augmented_split vgg_split test_accuracy_3_1 plot_3_3 load_embedding pipeline_4_2".split()
+    )
+    names += [f"build_model_{number}" for number in ("1_1", "1_2", "1_3", "2_1", "2_2", "4_1")]
+    assert not [name for name in names if name not in text]
+    assert len(release.cells) == len(notebook.cells)
+
+
+def test_the_release_runs_and_earns_nothing(graded):
+    notebook = executed(graded, "untouched")
+    assert not errors(notebook)
+    cells = tagged_cells(notebook, "performance")
+    assert len(cells) == 7 and all("missing" in shown(cell) or "does not define" in shown(cell) for cell in cells)
+    assert {grades(graded, "untouched")[grade_id(row)]["auto_score"] for row in MEASURED} == {0}
+
+
+def test_a_complete_hand_in_earns_what_its_models_measure(graded, split):
+    marks, notebook = grades(graded, "complete"), executed(graded, "complete")
+    assert not errors(notebook)
+    for row in MEASURED:
+        printed = shown(cell_of(notebook, grade_id(row)))
+        share = float(printed.split("%")[0].split()[-1]) / 100
+        assert marks[grade_id(row)]["auto_score"] == pytest.approx(performance_points(row.question, share), abs=0.02)
+    model, _ = load_model(ROOT / "models", "model_1_1")
+    earned = performance_points("1.1", accuracy(model, split.X_val, split.y_val))
+    assert marks["performance_1_1"]["auto_score"] == pytest.approx(earned, abs=0.006)
+
+
+def test_rows_for_a_person_wait_and_are_no_zeros(graded):
+    marks = grades(graded, "complete")
+    for row in BY_HAND:
+        grade = marks[grade_id(row)]
+        assert grade["needs_manual_grade"] and grade["auto_score"] is None and grade["manual_score"] is None
+    assert sum(grade["max_score"] for grade in marks.values()) == 40
+
+
+def test_claims_earn_nothing_and_nothing_is_trained(graded, split):
+    marks, notebook = grades(graded, "partial"), executed(graded, "partial")
+    model, _ = load_model(ROOT / "models", "model_1_1")
+    measured = accuracy(model, split.X_val, split.y_val)
+    assert f"{measured:.2%} of 64 validation digits" in shown(cell_of(notebook, "performance_1_1"))
+    assert marks["performance_1_1"]["auto_score"] == pytest.approx(performance_points("1.1", measured), abs=0.006)
+    assert cell_of(notebook, "performance_2_1").source.endswith('performance("2.1", globals())')
+    assert marks["performance_2_1"]["auto_score"] == 0
+    assert "Loading model from file" in shown(cell_of(notebook, "model_1_1"))
+    stored = graded / "autograded/partial/assignment3/models/model_1_1.keras"
+    assert stored.read_bytes() == (ROOT / "models/model_1_1.keras").read_bytes()
+    (answer,) = cell_of(notebook, "answer_1_1").outputs
+    assert answer.data["text/html"] == "<blockquote>It is &lt;b&gt;mine&lt;/b&gt;.</blockquote>"
+
+
+@contextmanager
+def jupyter(folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyter", "server", "--no-browser", f"--port={port}", "--allow-root"]
+    with (folder.parent / f"{folder.name}.log").open("w") as log:
+        server = subprocess.Popen([*command, "--IdentityProvider.token="], cwd=folder, stdout=log, stderr=log)
+    try:
+        address = f"http://localhost:{port}"
+        wait_for(lambda: urllib.request.urlopen(f"{address}/api", timeout=5).status == 200)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+def wait_for(condition, seconds=90):
+    for _ in range(10 * seconds):
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"in vain for {seconds} seconds")
+
+
+@pytest.fixture
+def browser():
+    from selenium import webdriver
+
+    driver = shutil.which("chromedriver")
+    if driver is None:
+        pytest.skip("no chromium with its driver is installed")
+    options = webdriver.ChromeOptions()
+    options.page_load_strategy = "eager"  # the page asks for MathJax from the net
+    for switch in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1300,1500"):
+        options.add_argument(switch)
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
+
+
+def test_a_mark_typed_in_formgrader_reaches_database_and_feedback(graded, browser):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    with Gradebook(f"sqlite:///{graded}/gradebook.db") as gradebook:
+        submission = gradebook.find_submission_notebook("Assignment3", "assignment3", "complete").id
+    with jupyter(graded) as address:
+        browser.get(f"{address}/formgrader/submissions/{submission}/")
+        page = browser.find_element(By.TAG_NAME, "body").text
+        namespace = {}
+        exec((ROOT / "answers.py").read_text(encoding="utf-8"), namespace)
+        texts = [value for name, value in namespace.items() if name.startswith("answer_q_")]
+        assert len(texts) == 10 and not [text for text in texts if text not in page]
+        plots = browser.find_elements(By.CSS_SELECTOR, "#notebook img[src^='data:image/png']")
+        assert len(plots) >= 13 and all(plot.size["width"] > 200 for plot in plots)
+        mark = browser.find_element(By.ID, "explanation_1_1")
+        wait_for(mark.is_enabled)
+        mark.send_keys("1.5", Keys.TAB)
+        browser.find_element(By.ID, "explanation_1_1-comment").send_keys("Clear, but why 40 epochs?", Keys.TAB)
+        wait_for(lambda: grades(graded, "complete")["explanation_1_1"]["manual_score"] == 1.5)
+        wait_for(lambda: comment(graded, "complete", "explanation_1_1") == "Clear, but why 40 epochs?")
+    assert not grades(graded, "complete")["explanation_1_1"]["needs_manual_grade"]
+    nbgrader(graded, "generate_feedback", "assignment3")
+    folder = graded / "feedback/complete/assignment3"
+    assert [path.name for path in folder.iterdir()] == ["Assignment3.html"]
+    feedback = (folder / "Assignment3.html").read_text(encoding="utf-8")
+    total = sum(grade["auto_score"] or grade["manual_score"] or 0 for grade in grades(graded, "complete").values())
+    assert "Score: 1.5 / 2.0" in feedback and "Clear, but why 40 epochs?" in feedback
+    assert f"Assignment3 (Score: {round(total, 2)} / 40.0)" in feedback
+
+
+def comment(course, student, name):
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        return gradebook.find_comment(name, "Assignment3", "assignment3", student).manual_comment
+
+
+def test_building_again_keeps_hand_ins_marks_and_settings(graded):
+    settings = graded / "nbgrader_config.py"
+    settings.write_text(settings.read_text() + "# mine\n")
+    before = grades(graded, "complete")
+    build_course(graded, ROOT / "Assignment3.ipynb")
+    assert settings.read_text().endswith("# mine\n") and grades(graded, "complete") == before
+    assert (graded / "submitted/partial/assignment3/models/model_1_1.keras").exists()
+
+
+def test_cells_may_not_change_once_hand_ins_are_graded(graded, tmp_path):
+    for name in ("answers.py", "requirements.txt", "Makefile"):
+        shutil.copy(ROOT / name, tmp_path)
+    changed = read_notebook(ROOT / "Assignment3.ipynb")
+    changed.cells.remove(cell_of(changed, "definitions_3_2"))
+    nbformat.write(changed, tmp_path / "Assignment3.ipynb")
+    release = (graded / "release/assignment3/Assignment3.ipynb").read_bytes()
+    with pytest.raises(SVHNError, match="there are submissions associated"):
+        build_course(graded, tmp_path / "Assignment3.ipynb")
+    assert (graded / "release/assignment3/Assignment3.ipynb").read_bytes() == release
+
+
+def test_a_folder_that_cannot_be_is_one_clear_line(command, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert_one_clear_line(command("course", "--out", tmp_path / "file"), "cannot write", "choose a folder")
+
+
+def test_a_project_in_parts_is_one_clear_line(tmp_path):
+    shutil.copy(ROOT / "Assignment3.ipynb", tmp_path)
+    with pytest.raises(SVHNError, match=r"not a whole project .*Makefile"):
+        build_course(tmp_path / "course", tmp_path / "Assignment3.ipynb")
+
+
+def shouting(images):
+    os.write(2, b"from C++")
+    print("to a person", file=sys.stderr)
+    return np.repeat(images.mean(axis=3, keepdims=True), 1, axis=3).round().astype(np.uint8)
+
+
+def failing(images):
+    raise RuntimeError("no\nsuch thing")
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ({}, "the notebook does not define preprocessed_split"),
+        ({"preprocessed_split": 5}, "cannot be measured (TypeError"),
+        ({"preprocessed_split": (None, np.zeros((3, 32, 32, 1)))}, "has 3 validation images for 64 digits"),
+    ],
+)
+def test_what_cannot_be_measured_earns_nothing_and_says_why(names, reason, digits_file, monkeypatch, capsys):
+    monkeypatch.setenv("SVHN_DATA", str(digits_file))
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert performance("1.2", names, ROOT / "models") == 0
+    assert reason in capsys.readouterr().out
+
+
+def test_measuring_is_silent_on_standard_error(digits_file, monkeypatch, capfd, definitions):
+    from svhn.batches import Preprocessed
+
+    monkeypatch.setenv("SVHN_DATA", str(digits_file))
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    images = np.zeros((1, 32, 32, 3), np.uint8)
+    view = Preprocessed(images, shouting)
+    capfd.readouterr()
+    earned = performance("1.2", {"preprocessed_split": (None, view)}, ROOT / "models")
+    printed = capfd.readouterr()
+    assert printed.err == "" and "validation digits" in printed.out and type(earned) is float and 0 < earned <= 1
+    view.function = failing
+    assert performance("1.2", {"preprocessed_split": (None, view)}, ROOT / "models") == 0
+    assert "RuntimeError: no such thing" in capfd.readouterr().out
+
+
+def test_an_array_preprocessed_beforehand_is_measured_too(digits_file, split, monkeypatch, definitions):
+    monkeypatch.setenv("SVHN_DATA", str(digits_file))
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    grey = definitions["contrast_grey"](split.X_val)
+    lazily = definitions["Preprocessed"](split.X_val, definitions["contrast_grey"])
+    earned = [performance("1.2", {"preprocessed_split": (None, images)}, ROOT / "models") for images in (grey, lazily)]
+    assert earned[0] == earned[1] > 0
+
+
+def test_outside_nbgrader_nothing_is_measured(capsys):
+    assert performance("1.2", {}) is None
+    assert "measured where nbgrader" in capsys.readouterr().out
+
+
+def test_definitions_of_the_release_can_be_loaded(course):
+    loaded = load_definitions(course / "release/assignment3/Assignment3.ipynb")
+    assert loaded["build_model_2_1"]() is None
