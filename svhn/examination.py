@@ -39,7 +39,7 @@ def examine(
     evidence = reply.get("result") or _unread(f"its texts could not be read: {_reason(reply)}")
     evidence["findings"] = handin.findings + evidence["findings"]
     evidence["files"] = [{"name": handin.shown(path), "bytes": path.stat().st_size} for path in handin.files]
-    seconds = 300 + 0.05 * sum(digits.provenance[part] for part in ("validation", "test"))
+    seconds = 600 + 0.2 * sum(digits.provenance[part] for part in ("validation", "test"))
     limits = Limits(seconds=seconds, threads=threads)
     models, curves = {}, evidence.pop("curves")
     for name in MODELS:
