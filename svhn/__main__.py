@@ -41,6 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     except SVHNError as error:
         print(f"svhn: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("svhn."):
+            raise
+        print(f"svhn: this copy is a student's and has no {error.name}; use the teacher's", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("svhn: stopped; whatever was finished is kept", file=sys.stderr)
         return 130

@@ -11,16 +11,22 @@ from pathlib import Path
 
 import nbformat
 
+from svhn.calibration import EXPLANATION, PERFORMANCE, ROWS, Row
 from svhn.errors import SVHNError, one_line
 from svhn.execution import write_notebook
 from svhn.files import write_text
-from svhn.marks import EXPLANATION, PERFORMANCE, ROWS, Row
 from svhn.notebook import NOTEBOOK, QUESTION, read_notebook
 
 ASSIGNMENT = "assignment3"
 GRADED = {PERFORMANCE, EXPLANATION, "plots"}
 _PACKAGE = Path(__file__).parent
 _STUB = "# YOUR CODE HERE"
+# The teacher's part of the package: students get the harness without it, and without the solutions it knows.
+_NOT_RELEASED = (
+    *("handins", "written", "isolation", "curves", "untrusted_models", "measurement", "examination", "marks", "manual"),
+    *("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "rerun", "feedback", "grading"),
+    *("handout", "course"),
+)
 _CRITERIA = {
     EXPLANATION: "the written answer above: what was done, why, and what its figures say.",
     "plots": "the plots and the written answer above: are they right, readable and understood?",
@@ -166,7 +172,8 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
             stub = stubs.get(cell.metadata.nbgrader.grade_id, "")
             cell.source = f"{stub}\n### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION".lstrip()
     write_notebook(notebook, folder / NOTEBOOK.name)
-    shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", "*.tmp*"))
+    left_out = ["__pycache__", "*.tmp*", "templates", *(f"{module}.py" for module in _NOT_RELEASED)]
+    shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=shutil.ignore_patterns(*left_out))
     try:
         for name in ("Makefile", "requirements.txt"):
             shutil.copy(project / name, folder)

@@ -1,9 +1,8 @@
-"""Learning curves of strangers: read without trust, smoothed as the course states."""
+"""Learning curves of strangers, read without trust."""
 
 import json
 import math
 import pickle
-import statistics
 import struct
 from pathlib import Path
 from typing import Any
@@ -78,44 +77,6 @@ def check_curves(content: Any, where: str) -> dict[str, list[float]]:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise Refused(f"{where}: the learning curves are of unequal length ({listed})")
     return {name: [float(value) for value in curve] for name, curve in curves.items()}
-
-
-def summarise(curves: dict[str, list[float]], window: int, erratic: float) -> dict[str, Any]:
-    """The figures of a validation curve, and which of them counts.
-
-    The smoothed curve is a running median. A curve is erratic where its best epoch rises above all of the smoothed
-    curve by more than `erratic`; then the smoothed curve's maximum counts, and otherwise the best epoch.
-
-    Args:
-        curves: As `check_curves` returns them.
-        window: Epochs a median is taken over, odd; at the ends as many as there are.
-        erratic: A share, 0..1.
-
-    Returns:
-        `epochs`, `best`, `best_epoch` (from 1), `last`, `smoothed` (its maximum), `smoothed_curve`, `erratic` and
-        `counted`.
-    """
-    curve = curves["val_accuracy"]
-    smoothed_curve = running_median(curve, window)
-    smoothed = max(smoothed_curve)
-    best = max(curve)
-    is_erratic = best - smoothed > erratic
-    return {
-        "epochs": len(curve),
-        "best": best,
-        "best_epoch": curve.index(best) + 1,
-        "last": curve[-1],
-        "smoothed": smoothed,
-        "smoothed_curve": smoothed_curve,
-        "erratic": is_erratic,
-        "counted": smoothed if is_erratic else best,
-    }
-
-
-def running_median(curve: list[float], window: int) -> list[float]:
-    """Medians over `window` values centred on each, fewer at the ends."""
-    half = window // 2
-    return [statistics.median(curve[max(0, i - half) : i + half + 1]) for i in range(len(curve))]
 
 
 def _check_size(path: Path) -> None:

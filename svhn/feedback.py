@@ -15,8 +15,9 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from svhn.calibration import POINTS, ROWS
 from svhn.files import write_text
-from svhn.marks import POINTS, ROWS, Mark, Total, total_of
+from svhn.marks import Mark, Total, total_of
 
 PLOTS = "plots"
 _WIDTH, _HEIGHT = 560, 170
@@ -30,7 +31,7 @@ class Graded:
         name: Of the hand-in and of its folder of results.
         evidence: As stored.
         marks: The sixteen.
-        figures: Of each model's validation curve; see `svhn.curves.summarise`.
+        figures: Of each model's validation curve; see `svhn.calibration.summarise`.
     """
 
     name: str

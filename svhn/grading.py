@@ -14,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from svhn.calibration import Calibration, load_calibration
 from svhn.errors import SVHNError, one_line
 from svhn.examination import examine, nothing_but
 from svhn.feedback import PLOTS, Graded, write_course, write_handin
@@ -21,7 +22,7 @@ from svhn.files import atomic_path, write_json
 from svhn.handins import find_handins, opened
 from svhn.isolation import stoppable
 from svhn.manual import add_missing, read_manual
-from svhn.marks import Calibration, load_calibration, mark_rows
+from svhn.marks import mark_rows
 from svhn.measurement import MeasuredDigits, measured_digits
 from svhn.protocol import Split
 

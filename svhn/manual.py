@@ -5,9 +5,9 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
+from svhn.calibration import ROWS
 from svhn.errors import SVHNError
 from svhn.files import atomic_path
-from svhn.marks import ROWS
 
 COLUMNS = ("handin", "row", "mark", "comment")
 _ROW_NAMES = {row.name for row in ROWS}

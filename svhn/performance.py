@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from svhn.batches import Images, Preprocessed, preprocess_like
+from svhn.calibration import ROWS, load_calibration
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.evaluation import accuracy, in_nbgrader
-from svhn.marks import ROWS, load_calibration
 from svhn.protocol import Split, split_digits
 from svhn.sources import SOURCE_VARIABLE, load_digits
 from svhn.stored import load_model

@@ -17,11 +17,11 @@ from conftest import ROOT, assert_one_clear_line
 from nbgrader.api import Gradebook
 from nbgrader.nbgraderformat import MetadataValidator
 
+from svhn.calibration import ROWS
 from svhn.course import build_course, mark_cells
 from svhn.digits import Digits
 from svhn.errors import SVHNError
 from svhn.evaluation import accuracy
-from svhn.marks import ROWS
 from svhn.notebook import load_definitions, read_notebook, tagged_cells
 from svhn.performance import performance, performance_points
 from svhn.protocol import split_digits

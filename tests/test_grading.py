@@ -14,9 +14,9 @@ import pytest
 from conftest import ROOT, assert_one_clear_line
 
 import svhn.grading
+from svhn.calibration import ROWS
 from svhn.errors import SVHNError
 from svhn.grading import grade
-from svhn.marks import ROWS
 from svhn.protocol import split_digits
 from svhn.sources import load_digits
 

@@ -10,7 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from svhn.curves import check_curves, read_pickle, summarise
+from svhn.calibration import summarise
+from svhn.curves import check_curves, read_pickle
 from svhn.errors import SVHNError
 from svhn.handins import find_handins, opened
 from svhn.isolation import Refused

@@ -1,0 +1,142 @@
+"""The sixteen rows of a hand-in's marks, and what an accuracy is worth in those that a figure decides."""
+
+import itertools
+import math
+import statistics
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from svhn.errors import SVHNError, one_line
+
+CALIBRATION = Path(__file__).with_name("calibration.toml")
+PERFORMANCE, EXPLANATION, WHOLE = "performance", "explanation", ""
+POINTS = 40
+
+
+@dataclass(frozen=True)
+class Row:
+    """One of the sixteen: a question, its aspect (none for questions of one row), its points."""
+
+    question: str
+    aspect: str
+    points: float
+
+    @property
+    def name(self) -> str:
+        """As in tables: "1.1 performance", "3.1"."""
+        return f"{self.question} {self.aspect}".strip()
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether a figure decides the mark."""
+        return self.aspect == PERFORMANCE or self.question == "4.2"
+
+
+def _rows() -> Iterable[Row]:
+    for question, points in {"1.1": 4, "1.2": 2, "1.3": 4, "2.1": 7, "2.2": 3, "3.1": 2, "3.2": 4, "3.3": 4, "4.1": 5,
+                             "4.2": 5}.items():  # fmt: skip
+        if question in ("3.1", "3.2", "3.3", "4.2"):
+            yield Row(question, WHOLE, points)
+        else:
+            yield Row(question, PERFORMANCE, points / 2)
+            yield Row(question, EXPLANATION, points / 2)
+
+
+ROWS = tuple(_rows())
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """From accuracy to mark, and from a curve to the accuracy that counts.
+
+    Attributes:
+        lines: By question, pairs of accuracy in per cent and mark, rising.
+        window: Epochs of the running median.
+        erratic: From how many percentage points a peak does not count.
+    """
+
+    lines: dict[str, list[tuple[float, float]]]
+    window: int
+    erratic: float
+
+    def mark(self, question: str, share: float) -> float:
+        """The mark, 0..10 in tenths, of an accuracy 0..1."""
+        line, per_cent = self.lines[question], 100 * share
+        if per_cent <= line[0][0]:
+            return line[0][1]
+        for (low, low_mark), (high, high_mark) in itertools.pairwise(line):
+            if per_cent <= high:
+                return round_half_up(low_mark + (per_cent - low) / (high - low) * (high_mark - low_mark))
+        return line[-1][1]
+
+    def summarise(self, curves: dict[str, list[float]]) -> dict[str, Any]:
+        """The figures of a validation curve; see the function `summarise`."""
+        return summarise(curves, self.window, self.erratic / 100)
+
+
+def load_calibration(path: Path = CALIBRATION) -> Calibration:
+    """Reads the calibration.
+
+    Raises:
+        SVHNError: The file is missing, no TOML, or not rising marks 0..10 for every question.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        window, erratic = content["curve"]["window"], float(content["curve"]["erratic"])
+        lines = {question: [(float(a), float(b)) for a, b in pairs] for question, pairs in content["marks"].items()}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise SVHNError(f"{path} is no calibration ({one_line(error)}); restore it from git") from error
+    if not isinstance(window, int) or window < 1 or window % 2 == 0 or erratic < 0:
+        raise SVHNError(f"{path}: window must be an odd number of epochs and erratic not negative; correct them")
+    for question in {row.question for row in ROWS if row.calibrated}:
+        line = lines.get(question, [])
+        rising = all(low[0] < high[0] and low[1] <= high[1] for low, high in itertools.pairwise(line))
+        if len(line) < 2 or not rising or not all(0 <= mark <= 10 for _, mark in line):
+            raise SVHNError(f"{path}: {question} needs two or more rising pairs of per cent and mark 0..10; correct it")
+    return Calibration(lines, window, erratic)
+
+
+def summarise(curves: dict[str, list[float]], window: int, erratic: float) -> dict[str, Any]:
+    """The figures of a validation curve, and which of them counts.
+
+    The smoothed curve is a running median. A curve is erratic where its best epoch rises above all of the smoothed
+    curve by more than `erratic`; then the smoothed curve's maximum counts, and otherwise the best epoch.
+
+    Args:
+        curves: As `check_curves` returns them.
+        window: Epochs a median is taken over, odd; at the ends as many as there are.
+        erratic: A share, 0..1.
+
+    Returns:
+        `epochs`, `best`, `best_epoch` (from 1), `last`, `smoothed` (its maximum), `smoothed_curve`, `erratic` and
+        `counted`.
+    """
+    curve = curves["val_accuracy"]
+    smoothed_curve = running_median(curve, window)
+    smoothed = max(smoothed_curve)
+    best = max(curve)
+    is_erratic = best - smoothed > erratic
+    return {
+        "epochs": len(curve),
+        "best": best,
+        "best_epoch": curve.index(best) + 1,
+        "last": curve[-1],
+        "smoothed": smoothed,
+        "smoothed_curve": smoothed_curve,
+        "erratic": is_erratic,
+        "counted": smoothed if is_erratic else best,
+    }
+
+
+def running_median(curve: list[float], window: int) -> list[float]:
+    """Medians over `window` values centred on each, fewer at the ends."""
+    half = window // 2
+    return [statistics.median(curve[max(0, i - half) : i + half + 1]) for i in range(len(curve))]
+
+
+def round_half_up(value: float) -> float:
+    """To tenths, halves up: what a person with a pencil does, and Python's `round` does not."""
+    return math.floor(value * 10 + 0.5 + 1e-9) / 10
