@@ -16,14 +16,13 @@ _EXAMPLES = """examples:
   python -m svhn course                                   an nbgrader course in course/
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
   python -m svhn predict --model model_2_2 digits.npz --out digits.csv
-  python -m svhn grade course/ --data openml --out graded/
-                                                          reports, marks and feedback for every hand-in in course/
+  python -m svhn grade hand-ins/ --data openml            reports, marks and feedback for every hand-in in hand-ins/
 """
 _GRADE_EXAMPLES = """examples:
   python -m svhn grade .                                  this very project
-  python -m svhn grade course/ --data openml              every folder and .zip in course/, on all 99,289 digits
-  python -m svhn grade course/ --execute                  also run each notebook, confined, and say what it tried
-  python -m svhn grade course/ann course/bob.zip --limit 2000 --workers 2 --out marks/
+  python -m svhn grade hand-ins/ --data openml            every folder and .zip in it, on all 99,289 digits
+  python -m svhn grade hand-ins/ --execute                also run each notebook, confined, and say what it tried
+  python -m svhn grade ann/ bob.zip --limit 2000 --workers 2 --out marks/
 
 A folder is one hand-in where it holds a notebook, answers.py, solution.py or model_X_Y files; otherwise each folder
 and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken in, nothing is measured twice.

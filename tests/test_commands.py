@@ -23,7 +23,7 @@ def photos(tmp_path, drawn):
 def test_help_explains_every_command(command):
     process = command("--help")
     assert process.returncode == 0 and "examples:" in process.stdout
-    for name in ("run", "report", "train", "publish", "predict"):
+    for name in ("run", "report", "train", "publish", "predict", "grade", "course"):
         assert name in process.stdout
         assert command(name, "--help").returncode == 0
 
