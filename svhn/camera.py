@@ -34,7 +34,7 @@ def photograph(rng: np.random.Generator, scene: np.ndarray) -> np.ndarray:
     _, stored = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(45, 88))))
     pixels = cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
     # Street pictures are turned, joined and stored several times over; each time rounds.
-    worn = pixels + speckle(rng, side) * np.float32(rng.uniform(0.15, 0.4))
+    worn = pixels + speckle(rng, side) * np.float32(rng.uniform(0.1, 0.33))
     pixels = cv2.convertScaleAbs(cv2.max(worn, 0))
     return _cut_out(_at_photo_edge(rng, pixels), side * MARGIN / SCENE)
 
@@ -63,12 +63,14 @@ def _focused(rng: np.random.Generator, photo: np.ndarray, box: float) -> np.ndar
 def _developed(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
     """What happens in the camera: noise, sharper brightness with seams beside edges, softer colour."""
     brightness, red, blue = cv2.split(cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb))
-    brightness += grain(rng, len(photo)) * np.float32(min(rng.lognormal(0.1, 0.6), 6))
+    brightness += grain(rng, len(photo)) * np.float32(min(rng.lognormal(0.0, 0.6), 5))
+    soft = cv2.GaussianBlur(brightness, (0, 0), rng.uniform(0.9, 2.2))
+    # Violet fringes along edges, whichever side is the darker one.
+    blue += cv2.absdiff(brightness, soft) * np.float32(rng.uniform(0, 0.35))
     amount = rng.normal(0.5, 0.5)
     if amount > 0.05:
-        soft = cv2.GaussianBlur(brightness, (0, 0), rng.uniform(0.9, 2.2))
         brightness = cv2.addWeighted(brightness, 1 + amount, soft, -amount, 0)
-    softness = rng.uniform(0.15, 0.5)
+    softness = rng.uniform(0.6, 1.1)
     if rng.random() < 0.3:
         # A lens bends colours differently: red and blue fall beside green.
         matrix = np.array([[1, 0, rng.normal(0, 0.4)], [0, 1, rng.normal(0, 0.4)]])

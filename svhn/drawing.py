@@ -13,11 +13,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from numbers import Integral
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 import cv2
 import numpy as np
@@ -33,6 +33,7 @@ from svhn.typefaces import FOLDER
 
 # What a worker draws at a time, and from how many digits on it pays to start workers.
 BLOCK, ENOUGH = 250, 2000
+_ENDED = "a process that was drawing digits ended; free some memory, or draw with one worker"
 # A digit stands out by this many grey levels, and its shape explains this much of what is seen (a correlation).
 LEAST_STEP, LEAST_AGREEMENT, TRIES = 14.0, 0.45, 3
 _MODULES = ("typefaces", "house_numbers", "surfaces", "signs", "painting", "camera", "drawing")
@@ -154,7 +155,8 @@ def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Itera
             for process in processes:
                 process.kill()
                 process.wait()
-                process.stdin.close()
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
                 process.stdout.close()
 
 
@@ -167,16 +169,20 @@ def _start_worker() -> subprocess.Popen:
 def _serve(process: subprocess.Popen, seed: int, waiting: SimpleQueue, finished: SimpleQueue) -> None:
     """Hands one worker block after block, and on what it draws."""
     try:
-        while not waiting.empty():
+        while True:
             start, stop = block = waiting.get_nowait()
             process.stdin.write(f"{seed} {start} {stop}\n".encode())
             process.stdin.flush()
             size = int(np.prod(IMAGE_SHAPE)) + 1
             content = process.stdout.read((stop - start) * size)
             if len(content) < (stop - start) * size:
-                raise SVHNError("a process that was drawing digits ended; free some memory, or draw with one worker")
+                raise SVHNError(_ENDED)
             rows = np.frombuffer(content, np.uint8)
             finished.put((block, rows[: stop - start], rows[stop - start :].reshape(-1, *IMAGE_SHAPE)))
+    except Empty:
+        return
+    except BrokenPipeError:
+        finished.put(SVHNError(_ENDED))
     except Exception as error:  # Whatever it is, whoever waits for this block must hear of it.
         finished.put(error)
 
@@ -186,8 +192,11 @@ def _work() -> None:
     cv2.setNumThreads(1)
     for line in sys.stdin:
         labels, images = _block(*map(int, line.split()))
-        sys.stdout.buffer.write(labels.tobytes() + images.tobytes())
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.buffer.write(labels.tobytes() + images.tobytes())
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # Whoever asked is gone.
+            os._exit(1)
 
 
 if __name__ == "__main__":

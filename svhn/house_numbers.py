@@ -11,6 +11,8 @@ from svhn.typefaces import FOLDER
 
 # What light and shadow add to the spread of brightness is taken from the tables' beforehand.
 MIDDLE_GREY, SPREAD = np.float32(112), 0.88
+COLOUR_CONTRAST = 1.4
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class HouseNumber(NamedTuple):
@@ -64,6 +66,9 @@ def colours(rng: np.random.Generator, contrast: float = 1.0, least: float = 0.0)
         middle, half = drawn[:3] + drawn[3:] / 2, drawn[3:] * np.float32(contrast / 2)
         if abs(float(half.sum())) * 2 / 3 >= least:
             break
+    # Cameras keep colour at half the sharpness of brightness, so that more of its contrast is lost in photos.
+    luma = half @ GREY
+    half = luma + (half - luma) * np.float32(COLOUR_CONTRAST)
     middle = MIDDLE_GREY + (middle - MIDDLE_GREY) * np.float32(SPREAD)
     return Colours((middle + half).clip(4, 255), (middle - half).clip(4, 255))
 

@@ -11,7 +11,7 @@ from svhn.surfaces import light, smooth_field, tint, wall
 MATERIALS = ("painted", "raised", "metal", "engraved", "contoured", "hollow")
 MATERIAL_STEPS = np.cumsum((0.60, 0.22, 0.09, 0.03, 0.045, 0.015))
 # Blur takes from the contrast that the tables were fitted to: it is put on beforehand.
-CONTRAST, LEAST_CONTRAST = 1.35, 42
+CONTRAST, LEAST_CONTRAST = 1.25, 48
 
 
 def paint(rng: np.random.Generator, view: View) -> np.ndarray:
@@ -46,9 +46,10 @@ def _developed(rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
     bluer = (grey - grey.mean()) * np.float32(rng.normal(-0.055, 0.03))
     seen[..., 2] += 1.772 * bluer
     seen[..., 1] -= 0.344 * bluer
-    seen += tint(rng, len(seen)) * np.float32(min(rng.lognormal(1.1, 0.45), 10))
+    brightness = min(max(float(grey.mean()) / 110, 0.2), 1.3) ** 0.6
+    seen += tint(rng, len(seen)) * np.float32(brightness * min(rng.lognormal(1.1, 0.4), 9))
     # Film and sensors let highlights off lightly: most photos have few pixels at their upper limit.
-    knee, share, haze = rng.uniform(115, 190), rng.uniform(0.3, 1), rng.uniform(0, 14)
+    knee, share, haze = rng.uniform(115, 190), rng.uniform(0.3, 1), rng.uniform(0, 16)
     seen = np.minimum(seen, knee + (seen - knee) * np.float32(share))
     return seen * np.float32(1 - haze / 255) + np.float32(haze)
 

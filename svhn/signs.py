@@ -50,7 +50,7 @@ class _Layout(NamedTuple):
 
 def view_sign(rng: np.random.Generator, number: HouseNumber) -> View:
     """Mounts a number and looks at one of its digits, with the digit's box in the middle of the scene."""
-    ink_height = min(max(rng.normal(0.77, 0.085), 0.45), 0.97)
+    ink_height = min(max(rng.normal(0.79, 0.11), 0.45), 1.02)
     layout = _lay_out(rng, number, ink_height)
     planes = [np.zeros((HEIGHT, WIDTH), np.uint8) for _ in range(4)]
     for one, middle, angle in zip(layout.glyphs, layout.middles, layout.angles, strict=True):
@@ -202,7 +202,8 @@ def _viewpoint(rng: np.random.Generator, number: HouseNumber, stretch: float, in
     """The 3x3 perspective from the sign's plane to the scene, in which the digit's box fills the middle."""
     scale = BOX * ink_height / GLYPH_HEIGHT
     # Where the next digit stands lower, either the sign hangs askew or the camera does not look straight at it.
-    slope = min(max(number.slope, -0.35), 0.35)
+    # Boxes end on whole pixels, which alone makes a slope of a few hundredths.
+    slope = math.copysign(min(max(abs(number.slope) - 0.03, 0) * 0.8, 0.25), number.slope)
     askew = rng.random()
     angle, rise = math.atan(slope) * askew + rng.normal(0, 0.02), slope * (1 - askew)
     slant = min(max(rng.normal(0, 0.05), -0.2), 0.2)
@@ -211,7 +212,7 @@ def _viewpoint(rng: np.random.Generator, number: HouseNumber, stretch: float, in
     size = np.diag([stretch * scale, scale, 1])
     tilt = np.array([[1, 0, 0], [0, 1, 0], [*(rng.normal(0, (0.0012, 0.0007))), 1]])
     # People who mark digits do not hit the middle exactly.
-    place = SCENE / 2 + rng.normal(0, (0.035, 0.022)) * BOX
+    place = SCENE / 2 + rng.normal(0, (0.035, 0.032)) * BOX
     to_middle = np.array([[1, 0, -MIDDLE[0]], [0, 1, -MIDDLE[1]], [0, 0, 1]])
     from_middle = np.array([[1, 0, place[0]], [0, 1, place[1]], [0, 0, 1]])
     return from_middle @ tilt @ rotation @ shear @ size @ to_middle

@@ -71,7 +71,7 @@ def _grain() -> np.ndarray:
 @cache
 def _tint() -> np.ndarray:
     noise = np.random.default_rng(3).standard_normal((2 * TILE, 2 * TILE, 2), np.float32)
-    patches = [cv2.GaussianBlur(noise, (0, 0), spread) for spread in (1.7, 5.0)]
+    patches = [cv2.GaussianBlur(noise, (0, 0), spread) for spread in (2.0, 5.0)]
     blue, red = (sum(weight * p[..., i] / p.std() for weight, p in zip((1, 0.6), patches, strict=True)) for i in (0, 1))
     # What is bluer than the rest is mostly also less red.
     red = 0.55 * red - 0.35 * blue

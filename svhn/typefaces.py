@@ -56,6 +56,8 @@ def typefaces() -> tuple[tuple[str, ...], np.ndarray]:
         with path.open(encoding="utf-8") as file:
             rows = [(row["name"], row["kind"]) for row in csv.DictReader(file)]
         kinds = [kind for _, kind in rows]
+        if not kinds:
+            raise ValueError("it names no typeface")
         shares = np.array([KIND_SHARES[kind] / kinds.count(kind) for kind in kinds])
         return tuple(name for name, _ in rows), np.cumsum(shares / shares.sum())
     except (OSError, KeyError, ValueError) as error:
