@@ -47,7 +47,7 @@ def _developed(rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
     seen[..., 2] += 1.772 * bluer
     seen[..., 1] -= 0.344 * bluer
     brightness = min(max(float(grey.mean()) / 110, 0.2), 1.3) ** 0.6
-    seen += tint(rng, len(seen)) * np.float32(brightness * min(rng.lognormal(1.1, 0.4), 9))
+    seen += tint(rng, len(seen)) * np.float32(brightness * min(rng.lognormal(1.05, 0.4), 9))
     # Film and sensors let highlights off lightly: most photos have few pixels at their upper limit.
     knee, share, haze = rng.uniform(115, 190), rng.uniform(0.3, 1), rng.uniform(0, 16)
     seen = np.minimum(seen, knee + (seen - knee) * np.float32(share))
