@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MODEL ?=
+N ?= 58424
+SEED ?= 1
 
-.PHONY: run test train report grade publish course bench
+.PHONY: run test train digits report grade publish course bench
 run: .venv/installed
 	$(BIN)/python -m svhn run
 
@@ -13,6 +15,9 @@ test: .venv/installed
 
 train: .venv/installed
 	$(BIN)/python -m svhn train $(addprefix --model ,$(MODEL))
+
+digits: .venv/installed
+	$(BIN)/python -m svhn digits --count $(N) --seed $(SEED)
 
 report: .venv/installed
 	$(BIN)/python -m svhn report

@@ -13,6 +13,8 @@ _EXAMPLES = """examples:
   python -m svhn run                                      notebook and report on the digits that data/ holds
   python -m svhn run --data path/to/digits.npz            the same on digits of your own
   python -m svhn train --model model_2_1 --data openml    train one model on all 99,289 digits
+  python -m svhn train --model model_2_1 --extend         the same on 58,424 drawn digits as well
+  python -m svhn digits --count 58424 --seed 2            draw digits into data/
   python -m svhn course                                   an nbgrader course in course/
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
   python -m svhn predict --model model_2_2 digits.npz --out digits.csv
@@ -29,12 +31,16 @@ and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken i
 """
 _DATA = "openml, mat, drawn or the path of an .npz (default: SVHN_DATA, else what data/ holds, else drawn)"
 
+_EXTEND = "train on N drawn digits as well (58424 if N is left out), or as the variable SVHN_EXTEND says"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0, or 2 where the person has something to mend."""
     options = _parser().parse_args(arguments)
     if getattr(options, "data", None):
         os.environ["SVHN_DATA"] = options.data
+    if getattr(options, "extend", None) is not None:
+        os.environ["SVHN_EXTEND"] = str(options.extend)
     try:
         options.command(options)
     except SVHNError as error:
@@ -155,6 +161,15 @@ def _grade(options: argparse.Namespace) -> None:
     print(f"your marks  {options.out / MANUAL}: fill it in and grade again")
 
 
+def _digits(options: argparse.Namespace) -> None:
+    from svhn.sources import drawn_digits, drawn_path
+
+    started = time.monotonic()
+    digits = drawn_digits(options.count, options.seed)
+    path = drawn_path(options.count, options.seed)
+    print(f"{path}: {digits.description}, {time.monotonic() - started:.1f} s")
+
+
 def _check_data() -> Digits:
     """Loads the digits before a kernel starts, so that a wrong setting shows in a second and a download has its bar."""
     from svhn.notebook import chosen_source
@@ -187,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
         "publish", _publish, "execute the notebook on real digits; refresh the committed copy, figures, table"
     )
     predict = add("predict", _predict, "read the digits in image files with a stored model")
+    digits = add("digits", _digits, "draw house-number digits and keep them in data/, as an .npz file")
     grade = add("grade", _grade, "grade hand-ins, without running them unless asked: reports, marks, feedback")
     course = add("course", _course, "build an nbgrader course with a student release, solutions taken out")
     course.add_argument("--out", type=Path, default=Path("course"), help="folder of the course (default: course)")
@@ -195,6 +211,9 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, report):
         command.add_argument("--out", type=Path, default=Path("output"), help="folder to write to (default: output)")
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
+    train.add_argument("--extend", type=int, nargs="?", const=58_424, metavar="N", help=_EXTEND)
+    digits.add_argument("--count", type=int, default=58_424, metavar="N", help="how many (default: 58424)")
+    digits.add_argument("--seed", type=int, default=1, help="which ones (default: 1)")
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
     predict.add_argument("--out", type=Path, metavar="CSV", help="also write columns image,digit,probability")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG, or .npz with X")

@@ -1,64 +1,60 @@
-"""Draws house-number digits that look like SVHN crops, for use where the real ones are missing.
+"""Draws digits of house numbers that pass for SVHN's, for use where the real ones are few or missing.
 
-A digit is made the way a real one came about: a number hangs on a wall (`_sign`), is seen from somewhere
-(`_viewpoint`), painted with colours and light (`_scene`), and photographed by a modest camera (`_photograph`).
+A digit is made the way a real one came about: a number is chosen (`house_numbers`) and mounted on a house in some
+typeface (`signs`), has its materials and light (`painting`), and is photographed by a modest camera and cut out by
+SVHN's crop rule (`camera`). Every digit is from a house of its own, so that no split of them leaks.
+
+`python -m svhn.drawing` is the worker of `draw`: it draws what its input asks for, until that ends.
 """
 
-import io
-import math
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from functools import cache
 from numbers import Integral
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
-import matplotlib
+import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from tqdm import tqdm
 
-from svhn.digits import Digits
+from svhn.camera import MARGIN, SCENE, SIDE, photograph
+from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError
+from svhn.house_numbers import house_number
+from svhn.painting import paint
+from svhn.signs import view_sign
+from svhn.typefaces import FOLDER
 
-SIDE = 32
-# The scene is drawn at twice the final size, so that edges come out smooth.
-SCENE = 2 * SIDE
-# How often SVHN shows the digits 0..9, and how often a digit belongs to a number of 1..4 digits.
-DIGIT_SHARE = (0.070, 0.190, 0.140, 0.115, 0.100, 0.090, 0.080, 0.080, 0.070, 0.065)
-LENGTH_SHARE = (0.07, 0.50, 0.35, 0.08)
-
-# Pillow's own typeface (None) comes several times: its plain strokes are the closest to most house numbers.
-# DejaVu Sans Mono is left out, because the mark inside its zero turns into an 8 at this size.
-TYPEFACES = (
-    None,
-    None,
-    None,
-    None,
-    "DejaVuSans.ttf",
-    "DejaVuSans-Bold.ttf",
-    "DejaVuSans-Oblique.ttf",
-    "DejaVuSerif.ttf",
-    "DejaVuSerif-Bold.ttf",
-    "STIXGeneral.ttf",
-    "STIXGeneralBol.ttf",
-    "STIXGeneralItalic.ttf",
-)
-GLYPH_HEIGHT = 48
-MARGIN = 24
+# What a worker draws at a time, and from how many digits on it pays to start workers.
+BLOCK, ENOUGH = 250, 2000
+_ENDED = "a process that was drawing digits ended; free some memory, or draw with one worker"
+# A digit stands out by this many grey levels, and its shape explains this much of what is seen (a correlation).
+LEAST_STEP, LEAST_AGREEMENT, TRIES = 14.0, 0.45, 3
+_MODULES = ("typefaces", "house_numbers", "surfaces", "signs", "painting", "camera", "drawing")
 
 
-def draw(n: int, seed: int = 0) -> Digits:
+def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
     """Draws `n` labelled digits; digit `i` depends on `seed` and `i` alone.
 
-    So the same seed gives the same bytes in any process, and fewer digits are a prefix of more.
+    So the same seed gives the same bytes in any process and with any number of workers, and fewer digits are a prefix
+    of more. Another version of OpenCV or kind of processor may round a pixel differently.
 
     Args:
         n: How many digits, at least 1.
         seed: Which digits, at least 0.
+        workers: Processes to draw in; None for one a processor core, or none but this where digits are few.
 
     Returns:
         Digits with `real=False`: images uint8 (n, 32, 32, 3), labels uint8 (n,).
 
     Raises:
-        SVHNError: `n` or `seed` is not a whole number in its range, or matplotlib's fonts are missing.
+        SVHNError: An argument is not a whole number in its range, or a table or typeface is missing or damaged.
 
     Example:
         >>> draw(100, seed=3).images.shape
@@ -66,11 +62,29 @@ def draw(n: int, seed: int = 0) -> Digits:
     """
     _check_whole("the number of digits to draw", n, 1)
     _check_whole("the seed", seed, 0)
-    images = np.empty((n, SIDE, SIDE, 3), np.uint8)
-    labels = np.empty(n, np.uint8)
-    for i in tqdm(range(n), desc="drawing digits", unit="digit", delay=2, leave=False):
-        labels[i], images[i] = _digit(np.random.default_rng((int(seed), i)))
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = workers if n >= ENOUGH else 1
+    _check_whole("the number of workers", workers, 1)
+    n, seed = int(n), int(seed)
+    images, labels = np.empty((n, *IMAGE_SHAPE), np.uint8), np.empty(n, np.uint8)
+    blocks = [(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    drawn = _in_workers(blocks, seed, workers) if workers > 1 else _here(blocks, seed)
+    with tqdm(total=n, desc="drawing digits", unit="digit", delay=2, leave=False) as bar, closing(drawn):
+        for (start, stop), block_labels, block_images in drawn:
+            labels[start:stop], images[start:stop] = block_labels, block_images
+            bar.update(stop - start)
     return Digits(images, labels, name=f"drawn, seed {seed}", real=False)
+
+
+@cache
+def drawer_version() -> str:
+    """Eight hexadecimal digits that change whenever the drawer does: its code, tables or typefaces."""
+    digest = hashlib.sha256()
+    tables = sorted(path for path in FOLDER.iterdir() if path.suffix in (".json", ".csv", ".zip"))
+    for path in [Path(__file__).with_name(f"{name}.py") for name in _MODULES] + tables:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 def _check_whole(what: str, value: int, least: int) -> None:
@@ -78,212 +92,112 @@ def _check_whole(what: str, value: int, least: int) -> None:
         raise SVHNError(f"{what} is {value!r}; give a whole number of at least {least}")
 
 
+Block = tuple[tuple[int, int], np.ndarray, np.ndarray]
+
+
+def _block(seed: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels uint8 (n,) and images uint8 (n, 32, 32, 3) of the digits from `start` up to `stop`."""
+    labels, images = np.empty(stop - start, np.uint8), np.empty((stop - start, *IMAGE_SHAPE), np.uint8)
+    for i in range(start, stop):
+        labels[i - start], images[i - start] = _digit(np.random.default_rng((seed, i)))
+    return labels, images
+
+
 def _digit(rng: np.random.Generator) -> tuple[int, np.ndarray]:
     """One label and its image, uint8 (32, 32, 3)."""
-    length = 1 + _pick(rng, LENGTH_SHARE)
-    number = [_pick(rng, DIGIT_SHARE) for _ in range(length)]
-    # House numbers do not begin with 0, so a 0 stands behind another digit wherever there is one.
-    position = int(rng.integers(length))
-    if length > 1 and number[position] == 0:
-        position = max(position, 1)
-        number[position] = 0
-    label = number[position]
-    sign, box = _sign(rng, number, position)
-    view = sign.transform((SCENE, SCENE), Image.Transform.PERSPECTIVE, _viewpoint(rng, box), Image.Resampling.BILINEAR)
-    scene, contrast = _scene(rng, np.asarray(view).transpose(2, 0, 1).astype(np.float32, order="C") / 255)
-    return label, _photograph(rng, scene, contrast)
+    number = house_number(rng)
+    for _ in range(TRIES):
+        view = view_sign(rng, number)
+        image = photograph(rng, paint(rng, view))
+        if _legible(image, view.ink):
+            break
+    return number.digits[number.position], image
 
 
-def _pick(rng: np.random.Generator, shares: tuple[float, ...]) -> int:
-    # Four times as fast as rng.choice(p=shares), which checks its arguments anew each time.
-    return min(int(np.searchsorted(np.cumsum(shares), rng.random())), len(shares) - 1)
+def _legible(image: np.ndarray, ink: np.ndarray) -> bool:
+    """Whether the ink can be told from its ground: what no person could read, no person has marked in a photo."""
+    edge = len(ink) * MARGIN // SCENE
+    shape = cv2.resize(ink[edge : len(ink) - edge, edge : len(ink) - edge], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    shape, grey = shape[3:-3, 8:-8], cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[3:-3, 8:-8]
+    (shape_mean, shape_spread), (grey_mean, grey_spread) = (cv2.meanStdDev(plane) for plane in (shape, grey))
+    common = cv2.mean(cv2.multiply(shape, grey, dtype=cv2.CV_32F))[0] - shape_mean.item() * grey_mean.item()
+    spread = shape_spread.item() + 1e-6
+    return abs(common) > LEAST_STEP * spread**2 and abs(common) > LEAST_AGREEMENT * spread * (grey_spread.item() + 1)
 
 
-@cache
-def _font(typeface: str | None) -> ImageFont.FreeTypeFont:
-    """A typeface in the size at which its digits are GLYPH_HEIGHT tall."""
+def _here(blocks: list[tuple[int, int]], seed: int) -> Iterator[Block]:
+    for block in blocks:
+        yield block, *_block(seed, *block)
 
-    def load(size: float) -> ImageFont.FreeTypeFont:
-        if typeface is None:
-            return ImageFont.load_default(size)
-        path = Path(matplotlib.get_data_path(), "fonts", "ttf", typeface)
-        return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
 
+def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Iterator[Block]:
+    """Blocks in the order in which workers finish them.
+
+    Workers are processes of their own making, not multiprocessing's: those would copy this process with TensorFlow's
+    threads in it, or run the caller's script a second time.
+    """
+    # What cannot be drawn here cannot be drawn there, and here it is said in one line.
+    _block(seed, 0, 1)
+    waiting, finished = SimpleQueue(), SimpleQueue()
+    for block in blocks:
+        waiting.put(block)
+    processes = [_start_worker() for _ in range(min(workers, len(blocks)))]
+    with ThreadPoolExecutor(len(processes)) as threads:
+        try:
+            for process in processes:
+                threads.submit(_serve, process, seed, waiting, finished)
+            for _ in blocks:
+                result = finished.get()
+                if isinstance(result, Exception):
+                    raise result
+                yield result
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
+                process.stdout.close()
+
+
+def _start_worker() -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    command = [sys.executable, "-m", "svhn.drawing"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+
+
+def _serve(process: subprocess.Popen, seed: int, waiting: SimpleQueue, finished: SimpleQueue) -> None:
+    """Hands one worker block after block, and on what it draws."""
     try:
-        _, top, _, bottom = load(100).getbbox("1", anchor="ls")
-        return load(100 * GLYPH_HEIGHT / (bottom - top))
-    except OSError as error:
-        raise SVHNError(f"cannot read the font {typeface}; reinstall matplotlib, which brings it") from error
+        while True:
+            start, stop = block = waiting.get_nowait()
+            process.stdin.write(f"{seed} {start} {stop}\n".encode())
+            process.stdin.flush()
+            size = int(np.prod(IMAGE_SHAPE)) + 1
+            content = process.stdout.read((stop - start) * size)
+            if len(content) < (stop - start) * size:
+                raise SVHNError(_ENDED)
+            rows = np.frombuffer(content, np.uint8)
+            finished.put((block, rows[: stop - start], rows[stop - start :].reshape(-1, *IMAGE_SHAPE)))
+    except Empty:
+        return
+    except BrokenPipeError:
+        finished.put(SVHNError(_ENDED))
+    except Exception as error:  # Whatever it is, whoever waits for this block must hear of it.
+        finished.put(error)
 
 
-@cache
-def _glyph(typeface: str | None, digit: int, stroke: int) -> Image.Image:
-    """The ink of one digit, trimmed at its sides, baseline at GLYPH_HEIGHT + 8."""
-    ink = Image.new("L", (2 * GLYPH_HEIGHT, GLYPH_HEIGHT + 16))
-    place = (GLYPH_HEIGHT / 2, GLYPH_HEIGHT + 8)
-    ImageDraw.Draw(ink).text(place, str(digit), 255, _font(typeface), anchor="ls", stroke_width=stroke)
-    left, _, right, _ = ink.getbbox()
-    return ink.crop((left, 0, right, ink.height))
+def _work() -> None:
+    """Reads lines of seed, start and stop; writes that block's labels, then its images."""
+    cv2.setNumThreads(1)
+    for line in sys.stdin:
+        labels, images = _block(*map(int, line.split()))
+        try:
+            sys.stdout.buffer.write(labels.tobytes() + images.tobytes())
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # Whoever asked is gone.
+            os._exit(1)
 
 
-def _sign(
-    rng: np.random.Generator, number: list[int], position: int
-) -> tuple[Image.Image, tuple[float, float, float, float]]:
-    """The number seen straight on, and the box (left, top, right, bottom) of one of its digits.
-
-    The image's three channels are masks: the ink, the plaque below it, the plaque's rim.
-    """
-    typeface = TYPEFACES[rng.integers(len(TYPEFACES))]
-    # Bold letters get no more weight: the holes of 6, 8 and 9 would close.
-    stroke = int(rng.integers(2 if typeface and "Bol" in typeface else 3))
-    gap = rng.uniform(0.04, 0.32) * GLYPH_HEIGHT
-    glyphs = [_glyph(typeface, digit, stroke) for digit in number]
-    width = 2 * MARGIN + sum(glyph.width for glyph in glyphs) + int(gap * (len(glyphs) - 1))
-    height = 2 * MARGIN + glyphs[0].height
-    ink = Image.new("L", (width, height))
-    x = float(MARGIN)
-    box = (0.0, 0.0, 0.0, 0.0)
-    for index, glyph in enumerate(glyphs):
-        y = MARGIN + int(rng.integers(-1, 2))
-        ink.paste(255, (int(x), y), glyph)
-        if index == position:
-            left, top, right, bottom = glyph.getbbox()
-            box = (int(x) + left, y + top, int(x) + right, y + bottom)
-        x += glyph.width + gap
-    plaque, rim = Image.new("L", ink.size), Image.new("L", ink.size)
-    if rng.random() < 0.35:
-        inset = MARGIN - rng.uniform(6, 20)
-        frame = (inset, inset, width - inset, height - inset)
-        radius = (0, 6, 20)[rng.integers(3)]
-        ImageDraw.Draw(plaque).rounded_rectangle(frame, radius, fill=255)
-        if rng.random() < 0.5:
-            ImageDraw.Draw(rim).rounded_rectangle(frame, radius, outline=255, width=int(rng.integers(2, 5)))
-    return Image.merge("RGB", (ink, plaque, rim)), box
-
-
-def _viewpoint(rng: np.random.Generator, box: tuple[float, float, float, float]) -> tuple[float, ...]:
-    """The eight coefficients of the perspective that puts the digit in `box` into the scene by the crop rule."""
-    left, top, right, bottom = box
-    angle = math.radians(_between(-18, rng.normal(0, 5), 18))
-    cosine, sine = math.cos(angle), math.sin(angle)
-    to_origin = np.array([[1, 0, -(left + right) / 2], [0, 1, -(top + bottom) / 2], [0, 0, 1]])
-    stretch = np.diag([rng.uniform(0.6, 1.1), 1, 1])
-    slant = np.array([[1, _between(-0.3, rng.normal(0, 0.1), 0.3), 0], [0, 1, 0], [0, 0, 1]])
-    rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-    tilt = np.array([[1, 0, 0], [0, 1, 0], [*rng.normal(0, 0.0007, 2), 1]])
-    seen = tilt @ rotation @ slant @ stretch @ to_origin
-    corners = seen @ np.array([[left, right, left, right], [top, top, bottom, bottom], [1, 1, 1, 1]])
-    x, y = corners[:2] / corners[2]
-    # People who mark digits in photos leave some air around them, and do not hit the middle exactly.
-    side = max(np.ptp(x), np.ptp(y)) * rng.uniform(1.05, 1.4)
-    origin_x, origin_y = ((v.min() + v.max() - side) / 2 + side * rng.normal(0, 0.02) for v in (x, y))
-    scale = SCENE / side
-    crop = np.array([[scale, 0, -scale * origin_x], [0, scale, -scale * origin_y], [0, 0, 1]])
-    # Pillow asks where each pixel of the result comes from, which is the inverse.
-    back = np.linalg.inv(crop @ seen)
-    return tuple((back / back[2, 2]).ravel()[:8])
-
-
-def _between(low: float, value: float, high: float) -> float:
-    # Plain Python: np.clip is slow on single numbers, and its np.float64 would turn float32 images into float64.
-    return min(max(low, float(value)), high)
-
-
-def _colour(rng: np.random.Generator, brightness: float) -> np.ndarray:
-    """A colour of a given brightness, mostly greyish, towards brown or blue, float32 (3, 1, 1)."""
-    warmth = rng.random()
-    hue = rng.normal(-0.4, 0.4) if warmth < 0.4 else rng.normal(2.2, 0.35) if warmth < 0.88 else rng.uniform(0, 6.3)
-    strength = min(rng.exponential(14), 70)
-    tint = [strength * math.cos(hue + channel * 2 * math.pi / 3) for channel in range(3)]
-    # A tint must not change how bright the colour looks: blue counts little for the eye, green much.
-    brightness -= 0.299 * tint[0] + 0.587 * tint[1] + 0.114 * tint[2]
-    return np.array([_between(0, brightness + part, 255) for part in tint], np.float32).reshape(3, 1, 1)
-
-
-def _scene(rng: np.random.Generator, masks: np.ndarray) -> tuple[np.ndarray, float]:
-    """Paints the three masks of a sign, float32 (3, 64, 64) in 0..1.
-
-    Returns the scene, float32 (3, 64, 64) in 0..255, colour first as that is faster here; and its contrast.
-    """
-    ink, plaque, rim = masks
-    contrast = _between(42, rng.lognormal(math.log(80), 0.45), 210)
-    darker = rng.uniform(5, 250 - contrast)
-    ground, figure = (darker, darker + contrast) if rng.random() < 0.5 else (darker + contrast, darker)
-    behind, front = _colour(rng, ground), _colour(rng, figure)
-    wall = _colour(rng, _between(10, rng.normal(ground, 45), 245)) if plaque.any() else behind
-    # The wall's pattern stays well below the contrast, so that the digit remains legible on it.
-    scene = wall + _pattern(rng) * (contrast * rng.uniform(0.03, 0.16))
-    if plaque.any():
-        scene += (behind - scene) * plaque
-        scene += ((front if rng.random() < 0.6 else wall) - scene) * rim
-    if rng.random() < 0.35:
-        shift = rng.integers(-4, 5, 2)
-        scene *= 1 - rng.uniform(0.15, 0.5) * np.roll(ink, shift, (0, 1))
-    scene += (front - scene) * ink
-    return scene, contrast
-
-
-def _pattern(rng: np.random.Generator) -> np.ndarray:
-    """A wall's pattern, float32 (64, 64), about -1..2: plain, plaster, boards or bricks."""
-    kind = rng.integers(4)
-    if kind == 0:
-        return np.zeros((SCENE, SCENE), np.float32)
-    if kind == 1:
-        return _noise(rng, 5, 5) + _noise(rng, 24, 24)
-    if kind == 2:
-        grain = _noise(rng, 40, 3) + _seams(SCENE, rng.uniform(14, 60), rng.uniform(0, 60))[:, None] * -2.0
-        return grain if rng.random() < 0.6 else grain.T
-    return _bricks(rng)
-
-
-def _noise(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
-    coarse = Image.fromarray(rng.standard_normal((rows, columns), np.float32))
-    return np.asarray(coarse.resize((SCENE, SCENE), Image.Resampling.BILINEAR))
-
-
-def _seams(length: int, step: float, offset: float) -> np.ndarray:
-    """1 on the first three pixels of each step, 0 elsewhere, float32 (length,)."""
-    return ((np.arange(length) + offset) % step < 3).astype(np.float32)
-
-
-def _bricks(rng: np.random.Generator) -> np.ndarray:
-    height, offset = rng.uniform(12, 30), rng.uniform(0, 60)
-    width = height * rng.uniform(2, 3)
-    row = ((np.arange(SCENE) + offset) // height).astype(int)
-    # Every second row is shifted by half a brick.
-    along = np.arange(SCENE) + offset + (row % 2 * width / 2)[:, None]
-    mortar = (_seams(SCENE, height, offset)[:, None] > 0) | (along % width < 3)
-    shade = rng.standard_normal((16, 16), np.float32)[row[:, None] % 16, (along // width).astype(int) % 16]
-    return np.where(mortar, np.float32(-2.5 if rng.random() < 0.5 else 2.5), shade)
-
-
-def _light(rng: np.random.Generator, side: int) -> np.ndarray:
-    """How bright each place is lit, float32 (side, side) in 0..1: from an even slope to the edge of a shadow."""
-    direction, place = rng.uniform(0, 2 * math.pi), np.linspace(-1, 1, side, dtype=np.float32)
-    across = place * math.cos(direction) + place[:, None] * math.sin(direction) + rng.normal(0, 0.5)
-    sharpness = (0.7, 1.5, 1.5, 8)[rng.integers(4)]
-    return 1 - rng.uniform(0, 0.35) / (1 + np.exp(-sharpness * across))
-
-
-def _photograph(rng: np.random.Generator, scene: np.ndarray, contrast: float) -> np.ndarray:
-    """What light, a camera and the crop make of a scene: uint8 (32, 32, 3)."""
-    if rng.random() < 0.05:
-        # The photo ends here, and the crop repeats its outermost column.
-        edge = int(rng.integers(2, 10))
-        if rng.random() < 0.5:
-            scene[..., :edge] = scene[..., edge, None]
-        else:
-            scene[..., -edge:] = scene[..., -edge - 1, None]
-    # How many pixels the crop has in the photo; above SCENE nothing would be gained.
-    side = int(_between(15, rng.lognormal(math.log(31), 0.45), SCENE))
-    image = Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8).transpose(1, 2, 0))
-    image = image.resize((side, side), Image.Resampling.BOX)
-    image = image.filter(ImageFilter.GaussianBlur(min(rng.exponential(1.5), 3) * side / SCENE))
-    grain = rng.standard_normal((side, side, 3), np.float32) * (contrast * rng.uniform(0, 0.06))
-    lit = np.asarray(image) * _light(rng, side)[..., None] + grain
-    image = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
-    if rng.random() < 0.3:
-        stored = io.BytesIO()
-        image.save(stored, "JPEG", quality=int(rng.integers(45, 90)))
-        image = Image.open(stored)
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+if __name__ == "__main__":
+    _work()

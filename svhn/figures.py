@@ -28,7 +28,13 @@ def plot_learning_curves(record: dict[str, Any]) -> None:
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False)
     data = record.get("data")
-    figure.suptitle(record["name"] + (f", trained on {data['train']:,} digits of {data['name']}" if data else ""))
+    figure.suptitle(record["name"] + (_trained_on(data) if data else ""))
+
+
+def _trained_on(data: dict[str, Any]) -> str:
+    extension = data["train_drawn"] if "drawn" in data else 0
+    text = f", trained on {data['train'] - extension:,} digits of {data['name']}"
+    return text + (f" and {extension:,} drawn ones" if extension else "")
 
 
 def plot_images(images: np.ndarray, captions: Sequence[object], title: str = "") -> None:

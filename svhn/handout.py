@@ -17,9 +17,9 @@ from svhn.batches import Augmented, Preprocessed, model_input, predict
 from svhn.explanation import activations, class_activation_map
 from svhn.figures import enlarge, overlay, plot_images
 from svhn.pretrained import vgg16_base
-from svhn.protocol import split_digits
+from svhn.protocol import extend_training, split_digits
 from svhn.results import show_answer, show_figures
-from svhn.sources import SOURCE_VARIABLE, load_digits
+from svhn.sources import SOURCE_VARIABLE, load_digits, load_extension
 from svhn.stored import load_model, load_record
 from svhn.versions import print_versions
 

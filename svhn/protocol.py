@@ -1,6 +1,6 @@
 """The assignment's fixed split into training, validation and test digits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class Split:
         digits: What was divided.
         X_train, X_val, X_test: The images of each part.
         y_train, y_val, y_test: Their labels.
+        drawn: What the training digits were extended by, None where they were not. Real ones come first.
     """
 
     digits: Digits
@@ -30,11 +31,14 @@ class Split:
     y_train: np.ndarray
     y_val: np.ndarray
     y_test: np.ndarray
+    drawn: Digits | None = None
 
     @property
     def provenance(self) -> dict[str, Any]:
         """What a record says of the digits that a model saw."""
-        return {
+        extension = len(self.drawn) if self.drawn else 0
+        given = len(self.y_train) - extension
+        provenance = {
             "name": self.digits.name,
             "real": self.digits.real,
             "digits": len(self.digits),
@@ -43,7 +47,12 @@ class Split:
             "train": len(self.y_train),
             "validation": len(self.y_val),
             "test": len(self.y_test),
+            "train_real": given if self.digits.real else 0,
+            "train_drawn": extension if self.digits.real else given,
         }
+        if self.drawn:
+            provenance["drawn"] = {"name": self.drawn.name, "fingerprint": self.drawn.fingerprint}
+        return provenance
 
 
 def split_digits(digits: Digits) -> Split:
@@ -71,3 +80,21 @@ def split_digits(digits: Digits) -> Split:
         raise SVHNError(f"{digits.name}: {len(digits)} digits are too few to split ({error}); use more") from error
     X, y = digits.images, digits.labels
     return Split(digits, X[train], X[val], X[test], y[train], y[val], y[test])
+
+
+def extend_training(split: Split, drawn: Digits | None) -> Split:
+    """Adds drawn digits to the training digits; validation and test stay as they are, purely real.
+
+    Args:
+        split: Of real digits.
+        drawn: What to add; None adds nothing.
+
+    Raises:
+        SVHNError: The digits that were split are drawn themselves.
+    """
+    if drawn is None:
+        return split
+    if not split.digits.real:
+        raise SVHNError("drawn digits extend a training on real ones; choose real digits with --data, or extend by 0")
+    X_train, y_train = np.concatenate([split.X_train, drawn.images]), np.concatenate([split.y_train, drawn.labels])
+    return replace(split, X_train=X_train, y_train=y_train, drawn=drawn)

@@ -17,6 +17,9 @@ SOURCE_VARIABLE = "SVHN_DATA"
 MAT_FILES = ("train_32x32.mat", "test_32x32.mat")
 DRAWN_DIGITS = 4000
 DRAWN_SEED = 1
+# Drawn digits to train on, together with svhn-8k's 5,120 as many as the protocol's 63,544; others than the source's.
+EXTENSION_VARIABLE = "SVHN_EXTEND"
+EXTENSION_DIGITS, EXTENSION_SEED = 58_424, 2
 
 
 def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -> Digits:
@@ -59,7 +62,7 @@ def source_files(source: str | Path | None = None, folder: Path = Path("data")) 
         folder: The data folder.
     """
     chosen, folder = _choose(source, Path(folder))
-    named = {"openml": [CACHE_NAME], "mat": MAT_FILES, "drawn": [_drawn_path(folder).name]}
+    named = {"openml": [CACHE_NAME], "mat": MAT_FILES, "drawn": [drawn_path(DRAWN_DIGITS, DRAWN_SEED, folder).name]}
     paths = [folder / name for name in named[chosen]] if chosen in named else [Path(chosen).expanduser()]
     return chosen, [path for path in paths if path.exists()]
 
@@ -125,26 +128,61 @@ def _load_npz(path: Path) -> Digits:
     return Digits(images, _whole_labels(labels, 0, 9, path), path.name, real)
 
 
-def _load_drawn(folder: Path) -> Digits:
-    path = _drawn_path(folder)
-    name = f"drawn, seed {DRAWN_SEED}"
+def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
+    """The digits of `draw(n, seed)`, kept in `folder` from the first time on, as long as the drawer stays as it is.
+
+    Raises:
+        SVHNError: As `draw` does, or `folder` cannot be written to.
+    """
+    from svhn.drawing import draw, drawer_version
+
+    path = drawn_path(n, seed, folder)
+    name = f"drawn, seed {seed}"
     if path.exists():
         try:
             digits = _load_npz(path)
-            if len(digits) == DRAWN_DIGITS and not digits.real:
+            if len(digits) == n and not digits.real:
                 return replace(digits, name=name)
         except SVHNError:
             pass  # drawn again below: the digits are the same each time
-    from svhn.drawing import draw
-
-    digits = draw(DRAWN_DIGITS, DRAWN_SEED)
+    # An unwritable folder shows before anything is drawn.
     with atomic_path(path) as temporary:
+        digits = draw(n, seed)
         np.savez(temporary, X=digits.images, y=digits.labels, real=False)
+    for outdated in folder.glob(f"drawn-{n}-{seed}-*.npz"):
+        if drawer_version() not in outdated.name:
+            outdated.unlink()
     return replace(digits, name=name)
 
 
-def _drawn_path(folder: Path) -> Path:
-    return folder / f"drawn-{DRAWN_DIGITS}-{DRAWN_SEED}.npz"
+def drawn_path(n: int, seed: int, folder: Path = Path("data")) -> Path:
+    """Where drawn digits are kept: what an earlier version of the drawer drew has another name."""
+    from svhn.drawing import drawer_version
+
+    return Path(folder) / f"drawn-{n}-{seed}-{drawer_version()}.npz"
+
+
+def load_extension(drawn: int = 0, folder: Path = Path("data")) -> Digits | None:
+    """The drawn digits that a training is to have besides the real ones.
+
+    Args:
+        drawn: How many, 0 for none; the environment variable SVHN_EXTEND overrides it.
+        folder: The data folder, which keeps them.
+
+    Returns:
+        None for 0, else digits that are not among those of the source "drawn".
+
+    Raises:
+        SVHNError: The number is not a whole one of at least 0, or `folder` cannot be written to.
+    """
+    chosen = os.environ.get(EXTENSION_VARIABLE) or str(drawn)
+    if not chosen.isdecimal():
+        raise SVHNError(f"{EXTENSION_VARIABLE} is {chosen!r}; give the number of drawn digits to train on as well")
+    return drawn_digits(int(chosen), EXTENSION_SEED, folder) if int(chosen) else None
+
+
+def _load_drawn(folder: Path) -> Digits:
+    return drawn_digits(DRAWN_DIGITS, DRAWN_SEED, folder)
 
 
 @contextmanager

@@ -58,6 +58,8 @@ def test_the_record_says_what_was_done(trained, digits):
         "train": 192,
         "validation": 48,
         "test": 60,
+        "train_real": 0,
+        "train_drawn": 192,
     }
     assert record["recipe"]["epochs"] == 3 and record["recipe"]["optimizer"]["class_name"] == "Adam"
     assert record["bytes"] < 2.5 * record["parameters"]  # no optimizer's state

@@ -6,14 +6,14 @@ from sklearn.model_selection import train_test_split
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.protocol import split_digits
+from svhn.protocol import extend_training, split_digits
 
 
-def numbered(n, classes=10):
+def numbered(n, classes=10, real=False):
     """Digits whose first pixels hold their row number."""
     images = np.zeros((n, 32, 32, 3), np.uint8)
     images[:, 0, 0, 0], images[:, 0, 0, 1] = np.arange(n) % 256, np.arange(n) // 256
-    return Digits(images, (np.arange(n) ** 2 % classes).astype(np.uint8), "numbered", real=False)
+    return Digits(images, (np.arange(n) ** 2 % classes).astype(np.uint8), "numbered", real)
 
 
 def test_split_is_the_course_s_own():
@@ -47,3 +47,26 @@ def test_no_digit_is_in_two_parts():
 def test_too_few_digits_say_so():
     with pytest.raises(SVHNError, match="too few to split"):
         split_digits(numbered(12))
+
+
+def test_drawn_digits_extend_the_training_part_alone():
+    split, drawn = split_digits(numbered(1000, real=True)), numbered(300)
+    extended = extend_training(split, drawn)
+    np.testing.assert_array_equal(extended.X_train, np.concatenate([split.X_train, drawn.images]))
+    np.testing.assert_array_equal(extended.y_train, np.concatenate([split.y_train, drawn.labels]))
+    assert extended.X_val is split.X_val and extended.X_test is split.X_test
+    assert extended.provenance["drawn"] == {"name": "numbered", "fingerprint": drawn.fingerprint}
+    counts = [extended.provenance[key] for key in ("train", "train_real", "train_drawn", "validation")]
+    assert counts == [940, 640, 300, 160]
+    assert extend_training(split, None) is split
+
+
+def test_a_record_says_how_many_digits_of_each_kind_were_seen():
+    real, drawn = (split_digits(numbered(1000, real=real)).provenance for real in (True, False))
+    assert (real["train_real"], real["train_drawn"]) == (640, 0)
+    assert (drawn["train_real"], drawn["train_drawn"]) == (0, 640)
+
+
+def test_drawn_digits_do_not_extend_drawn_ones():
+    with pytest.raises(SVHNError, match="choose real digits"):
+        extend_training(split_digits(numbered(1000)), numbered(10))

@@ -9,7 +9,7 @@ from scipy.io import savemat
 
 from svhn import sources
 from svhn.errors import SVHNError
-from svhn.sources import load_digits
+from svhn.sources import drawn_path, load_digits, load_extension
 
 SHARED_NPZ = Path(__file__).parents[1] / "../shared/svhn/svhn-8k.npz"
 
@@ -17,6 +17,7 @@ SHARED_NPZ = Path(__file__).parents[1] / "../shared/svhn/svhn-8k.npz"
 @pytest.fixture(autouse=True)
 def no_choice_from_outside(monkeypatch):
     monkeypatch.delenv("SVHN_DATA", raising=False)
+    monkeypatch.delenv("SVHN_EXTEND", raising=False)
 
 
 @pytest.fixture
@@ -193,7 +194,7 @@ def test_unknown_source(tmp_path, source):
 def test_drawn_digits_are_kept_and_redrawn_when_damaged(tmp_path, few_drawn):
     first = load_digits("drawn", tmp_path)
     assert (len(first), first.real) == (12, False)
-    path = tmp_path / "drawn-12-1.npz"
+    path = drawn_path(12, 1, tmp_path)
     assert not load_digits(path).real
 
     # A mark in the kept file shows that the second load reads it.
@@ -210,8 +211,35 @@ def test_drawn_digits_are_kept_and_redrawn_when_damaged(tmp_path, few_drawn):
 
 
 def test_a_kept_file_of_another_size_is_not_taken_for_the_drawn_digits(tmp_path, few_drawn):
-    write_npz(tmp_path / "drawn-12-1.npz", real=False)
+    write_npz(drawn_path(12, 1, tmp_path), real=False)
     assert len(load_digits("drawn", tmp_path)) == 12
+
+
+def test_what_an_earlier_drawer_drew_is_neither_taken_nor_kept(tmp_path, few_drawn):
+    outdated = write_npz(tmp_path / "drawn-12-1-0badcafe.npz", real=False)
+    other = write_npz(tmp_path / "drawn-13-1-0badcafe.npz", real=False)
+    fingerprint = load_digits(outdated).fingerprint
+    assert load_digits("drawn", tmp_path).fingerprint != fingerprint
+    assert not outdated.exists() and other.exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_drawn(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr("svhn.drawing.draw", lambda *arguments: pytest.fail("drawn in vain"))
+    assert str(tmp_path / "file") in refused("drawn", tmp_path / "file" / "data")
+
+
+def test_the_extension_is_of_other_digits_than_the_source(tmp_path, few_drawn, monkeypatch):
+    assert load_extension(0, tmp_path) is None
+    extension = load_extension(12, tmp_path)
+    assert (len(extension), extension.real) == (12, False)
+    assert extension.fingerprint != load_digits("drawn", tmp_path).fingerprint
+    monkeypatch.setenv("SVHN_EXTEND", "5")
+    assert len(load_extension(0, tmp_path)) == 5
+    for wrong in ("many", "-3", "1.5"):
+        monkeypatch.setenv("SVHN_EXTEND", wrong)
+        with pytest.raises(SVHNError, match=f"SVHN_EXTEND is '{wrong}'"):
+            load_extension(0, tmp_path)
 
 
 def test_without_a_choice_the_folder_decides(tmp_path, few_drawn, monkeypatch):

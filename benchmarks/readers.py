@@ -1,0 +1,112 @@
+"""The networks by which `drawing.py` judges drawn digits: a published one, and small ones to be trained."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+from keras import layers
+from tqdm import tqdm
+
+from svhn.errors import SVHNError
+
+BATCH = 128
+
+
+def published_network(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The SimpleNet authors' slim network with their weights.
+
+    Args:
+        path: `simplenet-310k-svhn.npz`.
+
+    Returns:
+        A function from images, uint8 (n, 32, 32, 3), to probabilities, float32 (n, 10).
+    """
+    if not path.is_file():
+        raise SVHNError(f"{path} is missing; name the published network with --published")
+    with np.load(path) as archive:
+        weights = dict(archive)
+    inputs = keras.Input((32, 32, 3))
+    x = inputs
+    for number in range(1, 14):
+        kernel = weights[f"block{number}/kernel"]
+        x = layers.Conv2D(kernel.shape[-1], kernel.shape[0], padding="same", name=f"block{number}")(x)
+        if number in (7, 12, 13):
+            # In block 7 between convolution and normalisation, in 12 and 13 after ReLU: there it makes no difference.
+            x = layers.MaxPooling2D()(x)
+        if number <= 10:
+            x = layers.BatchNormalization(epsilon=1e-5, name=f"normal{number}")(x)
+        x = layers.ReLU()(x)
+        if number in (4, 9):
+            x = layers.MaxPooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(10, activation="softmax", name="block14")(layers.Flatten()(x)))
+    for number in range(1, 15):
+        names = [f"block{number}/{part}" for part in ("kernel", "bias")]
+        model.get_layer(f"block{number}").set_weights([weights[name] for name in names])
+        if number <= 10:
+            names = [f"block{number}/{part}" for part in ("gamma", "beta", "mean", "variance")]
+            model.get_layer(f"normal{number}").set_weights([weights[name] for name in names])
+    return lambda images: model.predict(images.astype(np.float32) / 255, batch_size=256, verbose=0)
+
+
+def small_classifier(shape: tuple[int, int, int], channels: tuple[int, ...], classes: int) -> keras.Sequential:
+    """Convolutions, one of the first width and two of each further one, pooling between; not compiled."""
+    model = keras.Sequential([keras.Input(shape)])
+    for place, width in enumerate(channels):
+        for _ in range(1 if place == 0 else 2):
+            model.add(layers.Conv2D(width, 3, padding="same", use_bias=False))
+            model.add(layers.BatchNormalization(momentum=0.9))
+            model.add(layers.ReLU())
+        if place < len(channels) - 1:
+            model.add(layers.MaxPooling2D())
+    model.add(layers.GlobalAveragePooling2D())
+    model.add(layers.Dropout(0.2))
+    model.add(layers.Dense(classes, activation="softmax", dtype="float32"))
+    return model
+
+
+def fit_network(
+    model: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    updates: int,
+    title: str,
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+    seed: int = 1,
+) -> None:
+    """Trains for a number of updates of 128; a model that is not compiled gets AdamW with a one-cycle rate."""
+    rng = np.random.default_rng(seed)
+    if not model.compiled:
+        warmup = max(1, updates // 5)
+        rate = keras.optimizers.schedules.CosineDecay(
+            1e-4, max(1, updates - warmup), warmup_target=3e-3, warmup_steps=warmup
+        )
+        model.compile(keras.optimizers.AdamW(rate, weight_decay=0.02), "sparse_categorical_crossentropy")
+    order = np.empty(0, int)
+    for _ in tqdm(range(updates), desc=title, unit="update"):
+        if len(order) < BATCH:
+            order = rng.permutation(len(images))
+        rows, order = order[:BATCH], order[BATCH:]
+        batch = augment(images[rows], rng) if augment else images[rows]
+        model.train_on_batch(batch.astype(np.float32) / 255, labels[rows])
+
+
+def grey(images: np.ndarray) -> np.ndarray:
+    """Luma with each image's mean at mid-grey and its spread at a fourth of the range, uint8 (n, 32, 32, 1)."""
+    luma = images.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    mean, spread = luma.mean((1, 2), keepdims=True), luma.std((1, 2), keepdims=True)
+    return np.clip(128 + 64 * (luma - mean) / np.maximum(spread, 4), 0, 255).round().astype(np.uint8)[..., None]
+
+
+def augmented(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Small turns, slants, shifts and changes of size and contrast; every second image inverted."""
+    out = np.empty_like(images)
+    for i, image in enumerate(images):
+        linear = np.eye(2) + rng.normal(0, 0.08, (2, 2))
+        shift = 16 - linear @ [16, 16] + rng.normal(0, 1.3, 2)
+        moved = cv2.warpAffine(image, np.column_stack([linear, shift]), (32, 32), borderMode=cv2.BORDER_REPLICATE)
+        out[i] = moved.reshape(image.shape)
+    contrast, level = rng.uniform(0.7, 1.2, (len(out), 1, 1, 1)), rng.normal(0, 12, (len(out), 1, 1, 1))
+    changed = (out.astype(np.float32) - 128) * contrast * rng.choice([-1, 1], (len(out), 1, 1, 1)) + 128 + level
+    return np.clip(changed, 0, 255).astype(np.uint8)

@@ -1,0 +1,72 @@
+"""Fits the tables of house numbers: their lengths, digits, sizes, spacing and slope.
+
+    python fitting/boxes.py ../shared/svhn/train-boxes.csv.gz
+
+It reads the boxes of the digits in SVHN's training photos and writes `svhn/fitted/house_numbers.json`, a few hundred
+figures: shares, and quantiles at equal steps of probability.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from svhn.files import write_json  # noqa: E402
+
+TABLE = ROOT / "svhn" / "fitted" / "house_numbers.json"
+STEPS = 41
+# Longer numbers are one in three thousand.
+LONGEST = 4
+
+
+def quantiles(values: pd.Series) -> list[float]:
+    """Values at STEPS equally spaced probabilities; the outermost half per cent on either side is cut off."""
+    return np.quantile(values, np.linspace(0.005, 0.995, STEPS)).round(4).tolist()
+
+
+def main() -> None:
+    """Fits and writes the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("boxes", type=Path, help="train-boxes.csv.gz")
+    boxes = pd.read_csv(parser.parse_args().boxes)
+    boxes["width"], boxes["height"] = boxes.right - boxes.left, boxes.bottom - boxes.top
+    boxes = boxes[(boxes.width > 0) & (boxes.height > 0)]
+    boxes["length"] = boxes.groupby("photo").digit.transform("size")
+    boxes = boxes[boxes.length <= LONGEST].sort_values(["photo", "position"])
+    following = boxes.groupby("photo").shift(-1)
+    across = (following.left + following.right - boxes.left - boxes.right) / 2
+    down = (following.top + following.bottom - boxes.top - boxes.bottom) / 2
+    side_by_side = across > 0.15 * boxes.height
+    lengths = boxes.groupby("photo").length.first().value_counts(normalize=True).sort_index()
+    tables = {
+        "length_shares": lengths.round(5).tolist(),
+        # Row [length - 1][position]: how often each digit stands there.
+        "digit_shares": [
+            [
+                boxes[(boxes.length == length) & (boxes.position == position)]
+                .digit.value_counts(normalize=True)
+                .reindex(range(10), fill_value=0)
+                .round(5)
+                .tolist()
+                for position in range(length)
+            ]
+            for length in range(1, LONGEST + 1)
+        ],
+        "box_height": quantiles(boxes.height),
+        # The distance between the middles of neighbours, and how far the next stands lower, in box heights.
+        "spacing": quantiles((across / boxes.height)[side_by_side]),
+        "slope": quantiles((down / across)[side_by_side]),
+        # Boxes by digit, in box heights: a 1 is marked narrower than the rest.
+        "box_width": [quantiles((boxes.width / boxes.height)[boxes.digit == digit]) for digit in range(10)],
+    }
+    write_json(TABLE, tables)
+    print(f"{len(boxes):,} boxes of {boxes.photo.nunique():,} photos -> {TABLE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

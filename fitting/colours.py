@@ -1,0 +1,50 @@
+"""Fits the colours of digits and of what they stand on.
+
+    python fitting/colours.py ../shared/svhn/svhn-8k.npz
+
+It looks at the protocol's training digits alone and writes `svhn/fitted/colours.json`: a mixture of normal
+distributions over six figures, the ground's red, green and blue and how far the ink's are above them.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from sklearn.mixture import GaussianMixture
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from svhn.appearance import ink_and_ground  # noqa: E402
+from svhn.files import write_json  # noqa: E402
+from svhn.protocol import split_digits  # noqa: E402
+from svhn.sources import load_digits  # noqa: E402
+
+TABLE = ROOT / "svhn" / "fitted" / "colours.json"
+COMPONENTS = 24
+
+
+def main() -> None:
+    """Fits and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("digits", help="real digits: openml, mat or the path of an .npz file")
+    split = split_digits(load_digits(parser.parse_args().digits))
+    ink, ground = ink_and_ground(split.X_train, split.y_train)
+    mixture = GaussianMixture(COMPONENTS, reg_covar=4.0, random_state=1, n_init=2)
+    mixture.fit(np.hstack([ground, ink - ground]))
+    order = np.argsort(-mixture.weights_)
+    factors = np.linalg.cholesky(mixture.covariances_[order])
+    table = {
+        "digits": split.provenance,
+        "shares": mixture.weights_[order].round(4).tolist(),
+        "means": mixture.means_[order].round(1).tolist(),
+        # Lower triangles: a standard normal vector times one has that component's covariance.
+        "factors": factors.round(2).tolist(),
+    }
+    write_json(TABLE, table)
+    print(f"{len(ink):,} digits -> {TABLE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""What numbers hang on, and the light that falls on it: walls, grain and shadows, made without any picture."""
+
+import math
+from functools import cache
+
+import cv2
+import numpy as np
+
+# Textures are square tiles of this side that fit onto themselves.
+TILE = 256
+
+
+def wall(rng: np.random.Generator, side: int) -> np.ndarray:
+    """A piece of a wall's pattern, seen from some distance, float32 (side, side), spread about 1 around 0."""
+    return _piece(rng, _walls()[rng.integers(len(_walls()))], side)
+
+
+def smooth_field(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
+    """A field that changes slowly, from one cell to the next, float32 (side, side), spread about 1 around 0."""
+    coarse = rng.standard_normal((cells + 2, cells + 2), np.float32)
+    return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+def light(rng: np.random.Generator, side: int) -> np.ndarray:
+    """How bright each place is lit, about 1, float32 (side, side): slopes, and at times the edge of a shadow."""
+    field = smooth_field(rng, side, 1) * np.float32(min(rng.exponential(0.075), 0.3))
+    if rng.random() < 0.1:
+        direction, place = rng.uniform(0, 2 * math.pi), np.linspace(-1, 1, side, dtype=np.float32)
+        across = place * math.cos(direction) + place[:, None] * math.sin(direction) - rng.normal(0, 0.6)
+        width = rng.uniform(0.03, 0.4)
+        field += np.tanh(across / width) * np.float32(rng.uniform(0.08, 0.35))
+    return np.exp(field)
+
+
+def tint(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Patches of colour of equal brightness, float32 (side, side, 3), spread about 1 in blue against yellow.
+
+    No light is of one colour: the sky's, what walls and lawns throw back, and what JPEG makes of each.
+    """
+    return _piece(rng, _tint(), side)
+
+
+def grain(rng: np.random.Generator, side: int) -> np.ndarray:
+    """A sensor's noise, float32 (side, side), spread 1 around 0: neighbouring pixels are alike."""
+    return _piece(rng, _grain(), side)
+
+
+def speckle(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Independent noise in every pixel and colour, float32 (side, side, 3), spread 1 around 0."""
+    return _piece(rng, _speckle(), side)
+
+
+def _piece(rng: np.random.Generator, sheet: np.ndarray, side: int) -> np.ndarray:
+    """A square of a sheet that is made once: to draw a place on it is a hundred times as fast as to make it anew."""
+    row, column = rng.integers(0, len(sheet) - side, 2)
+    piece = sheet[row : row + side, column : column + side]
+    return piece[:, ::-1] if rng.random() < 0.5 else piece
+
+
+@cache
+def _speckle() -> np.ndarray:
+    return np.random.default_rng(2).standard_normal((2 * TILE, 2 * TILE, 3), np.float32)
+
+
+@cache
+def _grain() -> np.ndarray:
+    sheet = cv2.GaussianBlur(np.ascontiguousarray(_speckle()[..., 0]), (0, 0), 0.6)
+    return sheet / sheet.std()
+
+
+@cache
+def _tint() -> np.ndarray:
+    noise = np.random.default_rng(3).standard_normal((2 * TILE, 2 * TILE, 2), np.float32)
+    patches = [cv2.GaussianBlur(noise, (0, 0), spread) for spread in (2.0, 5.0)]
+    blue, red = (sum(weight * p[..., i] / p.std() for weight, p in zip((1, 0.6), patches, strict=True)) for i in (0, 1))
+    # What is bluer than the rest is mostly also less red.
+    red = 0.55 * red - 0.35 * blue
+    # The weights by which television adds colour differences to brightness.
+    return np.stack([1.402 * red, -0.344 * blue - 0.714 * red, 1.772 * blue], axis=-1).astype(np.float32)
+
+
+@cache
+def _walls() -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(1)
+    made = []
+    for _ in range(3):
+        made += [_noise(rng, 0.7), _noise(rng, 1.2), _noise(rng, 1.8), _bricks(rng), _bricks(rng), _boards(rng)]
+        made += [_boards(rng), _stones(rng), _leaves(rng)]
+    sheets = []
+    for texture in made:
+        texture = ((texture - texture.mean()) / (texture.std() + 1e-6)).astype(np.float32)
+        # Twice each way, as tiles fit onto themselves; from nearer and from farther away, and turned.
+        for scale in (0.25, 0.5, 0.8):
+            tile = cv2.resize(texture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            sheets.append(np.tile(np.rot90(tile) if rng.random() < 0.25 else tile, (2, 2)))
+    return tuple(sheets)
+
+
+def _noise(rng: np.random.Generator, exponent: float, stretch: float = 1.0) -> np.ndarray:
+    """Plaster, concrete, paint: noise whose amplitude falls with frequency by a power; `stretch` draws it out."""
+    frequency = np.hypot(np.fft.fftfreq(TILE)[:, None] * stretch, np.fft.rfftfreq(TILE) / stretch)
+    frequency[0, 0] = 1
+    spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE))) / frequency**exponent
+    spectrum[0, 0] = 0
+    field = np.fft.irfft2(spectrum, s=(TILE, TILE))
+    return field / field.std()
+
+
+def _bricks(rng: np.random.Generator) -> np.ndarray:
+    """Courses of bricks, every second one moved by half a brick, in mortar lighter or darker than they are."""
+    rows, columns = int(rng.choice([8, 12, 16])), int(rng.choice([4, 6]))
+    y, x = np.mgrid[:TILE, :TILE]
+    row = y * rows // TILE
+    along = x * columns / TILE + (row % 2) / 2
+    shade = rng.standard_normal((rows, columns))[row, np.floor(along).astype(int) % columns]
+    joint = np.minimum(y * rows / TILE % 1 * TILE / rows, along % 1 * TILE / columns) < 3.5
+    mortar = np.where(joint, rng.choice([-2.2, 2.2]), 0.6 * shade)
+    return cv2.GaussianBlur(mortar, (0, 0), 1.0) + 0.4 * _noise(rng, 0.8)
+
+
+def _boards(rng: np.random.Generator) -> np.ndarray:
+    """Boards or siding one above the other, with grain along them and a shadow below each."""
+    boards = int(rng.choice([3, 4, 6, 8]))
+    y = np.arange(TILE) * boards / TILE
+    shade = rng.normal(0, 0.5, boards)[y.astype(int) % boards]
+    shadow = np.where(y % 1 < 0.08, -2.5, 0.5 * (y % 1))
+    return (shade + shadow)[:, None] + 0.5 * _noise(rng, 1.0, 4.0)
+
+
+def _stones(rng: np.random.Generator) -> np.ndarray:
+    """Stones of all shapes: each place belongs to the nearest of some middles."""
+    middles = rng.uniform(0, TILE, (40, 2)).astype(np.float32)
+    y, x = np.mgrid[:TILE, :TILE].astype(np.float32)
+    offsets = np.abs(np.stack([y, x], -1)[:, :, None] - middles)
+    distance = np.hypot(*np.minimum(offsets, TILE - offsets).transpose(3, 0, 1, 2))
+    nearest, second = np.partition(distance, 1, axis=2)[..., :2].transpose(2, 0, 1)
+    shade = rng.standard_normal(40)[distance.argmin(axis=2)]
+    return cv2.GaussianBlur(np.where(second - nearest < 5, -2.0, shade), (0, 0), 1.2) + 0.4 * _noise(rng, 1.0)
+
+
+def _leaves(rng: np.random.Generator) -> np.ndarray:
+    """Patches with hard outlines, as leaves, reflections and cast shadows make them."""
+    return np.sign(_noise(rng, 1.4)) + 0.7 * _noise(rng, 0.9) + 0.7 * np.sign(_noise(rng, 1.1))
