@@ -22,7 +22,8 @@ class HouseNumber(NamedTuple):
         digits: From left to right, 1 to 4 of them.
         position: Of the marked digit.
         box_height: Of the box around it, pixels of the photo.
-        spacing: From the middle of one digit to that of the next, box heights.
+        spacing: From the middle of one digit to that of the next, box heights, on an average.
+        widths: How much room each digit takes up, on an average of 1: a 1 has less of it.
         slope: How far the next digit stands lower, per distance to it.
     """
 
@@ -31,6 +32,7 @@ class HouseNumber(NamedTuple):
     box_height: float
     spacing: float
     slope: float
+    widths: tuple[float, ...]
 
 
 class Colours(NamedTuple):
@@ -46,7 +48,8 @@ def house_number(rng: np.random.Generator) -> HouseNumber:
     length = 1 + pick(rng, table["length_steps"])
     position = int(rng.integers(length))
     digits = tuple(pick(rng, steps) for steps in table["digit_steps"][length - 1])
-    return HouseNumber(digits, position, *(_between(rng, table[name]) for name in ("box_height", "spacing", "slope")))
+    height, spacing, slope = (_between(rng, table[name]) for name in ("box_height", "spacing", "slope"))
+    return HouseNumber(digits, position, height, spacing, slope, tuple(table["widths"][digit] for digit in digits))
 
 
 def colours(rng: np.random.Generator, contrast: float = 1.0, least: float = 0.0) -> Colours:
@@ -70,7 +73,7 @@ def colours(rng: np.random.Generator, contrast: float = 1.0, least: float = 0.0)
     luma = half @ GREY
     half = luma + (half - luma) * np.float32(COLOUR_CONTRAST)
     middle = MIDDLE_GREY + (middle - MIDDLE_GREY) * np.float32(SPREAD)
-    return Colours((middle + half).clip(4, 255), (middle - half).clip(4, 255))
+    return Colours(*(np.minimum(np.maximum(colour, 4), 255) for colour in (middle + half, middle - half)))
 
 
 def digit_shares() -> np.ndarray:
@@ -102,6 +105,7 @@ def _tables() -> dict[str, Any]:
         return {
             "length_steps": _steps(weights),
             "digit_steps": [np.array([_steps(row) for row in rows]) for rows in numbers["digit_shares"]],
+            "widths": _widths(numbers),
             "colour_steps": _steps(mixture["shares"]),
             "colour_means": np.array(mixture["means"], np.float32),
             "colour_factors": np.array(mixture["factors"], np.float32),
@@ -109,6 +113,12 @@ def _tables() -> dict[str, Any]:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise SVHNError(f"{FOLDER}: its tables are damaged ({error!r}); restore them from git") from error
+
+
+def _widths(numbers: dict[str, Any]) -> list[float]:
+    """The median width of each digit's boxes, over that of all."""
+    medians = np.median(numbers["box_width"], axis=1)
+    return (medians / medians.mean()).tolist()
 
 
 def _steps(shares: Any) -> np.ndarray:

@@ -36,22 +36,25 @@ def paint(rng: np.random.Generator, view: View) -> np.ndarray:
     scene *= light(rng, view.side)
     if rng.random() < 0.02:
         scene += _glare(rng, view.side)
-    seen = cv2.merge([np.ascontiguousarray(plane) for plane in scene])
+    seen = cv2.merge(tuple(scene))
     return _developed(rng, seen)
 
 
 def _developed(rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
     """What all photos share: shadows bluer than lights, patches of colour, neither pure black nor pure white."""
     grey = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
-    bluer = (grey - grey.mean()) * np.float32(rng.normal(-0.055, 0.03))
+    mean = cv2.mean(grey)[0]
+    bluer = (grey - np.float32(mean)) * np.float32(rng.normal(-0.055, 0.03))
     seen[..., 2] += 1.772 * bluer
     seen[..., 1] -= 0.344 * bluer
-    brightness = min(max(float(grey.mean()) / 110, 0.2), 1.3) ** 0.6
+    brightness = min(max(mean / 110, 0.2), 1.3) ** 0.6
     seen += tint(rng, len(seen)) * np.float32(brightness * min(rng.lognormal(1.05, 0.4), 9))
     # Film and sensors let highlights off lightly: most photos have few pixels at their upper limit.
     knee, share, haze = rng.uniform(115, 190), rng.uniform(0.3, 1), rng.uniform(0, 16)
-    seen = np.minimum(seen, knee + (seen - knee) * np.float32(share))
-    return seen * np.float32(1 - haze / 255) + np.float32(haze)
+    low = 1 - haze / 255
+    np.minimum(seen * np.float32(low), seen * np.float32(low * share) + np.float32(low * knee * (1 - share)), out=seen)
+    seen += np.float32(haze)
+    return seen
 
 
 def _column(colour: np.ndarray) -> np.ndarray:
@@ -71,12 +74,12 @@ def _background(rng: np.random.Generator, view: View, pair: Colours, contrast: f
     """Wall, plaque, frame and extras, float32 (3, side, side)."""
     side = view.side
     on_plaque = bool(view.plaque[side // 2, side // 2])
-    strength = contrast * min(rng.exponential(0.10), 0.3)
+    strength = contrast * min(rng.exponential(0.06), 0.25)
     scene = np.empty((3, side, side), np.float32)
     if not on_plaque:
         scene[:] = _column(pair.ground)
         scene += wall(rng, side) * np.float32(strength)
-        scene += smooth_field(rng, side, 3) * np.float32(contrast * min(rng.exponential(0.06), 0.3))
+        scene += smooth_field(rng, side, 3) * np.float32(contrast * min(rng.exponential(0.035), 0.2))
     else:
         behind = colours(rng).ground
         share = rng.random() * 0.8
@@ -85,7 +88,7 @@ def _background(rng: np.random.Generator, view: View, pair: Colours, contrast: f
         if rng.random() < 0.4:
             shifted = _moved(view.plaque, *rng.uniform(-3, 4, 2))
             scene *= 1 - np.float32(rng.uniform(0.1, 0.5)) * shifted
-        plain = smooth_field(rng, side, 3) * np.float32(contrast * min(rng.exponential(0.05), 0.2))
+        plain = smooth_field(rng, side, 3) * np.float32(contrast * min(rng.exponential(0.03), 0.15))
         scene += (_column(pair.ground) + plain - scene) * view.plaque
         rim = pair.ink if rng.random() < 0.6 else _brought_towards(rng, pair.ink, pair.ground)
         _lay(scene, view.rim, rim)

@@ -13,7 +13,7 @@ from svhn.typefaces import GLYPH_HEIGHT, Glyph, glyph, typefaces
 
 # The sign's plane around the digit, in pixels of glyphs; the digit is in the middle.
 HEIGHT, WIDTH = 128, 232
-MIDDLE = np.array([WIDTH / 2, HEIGHT / 2])
+MIDDLE = WIDTH / 2, HEIGHT / 2
 PLAQUES = ("none", "board", "rounded", "oval", "tiles", "band")
 PLAQUE_STEPS = np.cumsum((0.50, 0.22, 0.09, 0.06, 0.05, 0.08))
 
@@ -50,22 +50,28 @@ class _Layout(NamedTuple):
 
 def view_sign(rng: np.random.Generator, number: HouseNumber) -> View:
     """Mounts a number and looks at one of its digits, with the digit's box in the middle of the scene."""
-    ink_height = min(max(rng.normal(0.79, 0.11), 0.45), 1.02)
+    ink_height = min(max(rng.normal(0.8, 0.11), 0.45), 1.04)
     layout = _lay_out(rng, number, ink_height)
     planes = [np.zeros((HEIGHT, WIDTH), np.uint8) for _ in range(4)]
     for one, middle, angle in zip(layout.glyphs, layout.middles, layout.angles, strict=True):
         _put(planes[0], one.ink, middle, angle)
     _mount(rng, planes, layout)
     _add_extras(rng, planes[3], layout)
+    # Most signs have no plaque or extras, and an empty plane stays empty from whatever side it is seen.
+    used = [place for place, plane in enumerate(planes) if place == 0 or plane.any()]
+    seen = cv2.merge([planes[place] for place in used])
     viewpoint = _viewpoint(rng, number, layout.stretch, ink_height)
-    seen = cv2.warpPerspective(cv2.merge(planes), viewpoint, (SCENE, SCENE), borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.warpPerspective(seen, viewpoint, (SCENE, SCENE), borderMode=cv2.BORDER_REPLICATE)
     ink, *others = cv2.split(seen)
     seen = cv2.merge([_weight(rng, ink), *others])
     side = photo_side(number.box_height)
     # Each pixel of a photo averages what falls on it. To average the shapes and paint then is the same as to paint and
     # average then, and is done on a fifth of the pixels.
     seen = cv2.resize(seen, (side, side), interpolation=cv2.INTER_AREA)
-    return View(*(plane.astype(np.float32) * np.float32(1 / 255) for plane in cv2.split(seen)))
+    planes = [np.zeros((side, side), np.float32) for _ in planes]
+    for place, plane in zip(used, cv2.split(seen), strict=True):
+        planes[place] = plane.astype(np.float32) * np.float32(1 / 255)
+    return View(*planes)
 
 
 def _lay_out(rng: np.random.Generator, number: HouseNumber, ink_height: float) -> _Layout:
@@ -77,14 +83,13 @@ def _lay_out(rng: np.random.Generator, number: HouseNumber, ink_height: float) -
     natural = sum(one.advance for one in glyphs) / len(glyphs) / GLYPH_HEIGHT
     wanted = number.spacing / ink_height
     stretch = min(max(wanted / natural / (1 + rng.normal(0.06, 0.09)), 0.55), 1.15)
-    tracking = (wanted / stretch - natural) * GLYPH_HEIGHT
     # Narrow digits stand closer, though not where each has its place on a plate.
-    even = rng.random() < 0.3
-    advances = [natural * GLYPH_HEIGHT if even else (one.advance + one.width + 4) / 2 for one in glyphs]
+    pitch, even = wanted / stretch * GLYPH_HEIGHT, rng.random() < 0.15
+    room = [pitch * (1 if even else width) for width in number.widths]
     x, bend = 0.0, rng.normal(0, 0.0016) if rng.random() < 0.12 else 0.0
     across = [x]
-    for left, right in itertools.pairwise(advances):
-        x += (left + right) / 2 + tracking
+    for left, right in itertools.pairwise(room):
+        x += (left + right) / 2
         across.append(x)
     middle = (across[0] + across[-1]) / 2
     unsteady = 1.2 if rng.random() < 0.25 else 0.2
@@ -112,7 +117,7 @@ def _put(plane: np.ndarray, ink: np.ndarray, middle: tuple[float, float], angle:
 def _weight(rng: np.random.Generator, ink: np.ndarray) -> np.ndarray:
     """Makes strokes a little thicker or thinner, with corners as soft as paint or a foundry leaves them."""
     soft = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.8, 2.0))
-    level = rng.uniform(75, 165)
+    level = rng.uniform(55, 150)
     return cv2.convertScaleAbs(cv2.max(cv2.subtract(soft, level - 40), 0), alpha=255 / 80)
 
 
@@ -207,12 +212,18 @@ def _viewpoint(rng: np.random.Generator, number: HouseNumber, stretch: float, in
     askew = rng.random()
     angle, rise = math.atan(slope) * askew + rng.normal(0, 0.02), slope * (1 - askew)
     slant = min(max(rng.normal(0, 0.05), -0.2), 0.2)
-    shear = np.array([[1, slant, 0], [rise, 1, 0], [0, 0, 1]])
-    rotation = np.array([[math.cos(angle), -math.sin(angle), 0], [math.sin(angle), math.cos(angle), 0], [0, 0, 1]])
-    size = np.diag([stretch * scale, scale, 1])
-    tilt = np.array([[1, 0, 0], [0, 1, 0], [*(rng.normal(0, (0.0012, 0.0007))), 1]])
+    cosine, sine, across = math.cos(angle), math.sin(angle), stretch * scale
+    # Rotation times shear times size, acting on what lies around the digit's middle.
+    linear = (
+        ((cosine - sine * rise) * across, (cosine * slant - sine) * scale),
+        ((sine + cosine * rise) * across, (sine * slant + cosine) * scale),
+    )
+    tilt = rng.normal(0, 0.0012), rng.normal(0, 0.0007)
     # People who mark digits do not hit the middle exactly.
-    place = SCENE / 2 + rng.normal(0, (0.035, 0.032)) * BOX
-    to_middle = np.array([[1, 0, -MIDDLE[0]], [0, 1, -MIDDLE[1]], [0, 0, 1]])
-    from_middle = np.array([[1, 0, place[0]], [0, 1, place[1]], [0, 0, 1]])
-    return from_middle @ tilt @ rotation @ shear @ size @ to_middle
+    place = SCENE / 2 + rng.normal(0, 0.035) * BOX, SCENE / 2 + rng.normal(0.012, 0.032) * BOX
+    rows = [[a, b, -a * MIDDLE[0] - b * MIDDLE[1]] for a, b in linear]
+    last = [tilt[0] * x + tilt[1] * y for x, y in zip(*rows, strict=True)]
+    last[2] += 1
+    return np.array(
+        [[x + here * z for x, z in zip(row, last, strict=True)] for row, here in zip(rows, place, strict=True)] + [last]
+    )
