@@ -17,10 +17,10 @@ answer_q_1_2 = (
 
 answer_q_1_3 = (
     "I added batch normalisation and dropout of 0.3 after each dense layer and decoupled weight decay. After 50 "
-    "epochs validation rises from 77.0 to 82.0 % and test reaches 79.1 %. Each alone, after six epochs: without "
-    "any 67.3 %, weight decay 65.5 %, dropout 24.6 %, batch normalisation 77.7 %, all three 73.5 % of the "
-    "validation digits. Alone, batch normalisation does most in so short a training; dropout needs time before it "
-    "pays."
+    "epochs validation rises from 77.0 to 82.0 % and test reaches 79.1 %. Each alone, after 20 epochs, on "
+    "validation: none 75.7 %, weight decay 75.2 %, dropout 35.8 %, batch normalisation 80.2 %, all three 79.7 %. "
+    "So batch normalisation is what helps, by 4.5 points. Dropout alone starves the narrow layers; beside it, it "
+    "only slows down, until a long training makes up for it."
 )
 
 answer_q_2_1 = (
@@ -68,11 +68,11 @@ answer_q_3_3 = (
 )
 
 answer_q_4_1 = (
-    "ImageNet's weights could not be downloaded where I trained. So VGG16's blocks 1 and 2 hold ImageNet's "
-    "weights and stay frozen, while blocks 3 to 5 start at random and learn, under a head of 128 units with "
-    "dropout. Frozen as well, random blocks would have nothing to offer. After five epochs the network reads 85.5 "
-    "% of the validation and 83.7 % of the test digits, against 94.5 % of model_2_2: without its pretrained upper "
-    "blocks and without normalisation, VGG16 learns slowly from 5,120 digits."
+    "ImageNet's weights could not be downloaded where I trained. So VGG16's blocks 1 and 2 hold them and stay "
+    "frozen, and blocks 3 to 5 start at random, under a head of 128 units with dropout. Over three epochs: with "
+    "the whole base frozen, 19.2 % of the validation digits are read, the share of the digit 1 alone; with blocks "
+    "3 to 5 trained, 68.4 %. After five epochs it is 85.5 %, and 83.7 % on test, against 94.5 % of model_2_2: "
+    "without pretrained upper blocks, VGG16 learns slowly from 5,120 digits."
 )
 
 answer_q_4_2 = (
