@@ -4,3 +4,12 @@ import os
 
 # Set before TensorFlow is first imported: its start-up notes would drown what a person came to see.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def __getattr__(name: str) -> object:
+    # `svhn.draw` is the drawer's front door; loaded when asked for, as most of the package needs no OpenCV.
+    if name == "draw":
+        from svhn.drawing import draw
+
+        return draw
+    raise AttributeError(f"module 'svhn' has no attribute {name!r}")

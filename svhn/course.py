@@ -69,7 +69,8 @@ def mark_cells(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Gives a notebook's cells nbgrader's metadata, by their tags, and each question the cells of its rows of marks.
 
     Solutions may be changed by students, the answers' cells and the loading of the digits may not. A performance row
-    becomes a cell that measures, any other row a task that a person marks. Marking twice changes nothing.
+    becomes a cell that measures, any other row a task that a person marks. Marking twice changes nothing, and what was
+    put out stays.
 
     Args:
         notebook: With tagged cells; changed in place.
@@ -77,16 +78,20 @@ def mark_cells(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     Returns:
         The notebook.
     """
-    cells, question = [], ""
+    cells, question, former = [], "", {}
     for cell in notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("grade_id", "").split("_")[0] in GRADED:
-            continue  # made anew below
+            former[cell.id] = cell  # made anew below
+            continue
         if cell.cell_type == "markdown" and (heading := QUESTION.search(cell.source)):
             cells += _graded_cells(question)
             question = heading[1]
         _mark(cell, question)
         cells.append(cell)
     notebook.cells = cells + _graded_cells(question)
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.id in former:
+            cell.outputs, cell.execution_count = former[cell.id].outputs, former[cell.id].execution_count
     return notebook
 
 

@@ -166,7 +166,7 @@ def _record(
 
 
 def _report(model: keras.Model, record: dict[str, Any]) -> None:
-    model.summary(line_length=80, print_fn=print)
+    model.summary(line_length=100, print_fn=print)
     curves = pd.DataFrame(record["learning_curves"])
     print(curves.agg(["min", "max"]).to_string(float_format="%.4f"))
     data, measured = record.get("data"), record.get("accuracy", {})

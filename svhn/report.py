@@ -109,12 +109,14 @@ def _outputs(cell: nbformat.NotebookNode) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for output in cell.get("outputs", []):
         if output.output_type == "stream" and output.name == "stdout":
-            found.append(("text", output.text.rstrip()))
+            # A kernel cuts what was printed into pieces wherever it happens to flush.
+            printed = found.pop()[1] if found and found[-1][0] == "text" else ""
+            found.append(("text", printed + output.text))
         elif "image/png" in output.get("data", {}):
             found.append(("plot", output.data["image/png"].strip()))
         elif "text/plain" in output.get("data", {}):
-            found.append(("text", output.data["text/plain"].rstrip()))
-    return [(kind, content) for kind, content in found if content]
+            found.append(("text", output.data["text/plain"] + "\n"))
+    return [(kind, content.rstrip()) for kind, content in found if content.strip()]
 
 
 def _printed(notebook: nbformat.NotebookNode, tag: str) -> list[str]:

@@ -22,7 +22,7 @@ from svhn.errors import SVHNError, one_line
 
 HARNESS = Path("/harness")  # Inside: the folder that holds this package, read-only.
 PRIVATE = Path("/sandbox")  # Inside: the one folder that can be written to; /tmp and the home lie in it.
-WORK = PRIVATE / "work"  # Inside: where the command starts.
+WORK = PRIVATE / "run"  # Inside: where the command starts.
 _SHARED_MEMORY = 1 << 26
 _POLL_SECONDS = 0.1
 _END_SECONDS = 5
@@ -157,7 +157,7 @@ def _confinement(
         arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     arguments += ["--perms", "1777", "--size", str(limits.disk), "--tmpfs", str(PRIVATE)]
     arguments += ["--perms", "1777", "--size", str(_SHARED_MEMORY), "--tmpfs", "/dev/shm"]
-    for name in ("work", "home", "tmp"):
+    for name in ("run", "home", "tmp"):
         arguments += ["--perms", "0777", "--dir", str(PRIVATE / name)]
     # Relative, or bubblewrap could not follow it to a Python that lies in /tmp.
     arguments += ["--symlink", str(PRIVATE / "tmp").lstrip("/"), "/tmp"]

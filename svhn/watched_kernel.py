@@ -28,9 +28,12 @@ _SYSTEM = (
     "/digits/",
     "/hand-in/",
 )
-_PYTHON = tuple({f"{os.path.realpath(folder)}/" for folder in (sys.prefix, sys.base_prefix)})
-_HARNESS = ("/sandbox/work/svhn/", "/harness/")
-_STANDARD_LIBRARY = f"{os.path.realpath(sysconfig.get_paths()['stdlib'])}/"
+# As named and as resolved: inside, /tmp is a link, and the Python may lie there.
+_PYTHON = tuple(
+    f"{path}/" for folder in (sys.prefix, sys.base_prefix) for path in sorted({folder, os.path.realpath(folder)})
+)
+_HARNESS = ("/sandbox/run/svhn/", "/harness/")
+_STANDARD_LIBRARY = tuple(f"{path(sysconfig.get_paths()['stdlib'])}/" for path in (str, os.path.realpath))
 _RUNNERS = ("/IPython/", "/ipykernel/", "/pexpect/", "/ptyprocess/")
 # What a pickle of plain values never needs.
 _DANGEROUS_MODULES = {"os", "posix", "subprocess", "sys", "socket", "shutil", "importlib", "ctypes", "runpy", "pty"}
@@ -153,7 +156,7 @@ def _by_notebook() -> bool:
         name = frame.f_code.co_filename
         is_library = name == __file__ or name.startswith("<frozen") or any(part in name for part in _RUNNERS)
         if not is_library and (not name.startswith(_STANDARD_LIBRARY) or "/site-packages/" in name):
-            return not name.startswith((*_PYTHON, "/usr/", "/harness/", "/sandbox/work/svhn/"))
+            return not name.startswith((*_PYTHON, "/usr/", "/harness/", "/sandbox/run/svhn/"))
         frame = frame.f_back
     return False
 

@@ -101,7 +101,7 @@ class Absent:
         if name.split(".")[0] in ("tensorflow", "keras", "torch", "jax", "matplotlib", "sklearn", "scipy", "pandas"):
             raise ImportError(name)
 sys.meta_path.insert(0, Absent())
-from svhn.drawing import draw
+from svhn import draw
 print(len(draw(5)))
 """
     assert in_another_process(program) == "5"

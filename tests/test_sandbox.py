@@ -313,7 +313,7 @@ def test_only_the_private_folder_can_be_written_to(sandbox):
     )
     confined = run_confined([inside_python(), "-I", "-c", program], limits=Limits(**SMALL))
     writable = set(confined.output.decode().split())
-    assert writable == {"/sandbox", "/sandbox/work", "/sandbox/home", "/sandbox/tmp", "/tmp", "/dev/shm"}
+    assert writable == {"/sandbox", "/sandbox/run", "/sandbox/home", "/sandbox/tmp", "/tmp", "/dev/shm"}
 
 
 def test_output_that_floods_past_the_runner_is_cut(sandbox):
