@@ -226,6 +226,8 @@ class TestReruns:
         process = subprocess.Popen(
             [sys.executable, "-m", "svhn", "grade", folder, "--out", out, "--data", "drawn", "--workers", "1"],
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            # Tests in the background of a shell inherit that Ctrl-C is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         while process.poll() is None and not (out / "ann/evidence.json").exists():
             time.sleep(0.05)
