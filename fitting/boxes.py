@@ -58,6 +58,9 @@ def main() -> None:
             for length in range(1, LONGEST + 1)
         ],
         "box_height": quantiles(boxes.height),
+        # Until `fitting/photos.py` has measured it: boxes elsewhere are as high as in the training photos.
+        "size_factor": 1.0,
+        "size_power": 1.0,
         # The distance between the middles of neighbours, and how far the next stands lower, in box heights.
         "spacing": quantiles((across / boxes.height)[side_by_side]),
         "slope": quantiles((down / across)[side_by_side]),

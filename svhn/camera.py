@@ -1,86 +1,134 @@
 """What a camera makes of a scene: a modest photo, and the 32x32 digit that the crop rule cuts out of it."""
 
+import math
+from functools import cache
+from typing import NamedTuple
+
 import cv2
 import numpy as np
-from PIL import Image
 
-from svhn.surfaces import grain, speckle
+from svhn.surfaces import P, grain, tint
 
 SIDE = 32
-# Scenes reach beyond the digit's box by MARGIN on each side, so that blur, JPEG blocks and bicubic
-# interpolation find at the crop's edge what they would find in a photo.
-SCENE, MARGIN = 80, 8
-BOX = SCENE - 2 * MARGIN
+# The side of a digit's box in the units of this package's constants; what it has in a photo is a `Frame`'s to say.
+BOX = 64
+# SVHN's photos were stored as JPEG of these qualities, one after the other and in the same blocks; both can be read from
+# how brightness is quantised in digits that were hardly resized. Colour, at half the resolution, has blocks of 16 pixels.
+QUALITIES, BLOCKS = (70, 85), 16
 
 
-def photo_side(box_height: float) -> int:
-    """How many pixels of a photo a scene takes up: beyond SCENE it would hold nothing that 32 pixels can show."""
-    return round(min(max(box_height, 9.0), float(BOX)) * SCENE / BOX)
+class Frame(NamedTuple):
+    """How much of a photo a digit takes up.
+
+    Attributes:
+        box: The side of the digit's box, whole pixels of the photo.
+        margin: What is drawn beyond the box on each side, so that blur, JPEG's blocks and bicubic interpolation find
+            at the crop's edge what they would find in a photo.
+        detail: Pixels of the scene along a pixel of the photo.
+    """
+
+    box: int
+    margin: int
+    detail: int
+
+    @property
+    def side(self) -> int:
+        """Pixels of the photo along the scene."""
+        return self.box + 2 * self.margin
+
+    @property
+    def unit(self) -> float:
+        """Pixels of the photo in a 64th of the box."""
+        return self.box / BOX
 
 
-def photograph(rng: np.random.Generator, scene: np.ndarray) -> np.ndarray:
+def frame(box_height: float) -> Frame:
+    """How a digit is taken whose box is so many pixels high; beyond BOX it would hold nothing that 32 pixels show."""
+    box = round(min(max(box_height, 9.0), float(BOX)))
+    margin = -(-box // 8)
+    return Frame(box, margin, -(-BOX // (box + 2 * margin)))
+
+
+def photograph(rng: np.random.Generator, scene: np.ndarray, view: Frame) -> np.ndarray:
     """Takes a photo and cuts out the digit.
 
     Args:
-        rng: Decides on focus, motion, noise and compression.
-        scene: float32 (side, side, 3), 0..255, in the photo's pixels; the digit's box is the middle BOX / SCENE of it.
+        rng: Decides on focus, motion, noise and where JPEG's blocks lie.
+        scene: float32 (side, side, 3), 0..255, in the photo's pixels.
+        view: Where in it the digit's box is.
 
     Returns:
         uint8 (32, 32, 3).
     """
-    side = len(scene)
-    photo = _developed(rng, _focused(rng, scene, side * BOX / SCENE))
-    pixels = cv2.convertScaleAbs(cv2.max(photo, 0))
-    # SVHN's colours show none of the blocks that its brightness does.
-    quality = (cv2.IMWRITE_JPEG_LUMA_QUALITY, int(rng.integers(45, 88)))
-    colour_quality = (cv2.IMWRITE_JPEG_CHROMA_QUALITY, int(rng.integers(92, 100)))
-    _, stored = cv2.imencode(".jpg", pixels, quality + colour_quality)
-    pixels = cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
-    # Street pictures are turned, joined and stored several times over; each time rounds.
-    worn = pixels + speckle(rng, side) * np.float32(rng.uniform(0.0, 0.12))
-    pixels = cv2.convertScaleAbs(cv2.max(worn, 0))
-    return _cut_out(_at_photo_edge(rng, pixels), side * MARGIN / SCENE)
+    photo = _developed(rng, _focused(rng, scene, view.box))
+    return _cut_out(_at_photo_edge(rng, _stored(rng, photo)), view.margin)
 
 
-def _cut_out(pixels: np.ndarray, edge: float) -> np.ndarray:
-    """The crop rule: bicubic to 32x32, without a margin of `edge` pixels.
+def _stored(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
+    """What remains of a photo that was stored as JPEG, read, and stored again: uint8 (side, side, 3)."""
+    down, across = rng.integers(BLOCKS, size=2)
+    pixels = cv2.copyMakeBorder(cv2.convertScaleAbs(cv2.max(photo, 0)), down, 0, across, 0, cv2.BORDER_REPLICATE)
+    for quality in QUALITIES:
+        settings = (cv2.IMWRITE_JPEG_LUMA_QUALITY, quality, cv2.IMWRITE_JPEG_CHROMA_QUALITY, int(P['cq%d' % quality]))
+        _, stored = cv2.imencode(".jpg", pixels, settings)
+        pixels = cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
+    return pixels[down:, across:]
 
-    Down first, then across, as SVHN's digits were made: between the two everything is rounded to 8 bits, which a
-    network that is to tell drawn digits from real ones sees at once. Pillow goes across first.
+
+def _cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
+    """The crop rule: the box without its margin of `edge` pixels, bicubic to 32x32, as SVHN's digits were made.
+
+    Down first, then across, rounded to 8 bits between the two, and from nothing but the pixels of the box: that much
+    can be read from real digits, and a network that is to tell drawn ones from them sees at once what differs.
     """
-    turned = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 0, 2)))
-    far = len(pixels) - edge
-    cut = turned.resize((SIDE, SIDE), Image.Resampling.BICUBIC, (edge, edge, far, far))
-    return np.asarray(cut).transpose(1, 0, 2)
+    box = pixels[edge:-edge, edge:-edge].astype(np.float32)
+    weights = bicubic(len(box))
+    down = np.rint(weights @ box.reshape(len(box), -1)).clip(0, 255).reshape(SIDE, len(box), 3)
+    return np.rint(weights @ down).clip(0, 255).astype(np.uint8)
+
+
+@cache
+def bicubic(size: int) -> np.ndarray:
+    """What each of 32 pixels takes from each of `size`, float32 (32, size): Keys's kernel, a = -0.5.
+
+    It is widened where an image shrinks; beyond the border, the last pixel counts on.
+    """
+    scale = max(size / SIDE, 1.0)
+    middles = (np.arange(SIDE) + 0.5) * size / SIDE - 0.5
+    reach = np.arange(-math.ceil(2 * scale), size + math.ceil(2 * scale))
+    x = np.abs(middles[:, None] - reach) / scale
+    kernel = np.where(x < 1, 1.5 * x**3 - 2.5 * x**2 + 1, np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0))
+    weights = np.zeros((SIDE, size))
+    for place, column in zip(reach.clip(0, size - 1), kernel.T, strict=True):
+        weights[:, place] += column
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _focused(rng: np.random.Generator, photo: np.ndarray, box: float) -> np.ndarray:
     """Lens and motion: a part of the blur comes with the pixels, a part with the distance to the house."""
-    pixels, share = rng.lognormal(-0.4, 0.4), rng.lognormal(-3.6, 0.5)
+    pixels, share = rng.lognormal(P['blur'], P['blur_sd']), rng.lognormal(P['share'], P['share_sd'])
     sigma = min(float(np.hypot(pixels, share * box)), 0.075 * box)
-    # The camera stands on a car: what moves, moves along the street.
-    along = sigma * (1 + (min(rng.exponential(0.5), 1.5) if rng.random() < 0.3 else 0))
-    return cv2.GaussianBlur(photo, (0, 0), along, sigmaY=sigma)
+    return cv2.GaussianBlur(photo, (0, 0), sigma, sigmaY=sigma * max(0.5, rng.normal(P['an'], P['an_sd'])))
 
 
 def _developed(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
     """What happens in the camera: noise, sharper brightness with seams beside edges, softer colour."""
     brightness, red, blue = cv2.split(cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb))
-    brightness += grain(rng, len(photo)) * np.float32(min(rng.lognormal(0.0, 0.6), 5))
-    soft = cv2.GaussianBlur(brightness, (0, 0), rng.uniform(0.9, 2.2))
-    # Violet fringes along edges, whichever side is the darker one.
-    blue += cv2.absdiff(brightness, soft) * np.float32(rng.uniform(0, 0.2))
-    amount = rng.normal(0.5, 0.5)
-    if amount > 0.05:
-        brightness = cv2.addWeighted(brightness, 1 + amount, soft, -amount, 0)
-    softness = rng.uniform(0.9, 1.5)
-    if rng.random() < 0.3:
+    brightness += grain(rng, len(photo)) * np.float32(min(rng.lognormal(P['noise'], P['noise_sd']), 8))
+    soft = cv2.GaussianBlur(brightness, (0, 0), P['ss0'] + (P['ss1']-P['ss0'])*rng.random())
+    amount = rng.normal(P['sa'], P['sa_sd'])
+    brightness = cv2.addWeighted(brightness, 1 + amount, soft, -amount, 0)
+    softness = max(.3, P['soft0'] + (P['soft1']-P['soft0'])*rng.random())
+    if rng.random() < P['ca']:
         # A lens bends colours differently: red and blue fall beside green.
-        matrix = np.array([[1, 0, rng.normal(0, 0.4)], [0, 1, rng.normal(0, 0.4)]])
+        matrix = np.array([[1, 0, rng.normal(0, P['ca_sd'])], [0, 1, rng.normal(0, P['ca_sd'])]])
         red, blue = (
             cv2.warpAffine(plane, matrix, plane.shape, borderMode=cv2.BORDER_REPLICATE) for plane in (red, blue)
         )
     red, blue = (cv2.GaussianBlur(plane, (0, 0), softness) for plane in (red, blue))
+    patches = tint(rng, len(photo)) * np.float32(min(rng.lognormal(P['tint'], P['tint_sd']), 12))
+    red += patches[..., 0]
+    blue += patches[..., 1]
     return cv2.cvtColor(cv2.merge((brightness, red, blue)), cv2.COLOR_YCrCb2RGB)
 
 

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from svhn.camera import MARGIN, SCENE, SIDE, photograph
+from svhn.camera import SIDE, photograph
 from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError
 from svhn.house_numbers import house_number
@@ -108,15 +108,14 @@ def _digit(rng: np.random.Generator) -> tuple[int, np.ndarray]:
     number = house_number(rng)
     for _ in range(TRIES):
         view = view_sign(rng, number)
-        image = photograph(rng, paint(rng, view))
-        if _legible(image, view.ink):
+        image = photograph(rng, paint(rng, view), view.frame)
+        if _legible(image, view.ink, view.frame.margin):
             break
     return number.digits[number.position], image
 
 
-def _legible(image: np.ndarray, ink: np.ndarray) -> bool:
+def _legible(image: np.ndarray, ink: np.ndarray, edge: int) -> bool:
     """Whether the ink can be told from its ground: what no person could read, no person has marked in a photo."""
-    edge = len(ink) * MARGIN // SCENE
     shape = cv2.resize(ink[edge : len(ink) - edge, edge : len(ink) - edge], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     shape, grey = shape[3:-3, 8:-8], cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[3:-3, 8:-8]
     (shape_mean, shape_spread), (grey_mean, grey_spread) = (cv2.meanStdDev(plane) for plane in (shape, grey))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from svhn.errors import SVHNError
+from svhn.surfaces import P
 from svhn.typefaces import FOLDER
 
 # What light and shadow add to the spread of brightness is taken from the tables' beforehand.
@@ -49,6 +50,7 @@ def house_number(rng: np.random.Generator) -> HouseNumber:
     position = int(rng.integers(length))
     digits = tuple(pick(rng, steps) for steps in table["digit_steps"][length - 1])
     height, spacing, slope = (_between(rng, table[name]) for name in ("box_height", "spacing", "slope"))
+    height = table["size_factor"] * height ** table["size_power"]
     return HouseNumber(digits, position, height, spacing, slope, tuple(table["widths"][digit] for digit in digits))
 
 
@@ -71,8 +73,8 @@ def colours(rng: np.random.Generator, contrast: float = 1.0, least: float = 0.0)
             break
     # Cameras keep colour at half the sharpness of brightness, so that more of its contrast is lost in photos.
     luma = half @ GREY
-    half = luma + (half - luma) * np.float32(COLOUR_CONTRAST)
-    middle = MIDDLE_GREY + (middle - MIDDLE_GREY) * np.float32(SPREAD)
+    half = luma + (half - luma) * np.float32(P["colour"])
+    middle = np.float32(P["mgrey"]) + (middle - np.float32(P["mgrey"])) * np.float32(P["mspread"])
     return Colours(*(np.minimum(np.maximum(colour, 4), 255) for colour in (middle + half, middle - half)))
 
 
@@ -109,7 +111,7 @@ def _tables() -> dict[str, Any]:
             "colour_steps": _steps(mixture["shares"]),
             "colour_means": np.array(mixture["means"], np.float32),
             "colour_factors": np.array(mixture["factors"], np.float32),
-            **{name: numbers[name] for name in ("box_height", "spacing", "slope")},
+            **{name: numbers[name] for name in ("box_height", "size_factor", "size_power", "spacing", "slope")},
         }
     except (KeyError, TypeError, ValueError) as error:
         raise SVHNError(f"{FOLDER}: its tables are damaged ({error!r}); restore them from git") from error

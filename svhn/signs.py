@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from svhn.camera import BOX, SCENE, photo_side
+from svhn.camera import BOX, Frame, frame
 from svhn.house_numbers import HouseNumber, pick
 from svhn.typefaces import GLYPH_HEIGHT, Glyph, glyph, typefaces
 
@@ -26,17 +26,19 @@ class View(NamedTuple):
         plaque: What they are on; all 0 where they are on the wall.
         rim: The plaque's frame.
         extras: Screws, lines, small print.
+        frame: Where the digit's box is.
     """
 
     ink: np.ndarray
     plaque: np.ndarray
     rim: np.ndarray
     extras: np.ndarray
+    frame: Frame
 
     @property
     def side(self) -> int:
         """Pixels of the photo along the scene."""
-        return len(self.ink)
+        return self.frame.side
 
 
 class _Layout(NamedTuple):
@@ -60,18 +62,19 @@ def view_sign(rng: np.random.Generator, number: HouseNumber) -> View:
     # Most signs have no plaque or extras, and an empty plane stays empty from whatever side it is seen.
     used = [place for place, plane in enumerate(planes) if place == 0 or plane.any()]
     seen = cv2.merge([planes[place] for place in used])
-    viewpoint = _viewpoint(rng, number, layout.stretch, ink_height)
-    seen = cv2.warpPerspective(seen, viewpoint, (SCENE, SCENE), borderMode=cv2.BORDER_REPLICATE)
+    photo = frame(number.box_height)
+    side, scene = photo.side, photo.side * photo.detail
+    viewpoint = _viewpoint(rng, number, photo, layout.stretch, ink_height)
+    seen = cv2.warpPerspective(seen, viewpoint, (scene, scene), borderMode=cv2.BORDER_REPLICATE)
     ink, *others = cv2.split(seen)
-    seen = cv2.merge([_weight(rng, ink), *others])
-    side = photo_side(number.box_height)
+    seen = cv2.merge([_weight(rng, ink, photo.box * photo.detail / BOX), *others])
     # Each pixel of a photo averages what falls on it. To average the shapes and paint then is the same as to paint and
     # average then, and is done on a fifth of the pixels.
     seen = cv2.resize(seen, (side, side), interpolation=cv2.INTER_AREA)
     planes = [np.zeros((side, side), np.float32) for _ in planes]
     for place, plane in zip(used, cv2.split(seen), strict=True):
         planes[place] = plane.astype(np.float32) * np.float32(1 / 255)
-    return View(*planes)
+    return View(*planes, photo)
 
 
 def _lay_out(rng: np.random.Generator, number: HouseNumber, ink_height: float) -> _Layout:
@@ -114,9 +117,9 @@ def _put(plane: np.ndarray, ink: np.ndarray, middle: tuple[float, float], angle:
         np.maximum(target, ink[first_row - top : last_row - top, first_column - left : last_column - left], out=target)
 
 
-def _weight(rng: np.random.Generator, ink: np.ndarray) -> np.ndarray:
+def _weight(rng: np.random.Generator, ink: np.ndarray, scale: float) -> np.ndarray:
     """Makes strokes a little thicker or thinner, with corners as soft as paint or a foundry leaves them."""
-    soft = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.8, 2.0))
+    soft = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.8, 2.0) * scale)
     level = rng.uniform(55, 150)
     return cv2.convertScaleAbs(cv2.max(cv2.subtract(soft, level - 40), 0), alpha=255 / 80)
 
@@ -203,9 +206,12 @@ def _add_extras(rng: np.random.Generator, plane: np.ndarray, layout: _Layout) ->
         cv2.putText(plane, letter, (round(x), round(bottom)), cv2.FONT_HERSHEY_SIMPLEX, size, 255, round(3 * size))
 
 
-def _viewpoint(rng: np.random.Generator, number: HouseNumber, stretch: float, ink_height: float) -> np.ndarray:
+def _viewpoint(
+    rng: np.random.Generator, number: HouseNumber, photo: Frame, stretch: float, ink_height: float
+) -> np.ndarray:
     """The 3x3 perspective from the sign's plane to the scene, in which the digit's box fills the middle."""
-    scale = BOX * ink_height / GLYPH_HEIGHT
+    box = photo.box * photo.detail
+    scale = box * ink_height / GLYPH_HEIGHT
     # Where the next digit stands lower, either the sign hangs askew or the camera does not look straight at it.
     # Boxes end on whole pixels, which alone makes a slope of a few hundredths.
     slope = math.copysign(min(max(abs(number.slope) - 0.03, 0) * 0.8, 0.25), number.slope)
@@ -220,7 +226,8 @@ def _viewpoint(rng: np.random.Generator, number: HouseNumber, stretch: float, in
     )
     tilt = rng.normal(0, 0.0012), rng.normal(0, 0.0007)
     # People who mark digits do not hit the middle exactly.
-    place = SCENE / 2 + rng.normal(0, 0.035) * BOX, SCENE / 2 + rng.normal(0.012, 0.032) * BOX
+    middle = photo.side * photo.detail / 2
+    place = middle + rng.normal(0, 0.035) * box, middle + rng.normal(0.012, 0.032) * box
     rows = [[a, b, -a * MIDDLE[0] - b * MIDDLE[1]] for a, b in linear]
     last = [tilt[0] * x + tilt[1] * y for x, y in zip(*rows, strict=True)]
     last[2] += 1
