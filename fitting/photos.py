@@ -3,8 +3,8 @@
     python fitting/photos.py ../shared/svhn/svhn-8k.npz
 
 A digit that was enlarged to 32x32 lies, but for rounding, in the span of the pixels that it was enlarged from: what is
-left outside the span for each size betrays the size. Then the enlargement is undone, and photos that were stored as JPEG
-show it: each frequency of their 8x8 blocks is a multiple of the step that it was quantised by.
+left outside the span for each size betrays the size. Then the enlargement is undone, and photos that were stored as
+JPEG show it: each frequency of their 8x8 blocks is a multiple of the step that it was quantised by.
 
 It looks at the protocol's training digits alone, prints how often each JPEG quality explains them, and adds to
 `svhn/fitted/house_numbers.json` how box heights in these photos follow from those in the training photos.
@@ -36,10 +36,17 @@ SIZES = range(9, 30)
 MOST_DOWN, MOST_ACROSS = 0.25, 0.15
 # JPEG's table for brightness at quality 50 (Annex K of its standard).
 LUMA = np.array(
-    [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51]
-    + [87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120]
-    + [101, 72, 92, 95, 98, 112, 100, 103, 99]
-).reshape(8, 8)
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
+)
 QUALITIES = range(50, 96)
 
 
@@ -75,7 +82,7 @@ def blocks_of(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def agreement(frequencies: np.ndarray, steps: np.ndarray, pull: float = 6.0) -> np.ndarray:
-    """How close frequencies are to multiples of their steps, 1 if they are all: float (...) over (..., blocks, 8, 8)."""
+    """How close frequencies are to multiples of their steps, 1 if all are: float (...) of (..., blocks, 8, 8)."""
     counted = (np.abs(frequencies) > 0.6 * steps) & (steps >= 5)
     counted[..., 0, 0] = False
     return (counted * np.cos(2 * np.pi * frequencies / steps)).sum((-3, -2, -1)) / (counted.sum((-3, -2, -1)) + pull)
@@ -103,7 +110,10 @@ def report_compression(images: np.ndarray, sizes: np.ndarray) -> None:
         tested[..., 0, 0] = False
         earlier[quality] = float(np.cos(2 * np.pi * stored / first)[tested].mean())
     ranked = sorted(earlier, key=earlier.get, reverse=True)[:5]
-    print(f"before quality {last}, agreement with multiples of the first step:", {quality: round(earlier[quality], 3) for quality in ranked})
+    print(
+        f"before quality {last}, agreement with multiples of the first step:",
+        {quality: round(earlier[quality], 3) for quality in ranked},
+    )
 
 
 def main() -> None:

@@ -7,14 +7,16 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from svhn.surfaces import P, grain, tint
+from svhn.surfaces import grain, tint
 
 SIDE = 32
 # The side of a digit's box in the units of this package's constants; what it has in a photo is a `Frame`'s to say.
 BOX = 64
-# SVHN's photos were stored as JPEG of these qualities, one after the other and in the same blocks; both can be read from
-# how brightness is quantised in digits that were hardly resized. Colour, at half the resolution, has blocks of 16 pixels.
-QUALITIES, BLOCKS = (70, 85), 16
+# SVHN's photos were stored as JPEG of these qualities, one after the other and in the same blocks: `fitting/photos.py`
+# reads both from how brightness is quantised in real digits. Colour shows the last one only. It is kept at half the
+# resolution, hence in blocks of 16 pixels.
+FIRST_QUALITY, LAST_QUALITY, BLOCKS = 70, 85, 16
+NO_COLOUR = np.array([0, 127.5, 127.5], np.float32)
 
 
 class Frame(NamedTuple):
@@ -60,19 +62,23 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, view: Frame) -> np.n
     Returns:
         uint8 (32, 32, 3).
     """
-    photo = _developed(rng, _focused(rng, scene, view.box))
-    return _cut_out(_at_photo_edge(rng, _stored(rng, photo)), view.margin)
+    planes = _developed(rng, _focused(rng, scene, view.box))
+    return _cut_out(_at_photo_edge(rng, _stored(rng, planes)), view.margin)
 
 
-def _stored(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
-    """What remains of a photo that was stored as JPEG, read, and stored again: uint8 (side, side, 3)."""
+def _stored(rng: np.random.Generator, planes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """What remains of a photo that was stored as JPEG twice: uint8 (side, side, 3), red, green and blue."""
     down, across = rng.integers(BLOCKS, size=2)
-    pixels = cv2.copyMakeBorder(cv2.convertScaleAbs(cv2.max(photo, 0)), down, 0, across, 0, cv2.BORDER_REPLICATE)
-    for quality in QUALITIES:
-        settings = (cv2.IMWRITE_JPEG_LUMA_QUALITY, quality, cv2.IMWRITE_JPEG_CHROMA_QUALITY, int(P['cq%d' % quality]))
-        _, stored = cv2.imencode(".jpg", pixels, settings)
-        pixels = cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
-    return pixels[down:, across:]
+    # To OpenCV, no colour is 0.5 among floats and 128 among bytes.
+    pixels = cv2.convertScaleAbs(cv2.max(cv2.merge(planes) + NO_COLOUR, 0))
+    brightness, *colour = cv2.split(cv2.copyMakeBorder(pixels, down, 0, across, 0, cv2.BORDER_REPLICATE))
+    first = cv2.cvtColor(cv2.merge((_compressed(brightness, FIRST_QUALITY), *colour)), cv2.COLOR_YCrCb2BGR)
+    return cv2.cvtColor(_compressed(first, LAST_QUALITY)[down:, across:], cv2.COLOR_BGR2RGB)
+
+
+def _compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
+    _, stored = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
 
 
 def _cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
@@ -106,30 +112,35 @@ def bicubic(size: int) -> np.ndarray:
 
 def _focused(rng: np.random.Generator, photo: np.ndarray, box: float) -> np.ndarray:
     """Lens and motion: a part of the blur comes with the pixels, a part with the distance to the house."""
-    pixels, share = rng.lognormal(P['blur'], P['blur_sd']), rng.lognormal(P['share'], P['share_sd'])
+    pixels, share = rng.lognormal(-0.01, 0.31), rng.lognormal(-4.2, 0.01)
     sigma = min(float(np.hypot(pixels, share * box)), 0.075 * box)
-    return cv2.GaussianBlur(photo, (0, 0), sigma, sigmaY=sigma * max(0.5, rng.normal(P['an'], P['an_sd'])))
+    return cv2.GaussianBlur(photo, (0, 0), sigma, sigmaY=sigma * max(0.5, rng.normal(1.04, 0.22)))
 
 
-def _developed(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
-    """What happens in the camera: noise, sharper brightness with seams beside edges, softer colour."""
+def _developed(rng: np.random.Generator, photo: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What happens in the camera: noise, sharper brightness with seams beside edges, softer and noisier colour.
+
+    Returns:
+        Brightness, red above it and blue above it (JPEG's YCrCb), float32 (side, side) each, 0..255.
+    """
     brightness, red, blue = cv2.split(cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb))
-    brightness += grain(rng, len(photo)) * np.float32(min(rng.lognormal(P['noise'], P['noise_sd']), 8))
-    soft = cv2.GaussianBlur(brightness, (0, 0), P['ss0'] + (P['ss1']-P['ss0'])*rng.random())
-    amount = rng.normal(P['sa'], P['sa_sd'])
+    brightness += grain(rng, len(photo)) * np.float32(min(rng.lognormal(0.57, 0.43), 8))
+    soft = cv2.GaussianBlur(brightness, (0, 0), rng.uniform(0.51, 0.79))
+    amount = rng.normal(0.92, 0.17)
     brightness = cv2.addWeighted(brightness, 1 + amount, soft, -amount, 0)
-    softness = max(.3, P['soft0'] + (P['soft1']-P['soft0'])*rng.random())
-    if rng.random() < P['ca']:
+    if rng.random() < 0.13:
         # A lens bends colours differently: red and blue fall beside green.
-        matrix = np.array([[1, 0, rng.normal(0, P['ca_sd'])], [0, 1, rng.normal(0, P['ca_sd'])]])
+        matrix = np.array([[1, 0, rng.normal(0, 0.14)], [0, 1, rng.normal(0, 0.14)]])
         red, blue = (
             cv2.warpAffine(plane, matrix, plane.shape, borderMode=cv2.BORDER_REPLICATE) for plane in (red, blue)
         )
-    red, blue = (cv2.GaussianBlur(plane, (0, 0), softness) for plane in (red, blue))
-    patches = tint(rng, len(photo)) * np.float32(min(rng.lognormal(P['tint'], P['tint_sd']), 12))
-    red += patches[..., 0]
-    blue += patches[..., 1]
-    return cv2.cvtColor(cv2.merge((brightness, red, blue)), cv2.COLOR_YCrCb2RGB)
+    softness = rng.uniform(0.6, 1.4)
+    patches = tint(rng, len(photo)) * np.float32(rng.lognormal(0.3, 0.3))
+    red, blue = (
+        cv2.GaussianBlur(plane, (0, 0), softness) + patch
+        for plane, patch in zip((red, blue), cv2.split(patches), strict=True)
+    )
+    return brightness, red, blue
 
 
 def _at_photo_edge(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:

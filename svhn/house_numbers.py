@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from svhn.errors import SVHNError
-from svhn.surfaces import P
 from svhn.typefaces import FOLDER
 
 # What light and shadow add to the spread of brightness is taken from the tables' beforehand.
-MIDDLE_GREY, SPREAD = np.float32(112), 0.88
-COLOUR_CONTRAST = 1.4
+MIDDLE_GREY, SPREAD = np.float32(101), 1.06
+COLOUR_CONTRAST = 1.42
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -73,8 +72,8 @@ def colours(rng: np.random.Generator, contrast: float = 1.0, least: float = 0.0)
             break
     # Cameras keep colour at half the sharpness of brightness, so that more of its contrast is lost in photos.
     luma = half @ GREY
-    half = luma + (half - luma) * np.float32(P["colour"])
-    middle = np.float32(P["mgrey"]) + (middle - np.float32(P["mgrey"])) * np.float32(P["mspread"])
+    half = luma + (half - luma) * np.float32(COLOUR_CONTRAST)
+    middle = MIDDLE_GREY + (middle - MIDDLE_GREY) * np.float32(SPREAD)
     return Colours(*(np.minimum(np.maximum(colour, 4), 255) for colour in (middle + half, middle - half)))
 
 

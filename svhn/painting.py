@@ -5,14 +5,14 @@ import numpy as np
 
 from svhn.house_numbers import Colours, colours, pick
 from svhn.signs import View
-from svhn.surfaces import P, light, smooth_field, wall
+from svhn.surfaces import light, smooth_field, wall
 
 # Lengths are in eightieths of a scene.
 SCENE = 80
 MATERIALS = ("painted", "raised", "metal", "engraved", "contoured", "hollow")
 MATERIAL_STEPS = np.cumsum((0.60, 0.22, 0.09, 0.03, 0.045, 0.015))
 # Blur takes from the contrast that the tables were fitted to: it is put on beforehand.
-CONTRAST, LEAST_CONTRAST = 1.25, 48
+CONTRAST, LEAST_CONTRAST = 1.46, 48
 
 
 def paint(rng: np.random.Generator, view: View) -> np.ndarray:
@@ -21,7 +21,7 @@ def paint(rng: np.random.Generator, view: View) -> np.ndarray:
     Returns:
         float32 (side, side, 3), about 0..255.
     """
-    pair = colours(rng, P["contrast"], LEAST_CONTRAST)
+    pair = colours(rng, CONTRAST, LEAST_CONTRAST)
     contrast = float(np.abs(pair.ink - pair.ground).mean())
     # Planes of one colour each: NumPy is several times as fast on them.
     scene = _background(rng, view, pair, contrast)
@@ -45,12 +45,12 @@ def _developed(rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
     """What all photos share: shadows bluer than lights, patches of colour, neither pure black nor pure white."""
     grey = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
     mean = cv2.mean(grey)[0]
-    bluer = (grey - np.float32(mean)) * np.float32(rng.normal(P['bl'], P['bl_sd']))
+    bluer = (grey - np.float32(mean)) * np.float32(rng.normal(-0.042, 0.013))
     seen[..., 2] += 1.772 * bluer
     seen[..., 1] -= 0.344 * bluer
 
     # Film and sensors let highlights off lightly: most photos have few pixels at their upper limit.
-    knee, share, haze = P['knee0'] + (P['knee1']-P['knee0'])*rng.random(), P['ks'] + (1-P['ks'])*rng.random(), rng.uniform(0, P['haze'])
+    knee, share, haze = rng.uniform(72, 200), rng.uniform(0.4, 1), rng.uniform(0, 28)
     low = 1 - haze / 255
     np.minimum(seen * np.float32(low), seen * np.float32(low * share) + np.float32(low * knee * (1 - share)), out=seen)
     seen += np.float32(haze)
@@ -74,12 +74,12 @@ def _background(rng: np.random.Generator, view: View, pair: Colours, contrast: f
     """Wall, plaque, frame and extras, float32 (3, side, side)."""
     side = view.side
     on_plaque = bool(view.plaque[side // 2, side // 2])
-    strength = contrast * min(rng.exponential(P['wall']), 0.25)
+    strength = contrast * min(rng.exponential(0.0), 0.25)
     scene = np.empty((3, side, side), np.float32)
     if not on_plaque:
         scene[:] = _column(pair.ground)
         scene += wall(rng, side) * np.float32(strength)
-        scene += smooth_field(rng, side, 3) * np.float32(contrast * min(rng.exponential(P['field']), 0.2))
+        scene += smooth_field(rng, side, 3) * np.float32(contrast * min(rng.exponential(0.13), 0.2))
     else:
         behind = colours(rng).ground
         share = rng.random() * 0.8

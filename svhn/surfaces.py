@@ -8,11 +8,8 @@ import numpy as np
 
 # Textures are square tiles of this side that fit onto themselves.
 TILE = 256
-import os, json
-P=dict(one=1, cq70=70, cq85=85, gr=1.0, ts1=1.5, ts2=4.5, tw=0.6, trb=0.55, trd=0.35, trc=-0.4, tan=1.2, light=0.075, shadow=0.1,
- blur=-0.1, blur_sd=0.25, share=-3.9, share_sd=.5, an=1.1, an_sd=.1, noise=.8, noise_sd=.5, ss0=.6, ss1=.9, sa=1.5, sa_sd=.5, q0=75, q1=95, tint=1.0, tint_sd=.35,
- soft0=.9, soft1=1.5, ca=.3, ca_sd=.4, bl=-.055, bl_sd=.03, haze=16, knee0=115, knee1=190, ks=.3, wall=.06, field=.035, contrast=1.25, colour=1.4, mgrey=112, mspread=.88, gs=.6)
-P.update(json.loads(os.environ.get('P','{}')))
+# Clusters of noise: its logarithm's spread, as photos are smooth here and restless there.
+RESTLESSNESS = 0.74
 
 
 def wall(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -28,8 +25,8 @@ def smooth_field(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
 
 def light(rng: np.random.Generator, side: int) -> np.ndarray:
     """How bright each place is lit, about 1, float32 (side, side): slopes, and at times the edge of a shadow."""
-    field = smooth_field(rng, side, 1) * np.float32(min(rng.exponential(P['light']), 0.3))
-    if rng.random() < P['shadow']:
+    field = smooth_field(rng, side, 1) * np.float32(min(rng.exponential(0.079), 0.3))
+    if rng.random() < 0.04:
         direction, place = rng.uniform(0, 2 * math.pi), np.linspace(-1, 1, side, dtype=np.float32)
         across = place * math.cos(direction) + place[:, None] * math.sin(direction) - rng.normal(0, 0.6)
         width = rng.uniform(0.03, 0.4)
@@ -71,18 +68,19 @@ def _speckle() -> np.ndarray:
 def _grain() -> np.ndarray:
     fine, coarse = (np.ascontiguousarray(_speckle()[..., i]) for i in (0, 1))
     loud = cv2.GaussianBlur(coarse, (0, 0), 1.5)
-    sheet = cv2.GaussianBlur(fine, (0, 0), P["gs"]) * np.exp(P["gr"] * loud / loud.std())
+    sheet = cv2.GaussianBlur(fine, (0, 0), 0.49) * np.exp(RESTLESSNESS * loud / loud.std())
     return sheet / sheet.std()
 
 
 @cache
 def _tint() -> np.ndarray:
     noise = np.random.default_rng(3).standard_normal((2 * TILE, 2 * TILE, 2), np.float32)
-    fine, coarse = (cv2.GaussianBlur(noise, (0, 0), spread, sigmaY=spread * P["tan"]) for spread in (P["ts1"], P["ts2"]))
-    fine, coarse = fine / fine.std(), coarse / coarse.std()
-    blue = fine[..., 0] + P["tw"] * coarse[..., 0]
+    # Cameras smear colour more down than across.
+    fine, coarse = (cv2.GaussianBlur(noise, (0, 0), spread, sigmaY=1.4 * spread) for spread in (1.6, 4.0))
+    fine, coarse = fine / fine.std(), 1.5 * coarse / coarse.std()
+    blue = fine[..., 0] + coarse[..., 0]
     # Light is warmer or colder from place to place: what is bluer is also less red.
-    red = P["trb"] * fine[..., 1] + P["tw"] * (P["trd"] * coarse[..., 1] + P["trc"] * coarse[..., 0])
+    red = 0.58 * fine[..., 1] + 0.88 * coarse[..., 1] - 0.8 * coarse[..., 0]
     return np.stack([red, blue], axis=-1).astype(np.float32)
 
 
