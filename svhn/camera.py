@@ -24,8 +24,8 @@ class Frame(NamedTuple):
 
     Attributes:
         box: The side of the digit's box, whole pixels of the photo.
-        margin: What is drawn beyond the box on each side, so that blur, JPEG's blocks and bicubic interpolation find
-            at the crop's edge what they would find in a photo.
+        margin: What is drawn beyond the box on each side, so that blur and JPEG's blocks find at the crop's edge what
+            they would find in a photo.
         detail: Pixels of the scene along a pixel of the photo.
     """
 
@@ -37,11 +37,6 @@ class Frame(NamedTuple):
     def side(self) -> int:
         """Pixels of the photo along the scene."""
         return self.box + 2 * self.margin
-
-    @property
-    def unit(self) -> float:
-        """Pixels of the photo in a 64th of the box."""
-        return self.box / BOX
 
 
 def frame(box_height: float) -> Frame:
@@ -112,8 +107,7 @@ def bicubic(size: int) -> np.ndarray:
 
 def _focused(rng: np.random.Generator, photo: np.ndarray, box: float) -> np.ndarray:
     """Lens and motion: a part of the blur comes with the pixels, a part with the distance to the house."""
-    pixels, share = rng.lognormal(-0.01, 0.31), rng.lognormal(-4.2, 0.01)
-    sigma = min(float(np.hypot(pixels, share * box)), 0.075 * box)
+    sigma = min(float(np.hypot(rng.lognormal(0.0, 0.31), 0.015 * box)), 0.075 * box)
     return cv2.GaussianBlur(photo, (0, 0), sigma, sigmaY=sigma * max(0.5, rng.normal(1.04, 0.22)))
 
 

@@ -48,7 +48,6 @@ def _developed(rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
     bluer = (grey - np.float32(mean)) * np.float32(rng.normal(-0.042, 0.013))
     seen[..., 2] += 1.772 * bluer
     seen[..., 1] -= 0.344 * bluer
-
     # Film and sensors let highlights off lightly: most photos have few pixels at their upper limit.
     knee, share, haze = rng.uniform(72, 200), rng.uniform(0.4, 1), rng.uniform(0, 28)
     low = 1 - haze / 255
@@ -74,12 +73,12 @@ def _background(rng: np.random.Generator, view: View, pair: Colours, contrast: f
     """Wall, plaque, frame and extras, float32 (3, side, side)."""
     side = view.side
     on_plaque = bool(view.plaque[side // 2, side // 2])
-    strength = contrast * min(rng.exponential(0.0), 0.25)
+    strength = contrast * min(rng.exponential(0.03), 0.25)
     scene = np.empty((3, side, side), np.float32)
     if not on_plaque:
         scene[:] = _column(pair.ground)
         scene += wall(rng, side) * np.float32(strength)
-        scene += smooth_field(rng, side, 3) * np.float32(contrast * min(rng.exponential(0.13), 0.2))
+        scene += smooth_field(rng, side, 3) * np.float32(contrast * min(rng.exponential(0.11), 0.2))
     else:
         behind = colours(rng).ground
         share = rng.random() * 0.8

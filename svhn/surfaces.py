@@ -8,7 +8,7 @@ import numpy as np
 
 # Textures are square tiles of this side that fit onto themselves.
 TILE = 256
-# Clusters of noise: its logarithm's spread, as photos are smooth here and restless there.
+# How unevenly noise is spread, as photos are smooth here and restless there: the deviation of its strength's logarithm.
 RESTLESSNESS = 0.74
 
 
@@ -35,21 +35,16 @@ def light(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def tint(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Patches of colour of equal brightness, float32 (side, side, 3), spread about 1 in blue against yellow.
+    """Patches of colour of equal brightness, float32 (side, side, 2): red and blue above brightness, blue by about 2.
 
-    No light is of one colour: the sky's, what walls and lawns throw back, and what JPEG makes of each.
+    No light is of one colour: the sky's, what walls and lawns throw back, and what a camera's noise makes of each.
     """
     return _piece(rng, _tint(), side)
 
 
 def grain(rng: np.random.Generator, side: int) -> np.ndarray:
-    """A sensor's noise, float32 (side, side), spread 1 around 0: neighbouring pixels are alike."""
+    """A sensor's noise, float32 (side, side), spread 1 around 0: louder in some places than in others."""
     return _piece(rng, _grain(), side)
-
-
-def speckle(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Independent noise in every pixel and colour, float32 (side, side, 3), spread 1 around 0."""
-    return _piece(rng, _speckle(), side)
 
 
 def _piece(rng: np.random.Generator, sheet: np.ndarray, side: int) -> np.ndarray:
@@ -60,15 +55,10 @@ def _piece(rng: np.random.Generator, sheet: np.ndarray, side: int) -> np.ndarray
 
 
 @cache
-def _speckle() -> np.ndarray:
-    return np.random.default_rng(2).standard_normal((2 * TILE, 2 * TILE, 3), np.float32)
-
-
-@cache
 def _grain() -> np.ndarray:
-    fine, coarse = (np.ascontiguousarray(_speckle()[..., i]) for i in (0, 1))
-    loud = cv2.GaussianBlur(coarse, (0, 0), 1.5)
-    sheet = cv2.GaussianBlur(fine, (0, 0), 0.49) * np.exp(RESTLESSNESS * loud / loud.std())
+    noise = np.random.default_rng(2).standard_normal((2, 2 * TILE, 2 * TILE), np.float32)
+    loud = cv2.GaussianBlur(noise[1], (0, 0), 1.5)
+    sheet = cv2.GaussianBlur(noise[0], (0, 0), 0.5) * np.exp(RESTLESSNESS * loud / loud.std())
     return sheet / sheet.std()
 
 

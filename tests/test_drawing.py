@@ -1,5 +1,6 @@
 """`draw` makes the same labelled digits for the same seed, everywhere, and digits as SVHN has them."""
 
+import math
 import os
 import shutil
 import signal
@@ -11,8 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from svhn import drawing, house_numbers, typefaces
+from svhn import camera, drawing, house_numbers, typefaces
 from svhn.appearance import mean_shapes, measures
 from svhn.digits import Digits
 from svhn.drawing import draw, drawer_version
@@ -186,9 +188,11 @@ def test_numbers_are_as_long_and_as_large_as_the_tables_say():
     by_digit = np.array(table["length_shares"]) * [1, 2, 3, 4]
     lengths = np.bincount([len(number.digits) for number in numbers], minlength=5)[1:] / len(numbers)
     np.testing.assert_allclose(lengths, by_digit / by_digit.sum(), atol=0.03)
-    for name in ("box_height", "spacing", "slope"):
+    medians = {name: np.median(table[name]) for name in ("box_height", "spacing", "slope")}
+    medians["box_height"] = table["size_factor"] * medians["box_height"] ** table["size_power"]
+    for name, expected in medians.items():
         drawn_median = np.median([getattr(number, name) for number in numbers])
-        assert drawn_median == pytest.approx(np.median(table[name]), rel=0.05, abs=0.02)
+        assert drawn_median == pytest.approx(expected, rel=0.05, abs=0.02)
     first = [number.digits[0] for number in numbers if len(number.digits) > 1]
     assert first.count(0) / len(first) < 0.01
 
@@ -234,6 +238,52 @@ def test_every_typeface_has_ten_digits_and_a_licence():
             assert one.ink.max() > 200 and one.width > 2 and one.advance > one.width / 2
     rows = (typefaces.FOLDER / "typefaces.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert all("OFL-1.1" in row or "Apache-2.0" in row or "GUST" in row for row in rows)
+
+
+# --- The camera
+
+
+@pytest.mark.parametrize("size", [11, 20, 32, 47, 64])
+def test_the_crop_is_resized_as_others_resize(size):
+    """By Pillow's bicubic filter, which lets the border's weights fall away: so within the border alone."""
+    box = np.random.default_rng(size).integers(0, 256, (size, size, 3), np.uint8)
+    padded = np.pad(box, ((2, 2), (2, 2), (0, 0)), mode="wrap")
+    ours = camera._cut_out(padded, 2).astype(int)
+    turned = Image.fromarray(box.transpose(1, 0, 2)).resize((32, 32), Image.Resampling.BICUBIC)
+    theirs = np.asarray(turned).transpose(1, 0, 2).astype(int)
+    inner = slice(math.ceil(2 * 32 / min(size, 32)), -math.ceil(2 * 32 / min(size, 32)))
+    assert np.abs(ours - theirs)[inner, inner].max() <= 1
+    assert np.abs(camera.bicubic(size).sum(axis=1) - 1).max() < 1e-5
+
+
+def test_nothing_beyond_the_box_shows_in_the_crop():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (30, 30, 3), np.uint8)
+    other = rng.integers(0, 256, (30, 30, 3), np.uint8)
+    other[4:-4, 4:-4] = pixels[4:-4, 4:-4]
+    np.testing.assert_array_equal(camera._cut_out(pixels, 4), camera._cut_out(other, 4))
+
+
+@pytest.mark.parametrize("box", [20, 26])
+def test_the_size_of_a_small_box_can_be_read_from_its_digit(box, monkeypatch):
+    """As it can from SVHN's: their digits are enlarged from whole pixels and hold nothing else."""
+    monkeypatch.syspath_prepend(str(ROOT / "fitting"))
+    import photos
+
+    rng = np.random.default_rng(box)
+    photo = camera.frame(box)
+    scenes = (rng.uniform(60, 190, (photo.side, photo.side, 3)).astype(np.float32) for _ in range(40))
+    images = [camera.photograph(rng, cv2.GaussianBlur(scene, (0, 0), 1.5), photo) for scene in scenes]
+    found = photos.box_sizes(np.stack(images))
+    assert (found == box).mean() > 0.7
+    assert (found[found > 0] == box).mean() > 0.9
+
+
+def test_grey_stays_grey_and_red_stays_red_on_the_way_through_the_camera():
+    for colour in ((128, 128, 128), (190, 60, 70), (60, 70, 190)):
+        scene = np.full((32, 32, 3), colour, np.float32)
+        image = camera.photograph(np.random.default_rng(1), scene, camera.Frame(24, 4, 2))
+        np.testing.assert_allclose(image.mean(axis=(0, 1)), colour, atol=8)
 
 
 # --- Bad input
