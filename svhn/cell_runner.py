@@ -90,6 +90,7 @@ class _Runner:
         os.environ["JUPYTER_DATA_DIR"] = str(_kernel_description())
         client = _Client(notebook, km=AsyncKernelManager(kernel_name=_KERNEL), timeout=None, allow_errors=True)
         client.most, client.flooded = 2 * self.budget, self._flooded
+        client.on_cell_executed = _restore_error
         with client.setup_kernel():
             for index, cell in enumerate(notebook.cells):
                 if cell.cell_type == "code" and cell.source.strip():
@@ -136,6 +137,15 @@ class _Client(NotebookClient):
                 return None
             self.kept += size + 100  # An empty output takes room, too.
         return super().process_message(msg, cell, cell_index)
+
+
+def _restore_error(cell: nbformat.NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
+    """Puts out the error that ended a cell where its message was lost: a kernel out of memory sends no output."""
+    content = execute_reply["content"]
+    if content.get("status") == "error" and not any(output.output_type == "error" for output in cell.outputs):
+        lines = content.get("traceback") or []
+        output = {"ename": content.get("ename", "error"), "evalue": content.get("evalue", ""), "traceback": lines}
+        cell.outputs.append(nbformat.v4.new_output("error", **output))
 
 
 def _characters(content: Any) -> int:

@@ -97,6 +97,7 @@ SHARED = (
     "import mmap, os, time\nfor _ in range(8):\n    if os.fork() == 0:\n        room = mmap.mmap(-1, 100 << 20)\n"
     "        while True:\n            room[:] = bytes(100 << 20)\ntime.sleep(100)"
 )
+STEADY = "import time\nwhile True:\n    print('x' * 100_000)\n    time.sleep(0.005)"
 MANY_FILES = "for i in range(1000):\n    open(f'file{i}', 'wb').write(bytes(1 << 20))"
 
 
@@ -110,12 +111,14 @@ MANY_FILES = "for i in range(1000):\n    open(f'file{i}', 'wb').write(bytes(1 <<
         (FORK, {}, ["code cell 2 was stopped", "120 processes and threads"]),
         ("with open('big', 'wb') as f:\n    while True: f.write(bytes(1 << 20))", {}, ["code cell 2", "disk"]),
         (MANY_FILES, {}, ["code cell 2", "disk"]),
-        ("while True: print('x' * 100_000)", {}, ["code cell 2 was stopped", "printed far more"]),
+        (STEADY, {}, ["code cell 2 was stopped", "printed far more"]),
+        # Faster than anybody can listen: what ends it first depends on the machine.
+        ("while True: print('x' * 100_000)", {}, ["code cell 2"]),
         ("print('x' * 40_000_000)", {}, ["code cell 2 was stopped", "printed far more"]),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", {}, ["code cell 2 killed its own kernel"]),
         ("import os, signal; os.kill(-1, signal.SIGKILL)", {}, ["code cell 2 ended the program that runs it"]),
     ],
-    ids="loop cpu memory processes-memory fork disk files print huge-print kernel everything".split(),
+    ids="loop cpu memory processes-memory fork disk files print fast-print huge-print kernel everything".split(),
 )  # fmt: skip
 def test_what_exhausts_or_kills_is_stopped_and_named(execute, grader, cell, limits, words):
     result = execute("print('before')", cell, "print('after')", **limits)
