@@ -51,13 +51,14 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
 
 def difficulty(options: argparse.Namespace) -> dict[str, Any]:
     """How well the published network reads drawn digits and real ones, and what it takes for what."""
-    from readers import published_network
+    from svhn.batches import predict
+    from svhn.teacher import published_network
 
     network = published_network(options.published)
     figures: dict[str, Any] = {}
     matrices = []
     for kind, digits in (("drawn", _drawn(options, TEST_SEED)), ("real", _real(options))):
-        probabilities = network(digits.images)
+        probabilities = predict(network, digits.images)
         read = probabilities.argmax(axis=1)
         matrix = np.zeros((10, 10), int)
         np.add.at(matrix, (digits.labels, read), 1)

@@ -1,7 +1,6 @@
-"""The networks by which `drawing.py` judges drawn digits: a published one, and small ones to be trained."""
+"""The small networks, trained anew, by which `drawing.py` judges drawn digits."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import keras
@@ -9,45 +8,7 @@ import numpy as np
 from keras import layers
 from tqdm import tqdm
 
-from svhn.errors import SVHNError
-
 BATCH = 128
-
-
-def published_network(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The SimpleNet authors' slim network with their weights.
-
-    Args:
-        path: `simplenet-310k-svhn.npz`.
-
-    Returns:
-        A function from images, uint8 (n, 32, 32, 3), to probabilities, float32 (n, 10).
-    """
-    if not path.is_file():
-        raise SVHNError(f"{path} is missing; name the published network with --published")
-    with np.load(path) as archive:
-        weights = dict(archive)
-    inputs = keras.Input((32, 32, 3))
-    x = inputs
-    for number in range(1, 14):
-        kernel = weights[f"block{number}/kernel"]
-        x = layers.Conv2D(kernel.shape[-1], kernel.shape[0], padding="same", name=f"block{number}")(x)
-        if number in (7, 12, 13):
-            # In block 7 between convolution and normalisation, in 12 and 13 after ReLU: there it makes no difference.
-            x = layers.MaxPooling2D()(x)
-        if number <= 10:
-            x = layers.BatchNormalization(epsilon=1e-5, name=f"normal{number}")(x)
-        x = layers.ReLU()(x)
-        if number in (4, 9):
-            x = layers.MaxPooling2D()(x)
-    model = keras.Model(inputs, layers.Dense(10, activation="softmax", name="block14")(layers.Flatten()(x)))
-    for number in range(1, 15):
-        names = [f"block{number}/{part}" for part in ("kernel", "bias")]
-        model.get_layer(f"block{number}").set_weights([weights[name] for name in names])
-        if number <= 10:
-            names = [f"block{number}/{part}" for part in ("gamma", "beta", "mean", "variance")]
-            model.get_layer(f"normal{number}").set_weights([weights[name] for name in names])
-    return lambda images: model.predict(images.astype(np.float32) / 255, batch_size=256, verbose=0)
 
 
 def small_classifier(shape: tuple[int, int, int], channels: tuple[int, ...], classes: int) -> keras.Sequential:

@@ -14,6 +14,7 @@ _EXAMPLES = """examples:
   python -m svhn run --data path/to/digits.npz            the same on digits of your own
   python -m svhn train --model model_2_1 --data openml    train one model on all 99,289 digits
   python -m svhn train --model model_2_1 --extend         the same on 58,424 drawn digits as well
+  python -m svhn train --extend --teacher weights.npz     every model, on soft labels of the published network's
   python -m svhn digits --count 58424 --seed 2            draw digits into data/
   python -m svhn course                                   an nbgrader course in course/
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
@@ -32,6 +33,7 @@ and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken i
 _DATA = "openml, mat, drawn or the path of an .npz (default: SVHN_DATA, else what data/ holds, else drawn)"
 
 _EXTEND = "train on N drawn digits as well (58424 if N is left out), or as the variable SVHN_EXTEND says"
+_TEACH = "learn soft labels from the published network whose weights lie there, or as the variable SVHN_TEACHER says"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if getattr(options, "data", None):
         os.environ["SVHN_DATA"] = options.data
+    if getattr(options, "teacher", None):
+        os.environ["SVHN_TEACHER"] = options.teacher
     if getattr(options, "extend", None) is not None:
         os.environ["SVHN_EXTEND"] = str(options.extend)
     try:
@@ -212,6 +216,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--out", type=Path, default=Path("output"), help="folder to write to (default: output)")
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     train.add_argument("--extend", type=int, nargs="?", const=58_424, metavar="N", help=_EXTEND)
+    train.add_argument("--teacher", metavar="NPZ", help=_TEACH)
     digits.add_argument("--count", type=int, default=58_424, metavar="N", help="how many (default: 58424)")
     digits.add_argument("--seed", type=int, default=1, help="which ones (default: 1)")
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")

@@ -45,13 +45,20 @@ class Augmented:
 
     Attributes:
         images: What is altered.
-        labels: uint8 (n,), left as they are.
+        labels: Left as they are: uint8 (n,), the digits, or float32 (n, 10), soft labels.
         augment: Takes float32 model input (k, height, width, channels) and a NumPy generator, returns the same shape.
+        rows: What one pass shows, by row; a digit named twice is shown twice. None shows each digit once.
     """
 
     images: Images
     labels: np.ndarray
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+    rows: np.ndarray | None = None
+
+    @property
+    def pass_length(self) -> int:
+        """How many digits one pass shows."""
+        return len(self.images) if self.rows is None else len(self.rows)
 
 
 def preprocessing_name(images: Images) -> str | None:
@@ -92,10 +99,11 @@ class Batches(keras.utils.PyDataset):
         super().__init__(workers=1)
         self.data = data
         self.batch_size = batch_size
-        self.steps = steps or -(-len(data.images) // batch_size)
+        self.steps = steps or -(-data.pass_length // batch_size)
         self.seed = seed
         self.epoch = epoch
-        self._order = lru_cache(maxsize=2)(lambda number: self._generator(0, number).permutation(len(data.images)))
+        rows = data.pass_length if data.rows is None else data.rows
+        self._order = lru_cache(maxsize=2)(lambda number: self._generator(0, number).permutation(rows))
 
     @property
     def num_batches(self) -> int:
@@ -108,7 +116,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Float32 input and labels of one batch of the present epoch."""
         number = self.epoch * self.steps + index
-        count = len(self.data.images)
+        count = self.data.pass_length
         position = np.arange(number * self.batch_size, (number + 1) * self.batch_size)
         rows = np.array([self._order(int(p // count))[p % count] for p in position])
         batch = model_input(self.data.images[rows])

@@ -20,8 +20,10 @@ def run_comparison(
     data: tuple,
     base_dir: str | Path,
     train: bool = True,
+    generator: bool = False,
     epochs: int = 3,
     batch_size: int = 32,
+    steps_per_epoch: int = 60,
     split: Split | None = None,
 ) -> pd.DataFrame:
     """Trains variants of a network, keeps their curves but not their weights, and prints how they ended.
@@ -29,11 +31,13 @@ def run_comparison(
     Args:
         name: Of the stored comparison, `NAME.json` in `base_dir`.
         builders: A builder a variant, under the name that the table is to show.
-        data: `(X_train, X_val, y_train, y_val)`.
+        data: As for `run_evaluation`.
         base_dir: The folder of the stored models.
         train: Whether to train; otherwise the stored comparison is loaded.
-        epochs: Passes, the same for all.
+        generator: Whether the training digits are augmented.
+        epochs: Passes, or rounds of `steps_per_epoch` batches; the same for all.
         batch_size: Digits a batch.
+        steps_per_epoch: Batches an epoch; only with `generator`.
         split: Where the data come from.
 
     Returns:
@@ -44,8 +48,8 @@ def run_comparison(
     """
     path = Path(base_dir) / f"{name}.json"
     if train and not in_nbgrader():
-        training, X_val, y_val = unpack(name, data)
-        schedule = Schedule(epochs, batch_size, one_pass(training, batch_size))
+        training, X_val, y_val = unpack(name, data, generator)
+        schedule = Schedule(epochs, batch_size, steps_per_epoch if generator else one_pass(training, batch_size))
         # Each keeps its own checkpoint until all are done, so that a killed comparison repeats no finished variant.
         trained = {
             variant: build_and_fit(f"{name}, {variant}", build, (training, X_val, y_val), base_dir, schedule, split)

@@ -45,7 +45,8 @@ def run_evaluation(
         name: Of the stored model, "model_2_1".
         model_builder: Returns a new compiled model with the metric `accuracy`.
         data: `(X_train, X_val, y_train, y_val)`, or with `generator` `(augmented, X_val, y_val)`, the first an
-            `svhn.batches.Augmented`. Images are uint8 or a `Preprocessed` view; labels are digits.
+            `svhn.batches.Augmented`. Images are uint8 or a `Preprocessed` view; labels are digits, those of an
+            `Augmented` digits or soft labels.
         base_dir: The folder of the stored models.
         train: Whether to train; otherwise model and curves are loaded.
         generator: Whether the training digits are augmented.
@@ -116,7 +117,7 @@ def accuracy(model: keras.Model, images: Images, labels: np.ndarray) -> float:
 
 def one_pass(training: Augmented, batch_size: int) -> int:
     """Batches that show every training digit once, the last one filled up."""
-    return -(-len(training.images) // batch_size)
+    return -(-training.pass_length // batch_size)
 
 
 def unpack(name: str, data: tuple, generator: bool = False) -> tuple[Augmented, Images, np.ndarray]:

@@ -18,6 +18,8 @@ from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
 from svhn.notebook import NOTEBOOK, load_definitions, read_notebook
+from svhn.sources import EXTENSION_VARIABLE
+from svhn.teacher import TEACHER_VARIABLE
 
 OUTPUT = Path("output")
 CELL_SECONDS = 3600
@@ -87,7 +89,8 @@ def train_models(names: list[str], digits: Digits, path: Path = NOTEBOOK, folder
         folder: Where the notebook stores its models.
     """
     note = folder / CHECKPOINTS / "training.json"
-    plan = {"names": names, "digits": digits.fingerprint}
+    settings = {variable: os.environ.get(variable) for variable in (EXTENSION_VARIABLE, TEACHER_VARIABLE)}
+    plan = {"names": names, "digits": digits.fingerprint, **settings}
     finished = _finished(note, plan)
     if finished:
         print(f"finished before: {', '.join(finished)}; to train them anew, delete {note}")

@@ -22,6 +22,8 @@ class Split:
         X_train, X_val, X_test: The images of each part.
         y_train, y_val, y_test: Their labels.
         drawn: What the training digits were extended by, None where they were not. Real ones come first.
+        soft_labels: What a teacher makes of the training digits, float32 (n, 10), None where nobody teaches.
+        teacher: Who taught, and how.
     """
 
     digits: Digits
@@ -32,6 +34,27 @@ class Split:
     y_val: np.ndarray
     y_test: np.ndarray
     drawn: Digits | None = None
+    soft_labels: np.ndarray | None = None
+    teacher: dict[str, Any] | None = None
+
+    @property
+    def targets(self) -> np.ndarray:
+        """What a network is to learn: labels, uint8 (n,), or where somebody taught, soft ones, float32 (n, 10)."""
+        return self.y_train if self.soft_labels is None else self.soft_labels
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The training digits of one pass, by row.
+
+        Real digits teach more than drawn ones: beside more drawn ones than real, each real one is shown several times,
+        so that they make up half of a pass.
+        """
+        rows = np.arange(len(self.y_train))
+        if self.drawn is None:
+            return rows
+        real = len(rows) - len(self.drawn)
+        copies = max(1, round(len(self.drawn) / real))
+        return np.concatenate([np.tile(rows[:real], copies), rows[real:]])
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -52,6 +75,9 @@ class Split:
         }
         if self.drawn:
             provenance["drawn"] = {"name": self.drawn.name, "fingerprint": self.drawn.fingerprint}
+            provenance["shown_in_a_pass"] = len(self.rows)
+        if self.teacher:
+            provenance["teacher"] = self.teacher
         return provenance
 
 

@@ -5,7 +5,7 @@ import json
 import sys
 import time
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,7 @@ def fit(
     checkpoint = Checkpoint(Path(folder) / f"{name}.keras", plan)
     model = checkpoint.resume() or model
     done = len(checkpoint.curves["loss"])
+    train = replace(train, labels=as_targets(train.labels, model))
     batches = Batches(train, schedule.batch_size, schedule.steps_per_epoch, schedule.seed)
     callbacks: list[keras.callbacks.Callback] = [_EpochOf(batches), checkpoint]
     if verbose:
@@ -85,7 +86,7 @@ def fit(
     images, labels = validation
     model.fit(
         batches,
-        validation_data=(model_input(images[:]), labels),
+        validation_data=(model_input(images[:]), as_targets(labels, model)),
         validation_batch_size=_VALIDATION_BATCH,
         epochs=schedule.epochs,
         initial_epoch=done,
@@ -93,6 +94,18 @@ def fit(
         callbacks=callbacks,
     )
     return Trained(model, checkpoint.curves, recipe, checkpoint.seconds, checkpoint.path)
+
+
+def as_targets(labels: np.ndarray, model: keras.Model) -> np.ndarray:
+    """Labels in the form that a model's loss asks for.
+
+    Args:
+        labels: Digits, (n,), or soft labels, float32 (n, 10).
+        model: Compiled; for the loss "categorical_crossentropy" digits become float32 (n, 10), one-hot.
+    """
+    if model.loss == "categorical_crossentropy" and labels.ndim == 1:
+        return np.eye(10, dtype=np.float32)[labels]
+    return labels
 
 
 class _EpochOf(keras.callbacks.Callback):

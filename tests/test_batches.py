@@ -59,6 +59,15 @@ def test_every_digit_is_shown_once_a_pass_and_batches_are_full():
     assert list(stream[:10]) != list(stream[10:20])
 
 
+def test_a_pass_shows_a_digit_as_often_as_its_rows_name_it():
+    rows = np.array([0, 0, 0, 7, 8])
+    batches = Batches(Augmented(images(), np.arange(10, dtype=np.uint8), unaltered, rows), batch_size=5)
+    assert batches.num_batches == 1
+    X, y = batches[0]
+    assert sorted(y) == [0, 0, 0, 7, 8]
+    np.testing.assert_allclose(X[:, 0, 0, 0] * 255, y, atol=1e-4)
+
+
 def test_images_stay_with_their_labels():
     batches = Batches(Augmented(images(), np.arange(10, dtype=np.uint8), unaltered), batch_size=5)
     for X, y in shown(batches):

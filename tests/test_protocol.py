@@ -61,6 +61,16 @@ def test_drawn_digits_extend_the_training_part_alone():
     assert extend_training(split, None) is split
 
 
+def test_half_of_what_a_pass_shows_is_real():
+    split = split_digits(numbered(1000, real=True))
+    np.testing.assert_array_equal(split.rows, np.arange(640))
+    extended = extend_training(split, numbered(1900))
+    shown = np.bincount(extended.rows)
+    assert set(shown[:640]) == {3} and set(shown[640:]) == {1} and len(shown) == 640 + 1900
+    assert extended.provenance["shown_in_a_pass"] == 3 * 640 + 1900
+    assert set(np.bincount(extend_training(split, numbered(20)).rows)) == {1}
+
+
 def test_a_record_says_how_many_digits_of_each_kind_were_seen():
     real, drawn = (split_digits(numbered(1000, real=real)).provenance for real in (True, False))
     assert (real["train_real"], real["train_drawn"]) == (640, 0)
