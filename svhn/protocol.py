@@ -38,6 +38,11 @@ class Split:
     teacher: dict[str, Any] | None = None
 
     @property
+    def fingerprint(self) -> str:
+        """Of all digits, drawn ones that extend the training included."""
+        return self.digits.fingerprint + (f"-{self.drawn.fingerprint}" if self.drawn else "")
+
+    @property
     def targets(self) -> np.ndarray:
         """What a network is to learn: labels, uint8 (n,), or where somebody taught, soft ones, float32 (n, 10)."""
         return self.y_train if self.soft_labels is None else self.soft_labels
@@ -96,16 +101,24 @@ def split_digits(digits: Digits) -> Split:
     Raises:
         SVHNError: There are too few digits of a label to divide.
     """
-    rows = np.arange(len(digits))
     try:
-        train_all, test = train_test_split(rows, stratify=digits.labels, train_size=TRAIN_SIZE, random_state=SPLIT_SEED)
-        train, val = train_test_split(
-            train_all, stratify=digits.labels[train_all], train_size=TRAIN_SIZE, random_state=SPLIT_SEED
-        )
+        train, val, test = split_rows(digits.labels)
     except ValueError as error:
         raise SVHNError(f"{digits.name}: {len(digits)} digits are too few to split ({error}); use more") from error
     X, y = digits.images, digits.labels
     return Split(digits, X[train], X[val], X[test], y[train], y[val], y[test])
+
+
+def split_rows(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The row numbers of training, validation and test digits, by the labels (n,) of all.
+
+    Raises:
+        ValueError: There are too few digits of a label to divide.
+    """
+    rows = np.arange(len(labels))
+    train_all, test = train_test_split(rows, stratify=labels, train_size=TRAIN_SIZE, random_state=SPLIT_SEED)
+    train, val = train_test_split(train_all, stratify=labels[train_all], train_size=TRAIN_SIZE, random_state=SPLIT_SEED)
+    return train, val, test
 
 
 def extend_training(split: Split, drawn: Digits | None) -> Split:

@@ -99,8 +99,7 @@ def _simplenet_310k(weights: dict[str, np.ndarray]) -> keras.Model:
 def _probabilities(split: Split, path: Path, folder: Path) -> np.ndarray:
     """What the teacher makes of each training digit, float32 (n, 10); read anew unless it is stored whole."""
     model = published_network(path)
-    extension = f"-{split.drawn.fingerprint}" if split.drawn else ""
-    stored = Path(folder) / f"taught-{sha256(path)[:8]}-{split.digits.fingerprint}{extension}.npy"
+    stored = Path(folder) / f"taught-{sha256(path)[:8]}-{split.fingerprint}.npy"
     try:
         probabilities = np.load(stored)
         if probabilities.shape == (len(split.y_train), 10):

@@ -1,0 +1,95 @@
+"""What the random split gives away: test digits whose photo also has training digits, against those whose has none.
+
+    python benchmarks/leak.py                               every stored model, on ../shared/svhn/svhn-8k.npz
+    python benchmarks/leak.py --digits digits.npz           on digits of your own, with an array `house`
+
+Writes `benchmarks/leak.md`. Intervals are Wilson's, 95 %; validation and test digits are pooled.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT)]
+
+from svhn.batches import Preprocessed, predict  # noqa: E402
+from svhn.errors import SVHNError  # noqa: E402
+from svhn.files import write_text  # noqa: E402
+from svhn.notebook import load_definitions  # noqa: E402
+from svhn.protocol import split_rows  # noqa: E402
+from svhn.sources import load_digits  # noqa: E402
+from svhn.stored import load_model, stored_names  # noqa: E402
+
+TABLE = ROOT / "benchmarks" / "leak.md"
+
+
+def wilson(right: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson, 1927)."""
+    z = 1.96
+    share = right / of
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * (share * (1 - share) / of + z * z / (4 * of * of)) ** 0.5
+    return middle - half, middle + half
+
+
+def compare(path: Path, models: Path) -> str:
+    """The table: each stored model on held-out digits of photos that training shares, and of others."""
+    with np.load(path) as archive:
+        if "house" not in archive:
+            raise SVHNError(f"{path} has no array house, the photo of each digit; name one that has")
+        houses = archive["house"]
+    digits = load_digits(path)
+    train, val, test = split_rows(digits.labels)
+    held_out = np.concatenate([val, test])
+    shared = np.isin(houses[held_out], houses[train])
+    definitions = load_definitions(ROOT / "Assignment3.ipynb")
+    lines = [
+        "# What the random split gives away",
+        "",
+        f"Written by `benchmarks/leak.py`: accuracy on the {len(held_out):,} real validation and test digits of",
+        f"{digits.name}, {shared.sum():,} of photos that also have training digits, {(~shared).sum():,} of photos that",
+        "have none; in brackets Wilson's 95 % interval.",
+        "",
+        "| model | photo also in training | photo not in training | difference, points |",
+        "|---|---|---|---|",
+    ]
+    for name in tqdm(stored_names(models), unit="model"):
+        model, record = load_model(models, name)
+        images = digits.images[held_out]
+        view = Preprocessed(images, definitions[record["preprocessing"]]) if record["preprocessing"] else images
+        right = predict(model, view).argmax(axis=1) == digits.labels[held_out]
+        shares = []
+        cells = [name]
+        for group in (right[shared], right[~shared]):
+            low, high = wilson(int(group.sum()), len(group))
+            shares.append(group.mean())
+            cells.append(f"{group.mean():.1%} ({low:.1%} to {high:.1%})")
+        lines.append(f"| {' | '.join([*cells, f'{100 * (shares[0] - shares[1]):+.1f}'])} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Measures, writes and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--digits", type=Path, default=ROOT.parent / "shared" / "svhn" / "svhn-8k.npz")
+    options = parser.parse_args()
+    try:
+        if not options.digits.exists():
+            raise SVHNError(f"{options.digits} is missing; name real digits with --digits")
+        table = compare(options.digits, ROOT / "models")
+    except SVHNError as error:
+        print(f"leak: {error}", file=sys.stderr)
+        return 2
+    write_text(TABLE, table)
+    print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
