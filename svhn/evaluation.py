@@ -1,7 +1,9 @@
 """The course's harness: train a model or reload it, and report the same figures either way."""
 
+import functools
 import os
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,8 @@ def run_evaluation(
 
     Args:
         name: Of the stored model, "model_2_1".
-        model_builder: Returns a new compiled model with the metric `accuracy`.
+        model_builder: Returns a new compiled model with the metric `accuracy`. If it has a parameter `steps`, that is
+            how many batches the training will be, for a schedule of its learning rate.
         data: `(X_train, X_val, y_train, y_val)`, or with `generator` `(augmented, X_val, y_val)`, the first an
             `svhn.batches.Augmented`. Images are uint8 or a `Preprocessed` view; labels are digits, those of an
             `Augmented` digits or soft labels.
@@ -68,9 +71,8 @@ def run_evaluation(
         _shout("Training the model", verbose)
         training, X_val, y_val = unpack(name, data, generator)
         schedule = Schedule(epochs, batch_size, steps_per_epoch if generator else one_pass(training, batch_size))
-        trained = build_and_fit(
-            name, lambda: model_builder(**kwargs), (training, X_val, y_val), base_dir, schedule, split, verbose
-        )
+        build = functools.partial(model_builder, **kwargs)
+        trained = build_and_fit(name, build, (training, X_val, y_val), base_dir, schedule, split, verbose)
         store_model(base_dir, name, trained.model, lambda stored: _record(stored, trained, X_val, y_val, split))
         trained.checkpoint.unlink(missing_ok=True)
         _shout(f"Model stored in {base_dir}", verbose)
@@ -95,14 +97,18 @@ def build_and_fit(
     split: Split | None,
     verbose: int = 1,
 ) -> Trained:
-    """Builds a model from the schedule's seed and trains it, with its checkpoint under `base_dir`."""
+    """Builds a model from the schedule's seed and trains it, with its checkpoint under `base_dir`.
+
+    A builder with a parameter `steps` is told the number of batches.
+    """
     # Without this, Keras numbers a network's nameless parts by what was built before, and no checkpoint would fit.
     keras.backend.clear_session()
     keras.utils.set_random_seed(schedule.seed)
     training, X_val, y_val = data
     provenance = split.provenance if split else None
     folder = Path(base_dir) / CHECKPOINTS
-    return fit(name, build(), training, (X_val, y_val), schedule, folder, provenance, verbose)
+    timed = {"steps": schedule.epochs * schedule.steps_per_epoch} if "steps" in signature(build).parameters else {}
+    return fit(name, build(**timed), training, (X_val, y_val), schedule, folder, provenance, verbose)
 
 
 def in_nbgrader() -> bool:

@@ -1,5 +1,6 @@
 """The harness: what it stores, prints and refuses."""
 
+import functools
 import json
 
 import numpy as np
@@ -113,6 +114,19 @@ def test_augmented_and_preprocessed_training_is_recorded(digits, tmp_path):
     assert record["preprocessing"] == "inverted"
     assert record["recipe"]["augmentation"] == "brighter" and record["recipe"]["steps_per_epoch"] == 4
     assert record["parameters"] == 3072 * 8 + 8 + 8 * 10 + 10
+
+
+def test_a_builder_is_told_how_long_it_will_train(digits, tmp_path):
+    told = []
+
+    def timed(units, steps=1):
+        told.append((units, steps))
+        return build(units)
+
+    data = digits[1]
+    run_evaluation("model_small", timed, data, tmp_path, epochs=2, batch_size=64, verbose=0, units=4)
+    run_comparison("comparison_x", {"one": functools.partial(timed, 8)}, data, tmp_path, epochs=3, batch_size=64)
+    assert told == [(4, 2 * 3), (8, 3 * 3)]
 
 
 @pytest.mark.parametrize("parts", [slice(0, 3), slice(0, 0)])

@@ -100,7 +100,7 @@ def test_a_network_learns_from_soft_labels_and_is_measured_on_digits(split, weig
     data = Augmented(taught.X_train, taught.targets, unaltered, taught.rows), taught.X_val, taught.y_val
     run_evaluation(
         "model_1_1", definitions["build_model_1_1"], data, tmp_path, generator=True, epochs=1, steps_per_epoch=2,
-        batch_size=32, verbose=0, split=taught, steps=2,
+        batch_size=32, verbose=0, split=taught,
     )  # fmt: skip
     record = load_record(tmp_path, "model_1_1")
     assert record["data"]["teacher"]["sha256"] == taught.teacher["sha256"]
