@@ -21,19 +21,11 @@ from svhn.errors import SVHNError  # noqa: E402
 from svhn.files import write_text  # noqa: E402
 from svhn.notebook import load_definitions  # noqa: E402
 from svhn.protocol import split_rows  # noqa: E402
+from svhn.results import wilson  # noqa: E402
 from svhn.sources import load_digits  # noqa: E402
 from svhn.stored import load_model, stored_names  # noqa: E402
 
 TABLE = ROOT / "benchmarks" / "leak.md"
-
-
-def wilson(right: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson, 1927)."""
-    z = 1.96
-    share = right / of
-    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
-    half = z / (1 + z * z / of) * (share * (1 - share) / of + z * z / (4 * of * of)) ** 0.5
-    return middle - half, middle + half
 
 
 def compare(path: Path, models: Path) -> str:
@@ -65,7 +57,7 @@ def compare(path: Path, models: Path) -> str:
         shares = []
         cells = [name]
         for group in (right[shared], right[~shared]):
-            low, high = wilson(int(group.sum()), len(group))
+            low, high = wilson(float(group.mean()), len(group))
             shares.append(group.mean())
             cells.append(f"{group.mean():.1%} ({low:.1%} to {high:.1%})")
         lines.append(f"| {' | '.join([*cells, f'{100 * (shares[0] - shares[1]):+.1f}'])} |")

@@ -76,23 +76,47 @@ def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -
     write_text(readme, _TABLE.sub(lambda place: f"{place[1]}{table}\n{place[2]}", text))
 
 
+def wilson(share: float, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share 0..1 that was measured on `of` digits (Wilson, 1927)."""
+    z = 1.96
+    middle = (share + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * (share * (1 - share) / of + z * z / (4 * of * of)) ** 0.5
+    return middle - half, middle + half
+
+
 def results_table(models: Path, figures: dict[str, Any]) -> str:
     """A Markdown table of every stored model and of the figures of 3.1 and 4.2, each with its digits."""
     lines = [
-        "| model | parameters | best epoch, val. | file, val. | file, test | reference, val. | seconds to train |",
-        "|---|---|---|---|---|---|---|",
+        "| model | parameters | learned from | best epoch, val. | file, val. | file, test (95 % interval) "
+        "| reference, val. | seconds to train |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in [name for name in stored_names(models) if name in REFERENCE]:
         record = load_record(models, name)
         best, measured = max(record["learning_curves"]["val_accuracy"]), record["accuracy"]
         lines.append(
-            f"| {name} | {record['parameters']:,} | {best:.1%} | {measured['validation']:.2%} | {measured['test']:.2%} "
+            f"| {name} | {record['parameters']:,} | {_learned_from(record['data'])} | {best:.1%} "
+            f"| {measured['validation']:.2%} | {_with_interval(measured['test'], record['data']['test'])} "
             f"| {REFERENCE[name]} % | {record['seconds']:,.0f} ({record['backend']}) |"
         )
     for question, content in figures.items():
         for name, value in content["figures"].items():
-            place = 3 if name.startswith("validation") else 4
-            cells = [f"{question}: {name.replace('_', ' ')}", *[""] * 6]
-            cells[place] = f"{value:.2%}"
+            validation = name.startswith("validation")
+            cells = [f"{question}: {name.replace('_', ' ')}", *[""] * 7]
+            cells[4 if validation else 5] = (
+                f"{value:.2%}" if validation else _with_interval(value, content["data"]["test"])
+            )
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _learned_from(data: dict[str, Any]) -> str:
+    # A record from before drawn digits extended a training counts its digits in one number.
+    counts = {"real": data.get("train_real", data["train"]), "drawn": data.get("train_drawn", 0)}
+    parts = [f"{count:,} {kind}" for kind, count in counts.items() if count]
+    return ", ".join(parts + ["teacher"] * ("teacher" in data))
+
+
+def _with_interval(share: float, of: int) -> str:
+    low, high = wilson(share, of)
+    return f"{share:.2%} ({100 * low:.1f} to {100 * high:.1f})"

@@ -8,11 +8,11 @@ from conftest import ROOT
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.results import FIGURES_MIME, read_figures, show_figures, write_results
+from svhn.results import FIGURES_MIME, read_figures, show_figures, wilson, write_results
 
 
 def executed(real=True, share=0.9251):
-    content = {"question": "3.1", "data": {"real": real}, "figures": {"test_accuracy": share}}
+    content = {"question": "3.1", "data": {"real": real, "test": 1601}, "figures": {"test_accuracy": share}}
     output = nbformat.v4.new_output("display_data", {FIGURES_MIME: content, "text/plain": "shown"})
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
 
@@ -34,8 +34,23 @@ def test_the_table_shows_records_and_figures(project):
     record = json.loads((project / "models/model_1_1.json").read_text())
     (line,) = [line for line in text.splitlines() if "model_1_1" in line]
     assert f"{record['accuracy']['test']:.2%}" in line and "4,413,466" in line and "84.5 %" in line
-    assert "| 3.1: test accuracy | | | | 92.51% | | |" in " ".join(text.split())
+    assert "5,120 real" in line
+    assert "| 3.1: test accuracy | | | | | 92.51% (91.1 to 93.7) | | |" in " ".join(text.split())
     assert json.loads((project / "models/results.json").read_text())["3.1"]["figures"]["test_accuracy"] == 0.9251
+
+
+def test_the_table_says_what_a_model_learned_from(project):
+    path = project / "models/model_1_1.json"
+    record = json.loads(path.read_text())
+    record["data"] |= {"train_real": 5120, "train_drawn": 58424, "teacher": {"name": "t.npz"}}
+    path.write_text(json.dumps(record))
+    write_results(executed(), project / "models", project / "README.md")
+    assert "| 5,120 real, 58,424 drawn, teacher |" in (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_share_s_interval():
+    low, high = wilson(0.5, 100)
+    assert (round(low, 4), round(high, 4)) == (0.4038, 0.5962)
 
 
 def test_drawn_digits_are_refused(project):
