@@ -21,6 +21,7 @@ from svhn.protocol import extend_training, split_digits
 from svhn.results import show_answer, show_figures
 from svhn.sources import SOURCE_VARIABLE, load_digits, load_extension
 from svhn.stored import load_model, load_record
+from svhn.teacher import soften_labels
 from svhn.versions import print_versions
 
 

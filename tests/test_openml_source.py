@@ -15,8 +15,13 @@ import pytest
 from openml_server import ARFF_PATH, OFFICIAL, PARQUET_PATH, OpenMLServer, noise, write_arff, write_parquet
 
 from svhn import openml_source
+from svhn.batches import Augmented
 from svhn.errors import SVHNError
+from svhn.evaluation import run_evaluation
 from svhn.openml_source import load_openml
+from svhn.protocol import split_digits
+from svhn.sources import load_digits
+from svhn.stored import load_record
 
 ROWS = 230
 
@@ -389,3 +394,17 @@ def test_killed_midway(tmp_path, monkeypatch, client):
         (data / "openml-41081/meta.json").unlink()
         load_from(server, data, monkeypatch)
         assert not scratch.exists()
+
+
+def test_the_recipes_train_on_the_openml_layout(tmp_path, monkeypatch, definitions):
+    with OpenMLServer(write_arff(tmp_path / "served.arff", *noise(3000)), 3000) as server:
+        monkeypatch.setenv("OPENML_SERVER", server.url)
+        split = split_digits(load_digits("openml", tmp_path / "data"))
+    training = Augmented(split.X_train, split.targets, definitions["vary"], split.rows)
+    run_evaluation(
+        "model_1_1", definitions["build_model_1_1"], (training, split.X_val, split.y_val), tmp_path, verbose=0,
+        generator=True, epochs=2, batch_size=128, steps_per_epoch=15, split=split,
+    )  # fmt: skip
+    record = load_record(tmp_path, "model_1_1")
+    assert (record["data"]["name"], record["data"]["train_real"]) == ("OpenML 41081", 1920)
+    assert "teacher" not in record["data"] and "drawn" not in record["data"]
