@@ -1,44 +1,38 @@
 """The written answers to the ten questions, one plain string each."""
 
 answer_q_1_1 = (
-    "I stacked dense layers of 1152, 576, 288 and 144 units under a softmax of ten, each half as wide as the one "
-    "before. Adam with a one-cycle learning rate trained it for 40 epochs on 5,120 real digits. It reads 72.5 % "
-    "of the validation and 70.8 % of the test digits, a fair start for a network that sees pixels without "
-    "neighbours. Its training accuracy of 87.0 % shows that it memorises: nothing makes it indifferent to colour, "
-    "place or contrast."
+    "I stacked dense layers of 1152, 576, 288 and 144 units under a softmax of ten, each half as wide as the one before. "
+    "Nothing in the network regularises, and the colours go in as they are; the digits it learns from, real and drawn ones, "
+    "are moved a little each time and labelled softly by a teacher. It reads 88.3 % of the validation and 86.6 % of the "
+    "test digits: without a sense of neighbouring pixels it needs to see each shape in many places."
 )
 
 answer_q_1_2 = (
-    "I turned the images grey and gave each the same mean and a standard deviation of 64 levels, since a digit is "
-    "told by its shape and not by its colour or light. The same pyramid now reads 77.0 % of the validation digits "
-    "instead of 72.5 %, with less than half the parameters. It also learns all training digits by heart, with "
-    "100.0 % of them correct, so what limits it now is overfitting, no longer the lighting of the photos."
+    "I turned the images grey and gave each the same mean and a standard deviation of 64 levels, since a digit is told by "
+    "its shape and not by its colour or light. The same pyramid on the same digits now reads 91.3 % of the validation digits "
+    "instead of 88.3 %, and 90.7 % of the test digits, with less than half the parameters."
 )
 
 answer_q_1_3 = (
-    "I added batch normalisation and dropout of 0.3 after each dense layer and decoupled weight decay. After 50 "
-    "epochs validation rises from 77.0 to 82.0 % and test reaches 79.1 %. Each alone, after 20 epochs, on "
-    "validation: none 75.7 %, weight decay 75.2 %, dropout 35.8 %, batch normalisation 80.2 %, all three 79.7 %. "
-    "So batch normalisation is what helps, by 4.5 points. Dropout alone starves the narrow layers; beside it, it "
-    "only slows down, until a long training makes up for it."
+    "I added batch normalisation and dropout of 0.1 after each dense layer and decoupled weight decay. Validation rises from "
+    "91.3 to 93.6 %, and test reaches 92.1 %. Each alone, in a short training of ten epochs, on validation: weight decay "
+    "83.1 %, dropout 80.0 %, batch normalisation 88.6 %, all three 88.2 %. So batch normalisation is what helps; dropout "
+    "slows a short training down, and only a long one makes up for it."
 )
 
 answer_q_2_1 = (
-    "I built the SimpleNet variant: thirteen convolutions, mostly 3x3, with five poolings, batch normalisation "
-    "after the first ten and dropout growing from 0 to 0.2. Small kernels share their weights over all places, so "
-    "that a digit need not be learned anew wherever it stands, and depth lets strokes become shapes. AdamW with a "
-    "one-cycle learning rate takes 14 epochs of 5,120 digits. The network reads 93.6 % of the validation and 92.4 "
-    "% of the test digits, against 82.0 % of the regularised dense network on the same validation digits. At the "
-    "end it knows 99.2 % of the training digits, and the validation curve has been flat for its last two epochs: "
-    "it lacks variety in its data more than capacity, which is what augmentation is for."
+    "I built the SimpleNet variant: thirteen convolutions, mostly 3x3, with five poolings, batch normalisation after the "
+    "first ten and dropout growing from 0 to 0.2. Small kernels share their weights over all places, so that a digit need "
+    "not be learned anew wherever it stands, and depth lets strokes become shapes. AdamW with a one-cycle learning rate "
+    "takes six epochs of 600 batches of unaltered digits, half of them real, half drawn. The network reads 95.8 % of the "
+    "validation digits, against 93.6 % of the regularised dense network, and 93.9 % of the test digits."
 )
 
 answer_q_2_2 = (
-    "I went on for five epochs of altered digits from an earlier, shorter training of 2.1: rotations and shears "
-    "of up to 8 degrees, shifts of up to 2.5 rows, brightness shifts, and black and white swapped in half. All of "
-    "these occur on houses; mirroring does not. The network reads 94.5 % of the validation and 93.7 % of the test "
-    "digits; 2.1, trained longer but on unaltered digits, 93.6 and 92.4 %. With 93.6 % of the altered training "
-    "digits read, it does not memorise and could train on."
+    "I trained the network of 2.1 for five epochs on altered digits, from an earlier and shorter training of 2.1, without "
+    "drawn digits: rotations, shears, shifts, brightness, and black and white swapped in half. All of these occur on "
+    "houses; mirroring does not. It reads 94.5 % of the validation and 93.7 % of the test digits. The present 2.1, which "
+    "saw drawn digits and a teacher instead, reads 95.8 and 93.9 %."
 )
 
 answer_q_3_1 = (
