@@ -75,6 +75,6 @@ answer_q_4_2 = (
     "I stored what the base of 4.1 makes of each digit, 512 values, and put a pipeline on them: standardise each "
     "value, scale each embedding to length one, so that only its direction counts, and let the nearest neighbours "
     "vote. The number of neighbours and their weights were selected on the validation digits, which makes that "
-    "accuracy slightly rosy; the test digits, shown above, were used once, at the end. Neighbours do about as well "
-    "as the head they replace, so the embedding itself sets the limit."
+    "accuracy slightly rosy; the test digits, shown above, were used once, at the end. The embedding itself "
+    "sets the limit: what the base does not tell apart, no neighbour can."
 )
