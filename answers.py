@@ -40,7 +40,7 @@ answer_q_2_2 = (
 
 answer_q_3_1 = (
     "The network reads 93.7 % of the 1,601 real test digits. Averaged with three augmented copies of each image it "
-    "is 93.3 %: the copies are altered as strongly as in training, and lose more than their mean wins. The most "
+    "is 93.1 %: the copies are moved and inverted so much that they lose more than their mean wins. The most "
     "frequent confusion is 7 read as 1, seven times, since both are one slanted stroke. In depth I looked at the 5, "
     "which is misread most often, 15 times out of 146: five times as 3, which shares its lower bow, three times "
     "each as 2 and 6. About half of these images are so blurred or dark that I could not name the digit either; "
@@ -74,7 +74,7 @@ answer_q_4_1 = (
 answer_q_4_2 = (
     "I stored what the base of 4.1 makes of each digit, 512 values, and put a pipeline on them: standardise each "
     "value, scale each embedding to length one, so that only its direction counts, and let the nearest neighbours "
-    "vote. The number of neighbours and their weights were selected on the validation digits, which makes that "
-    "accuracy slightly rosy; the test digits, shown above, were used once, at the end. The embedding itself "
-    "sets the limit: what the base does not tell apart, no neighbour can."
+    "vote. Their number and weights were selected on the validation digits, 93.1 % of which are read, which makes "
+    "that figure slightly rosy; on the test digits it is 91.5 %. The head of 4.1 reads as many, so the embedding "
+    "itself sets the limit."
 )
