@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def run_evaluation(
     steps_per_epoch: int = 60,
     verbose: int = 1,
     split: Split | None = None,
+    finish: Callable[[keras.Model], keras.Model] | None = None,
     **kwargs: Any,
 ) -> keras.Model:
     """Trains and stores a model with its learning curves, or reloads both; prints and plots them either way.
@@ -59,6 +61,8 @@ def run_evaluation(
         verbose: 0 for silence.
         split: Where the data come from: the record then names them, and test accuracy is measured once on the
             stored file.
+        finish: Makes what is stored out of the trained model, as `svhn.batchnorm.fold_batchnorm`; must not change
+            what it computes, for the learning curves are those of the training.
         **kwargs: Passed on to `model_builder`.
 
     Returns:
@@ -73,6 +77,10 @@ def run_evaluation(
         schedule = Schedule(epochs, batch_size, steps_per_epoch if generator else one_pass(training, batch_size))
         build = functools.partial(model_builder, **kwargs)
         trained = build_and_fit(name, build, (training, X_val, y_val), base_dir, schedule, split, verbose)
+        if finish:
+            trained = replace(
+                trained, model=finish(trained.model), recipe=trained.recipe | {"finish": finish.__name__}
+            )
         store_model(base_dir, name, trained.model, lambda stored: _record(stored, trained, X_val, y_val, split))
         trained.checkpoint.unlink(missing_ok=True)
         _shout(f"Model stored in {base_dir}", verbose)

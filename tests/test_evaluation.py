@@ -3,6 +3,7 @@
 import functools
 import json
 
+import keras
 import numpy as np
 import pytest
 from small_network import build, evaluation_split
@@ -68,8 +69,6 @@ def test_the_record_says_what_was_done(trained, digits):
 
 
 def test_the_recorded_accuracies_are_the_file_s(trained, digits):
-    import keras
-
     split, _ = digits
     model = keras.saving.load_model(trained / "model_small.keras")
     record = json.loads((trained / "model_small.json").read_text())
@@ -156,3 +155,19 @@ def test_a_comparison_is_stored_and_reloaded(digits, tmp_path, capsys):
     (tmp_path / "comparison_x.json").write_text("{")
     with pytest.raises(SVHNError, match=r"comparison_x\.json is damaged"):
         run_comparison("comparison_x", variants, data, tmp_path, train=False)
+
+
+def test_what_finish_makes_is_stored(digits, tmp_path):
+    split, data = digits
+
+    def renamed(model):
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        copy.name = "finished"
+        return copy
+
+    model = run_evaluation("model_small", build, data, tmp_path, epochs=1, verbose=0, split=split, finish=renamed)
+    record = json.loads((tmp_path / "model_small.json").read_text())
+    assert model.name == "finished"
+    assert record["recipe"]["finish"] == "renamed"
+    assert record["accuracy"]["validation"] == pytest.approx(record["learning_curves"]["val_accuracy"][-1], abs=0.03)
