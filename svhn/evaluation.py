@@ -78,9 +78,7 @@ def run_evaluation(
         build = functools.partial(model_builder, **kwargs)
         trained = build_and_fit(name, build, (training, X_val, y_val), base_dir, schedule, split, verbose)
         if finish:
-            trained = replace(
-                trained, model=finish(trained.model), recipe=trained.recipe | {"finish": finish.__name__}
-            )
+            trained = replace(trained, model=finish(trained.model), recipe=trained.recipe | {"finish": finish.__name__})
         store_model(base_dir, name, trained.model, lambda stored: _record(stored, trained, X_val, y_val, split))
         trained.checkpoint.unlink(missing_ok=True)
         _shout(f"Model stored in {base_dir}", verbose)
