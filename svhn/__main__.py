@@ -33,6 +33,7 @@ and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken i
 _DATA = "openml, mat, drawn or the path of an .npz (default: SVHN_DATA, else what data/ holds, else drawn)"
 
 _EXTEND = "train on N drawn digits as well (58424 if N is left out), or as the variable SVHN_EXTEND says"
+_LENGTH = "train for X times as many batches as the recipes say, or as the variable SVHN_LENGTH says"
 _TEACH = "learn soft labels from the published network whose weights lie there, or as the variable SVHN_TEACHER says"
 
 
@@ -45,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ["SVHN_TEACHER"] = options.teacher
     if getattr(options, "extend", None) is not None:
         os.environ["SVHN_EXTEND"] = str(options.extend)
+    if getattr(options, "length", None):
+        os.environ["SVHN_LENGTH"] = options.length
     try:
         options.command(options)
     except SVHNError as error:
@@ -217,6 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     train.add_argument("--extend", type=int, nargs="?", const=58_424, metavar="N", help=_EXTEND)
     train.add_argument("--teacher", metavar="NPZ", help=_TEACH)
+    train.add_argument("--length", metavar="X", help=_LENGTH)
     digits.add_argument("--count", type=int, default=58_424, metavar="N", help="how many (default: 58424)")
     digits.add_argument("--seed", type=int, default=1, help="which ones (default: 1)")
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")

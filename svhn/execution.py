@@ -20,6 +20,7 @@ from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
 from svhn.notebook import NOTEBOOK, load_definitions, read_notebook
 from svhn.sources import EXTENSION_VARIABLE
 from svhn.teacher import TEACHER_VARIABLE
+from svhn.training import LENGTH_VARIABLE
 
 OUTPUT = Path("output")
 CELL_SECONDS = 3600
@@ -89,7 +90,7 @@ def train_models(names: list[str], digits: Digits, path: Path = NOTEBOOK, folder
         folder: Where the notebook stores its models.
     """
     note = folder / CHECKPOINTS / "training.json"
-    settings = {variable: os.environ.get(variable) for variable in (EXTENSION_VARIABLE, TEACHER_VARIABLE)}
+    settings = {name: os.environ.get(name) for name in (EXTENSION_VARIABLE, TEACHER_VARIABLE, LENGTH_VARIABLE)}
     plan = {"names": names, "digits": digits.fingerprint, **settings}
     finished = _finished(note, plan)
     if finished:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import os
 import sys
 import time
 import zipfile
@@ -14,9 +16,11 @@ import numpy as np
 from tqdm import tqdm
 
 from svhn.batches import Augmented, Batches, Images, model_input, unaltered
+from svhn.errors import SVHNError
 from svhn.files import atomic_path
 from svhn.stored import CURVES
 
+LENGTH_VARIABLE = "SVHN_LENGTH"
 _STATE = "training.json"
 _VALIDATION_BATCH = 128
 
@@ -96,13 +100,37 @@ def fit(
     return Trained(model, checkpoint.curves, recipe, checkpoint.seconds, checkpoint.path)
 
 
+def lengthened(batches: int) -> int:
+    """As many batches, times what the variable SVHN_LENGTH says: recipes are sized for two CPU cores.
+
+    Raises:
+        SVHNError: It is not a number above 0.
+    """
+    chosen = os.environ.get(LENGTH_VARIABLE) or "1"
+    try:
+        factor = float(chosen)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < math.inf:
+        raise SVHNError(f"{LENGTH_VARIABLE} is {chosen!r}; give a number above 0, as 4 for four times as many batches")
+    return max(1, round(batches * factor))
+
+
 def as_targets(labels: np.ndarray, model: keras.Model) -> np.ndarray:
     """Labels in the form that a model's loss asks for.
 
     Args:
         labels: Digits, (n,), or soft labels, float32 (n, 10).
         model: Compiled; for the loss "categorical_crossentropy" digits become float32 (n, 10), one-hot.
+
+    Raises:
+        SVHNError: The labels are soft, and the loss takes digits only.
     """
+    if labels.ndim > 1 and str(model.loss).startswith("sparse"):
+        raise SVHNError(
+            f"{model.name}: the loss {model.loss!r} takes digits, not soft labels; "
+            f"compile it with {model.loss.removeprefix('sparse_')!r}"
+        )
     if model.loss == "categorical_crossentropy" and labels.ndim == 1:
         return np.eye(10, dtype=np.float32)[labels]
     return labels

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_network import evaluation_split
+from small_network import build, evaluation_split
 
+from svhn.errors import SVHNError
 from svhn.stored import load_model
+from svhn.training import LENGTH_VARIABLE, as_targets, lengthened
 
 PROGRAM = Path(__file__).with_name("small_network.py")
 READ = """
@@ -114,3 +116,25 @@ def test_both_backends_train_and_read_each_other_s_files(finished, tmp_path):
     np.testing.assert_allclose(
         np.load(tmp_path / "by_jax.npy"), np.load(finished / "prediction.npy"), rtol=1e-3, atol=1e-5
     )
+
+
+def test_a_recipe_s_length_is_one_setting(monkeypatch):
+    monkeypatch.delenv(LENGTH_VARIABLE, raising=False)
+    assert lengthened(600) == 600
+    monkeypatch.setenv(LENGTH_VARIABLE, "2.5")
+    assert lengthened(600) == 1500
+    monkeypatch.setenv(LENGTH_VARIABLE, "0.0001")
+    assert lengthened(600) == 1
+    for wrong in ("none", "0", "-1", "nan", "inf"):
+        monkeypatch.setenv(LENGTH_VARIABLE, wrong)
+        with pytest.raises(SVHNError, match=f"SVHN_LENGTH is '{wrong}'"):
+            lengthened(600)
+
+
+def test_soft_labels_want_a_loss_that_takes_them():
+    model = build()
+    assert model.loss == "sparse_categorical_crossentropy"
+    with pytest.raises(SVHNError, match="takes digits, not soft labels; compile it with 'categorical_crossentropy'"):
+        as_targets(np.full((4, 10), 0.1, np.float32), model)
+    digits = np.arange(4)
+    assert as_targets(digits, model) is digits
