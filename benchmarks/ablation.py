@@ -64,8 +64,11 @@ def variants(options: argparse.Namespace, vary: Callable[..., np.ndarray]) -> di
     extended = extend_training(plain, drawn_digits(EXTENSION_DIGITS, EXTENSION_SEED, ROOT / "data"))
     taught = soften_labels(extended, options.published, ROOT / "data")
     smooth = np.eye(10, dtype=np.float32)[extended.y_train] * 0.9 + 0.01
-    stronger = functools.partial(vary, strength=1.5)
-    stronger.__name__ = "stronger"
+
+    def mirrored(batch: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        flipped = generator.random(len(batch)) < 0.5
+        return vary(np.where(flipped[:, None, None, None], batch[:, :, ::-1], batch), generator)
+
     real = len(plain.y_train)
     taught_alone = replace(plain, soft_labels=taught.targets[:real], teacher=taught.teacher)
     return {
@@ -77,9 +80,21 @@ def variants(options: argparse.Namespace, vary: Callable[..., np.ndarray]) -> di
         "teacher, but no drawn digits": Variant(taught_alone, vary),
         "teacher and drawn digits, but not varied": Variant(taught),
         "teacher and drawn digits, real ones shown no oftener": Variant(taught, vary, halved=False),
-        "teacher and drawn digits, varied by half as much again": Variant(taught, stronger),
+        "teacher and drawn digits, moved by half as much again": Variant(
+            taught, _named(vary, "stronger", strength=1.5)
+        ),
+        "teacher and drawn digits, not moved, only inverted": Variant(taught, _named(vary, "inverted", strength=0)),
+        "teacher and drawn digits, only moved, not inverted": Variant(taught, _named(vary, "moved", inverted=0)),
+        "teacher and drawn digits, half of them mirrored as well": Variant(taught, mirrored),
         "label smoothing (0.1) in place of the teacher": Variant(extended, vary, targets=smooth),
     }
+
+
+def _named(vary: Callable[..., np.ndarray], name: str, **settings: float) -> Callable[..., np.ndarray]:
+    """`vary` with other settings, under the name that a record shows."""
+    augment = functools.partial(vary, **settings)
+    augment.__name__ = name
+    return augment
 
 
 def measure(name: str, variant: Variant, seed: int, updates: int, definitions: dict) -> float:

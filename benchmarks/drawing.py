@@ -116,7 +116,7 @@ def transfer(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def gain(options: argparse.Namespace) -> dict[str, Any]:
-    """The same recipe and number of updates on real digits alone and on real and drawn ones, three seeds each."""
+    """The same recipe and number of updates on real digits alone and on the extended set, three seeds each."""
     import keras
     from readers import augmented, fit_network, grey, small_classifier
 
@@ -138,7 +138,8 @@ def gain(options: argparse.Namespace) -> dict[str, Any]:
                 prepare, network = definitions["contrast_grey"], definitions[f"build_{options.network}"](steps=updates)
             augment = augmented if options.network in CHANNELS else None
             title = f"{name}, seed {seed}"
-            fit_network(network, prepare(split.X_train), split.y_train, updates, title, augment, seed)
+            images, labels = prepare(split.X_train)[split.rows], split.y_train[split.rows]
+            fit_network(network, images, labels, updates, title, augment, seed)
             X_val = prepare(split.X_val).astype(np.float32) / 255
             read = network.predict(X_val, batch_size=256, verbose=0).argmax(axis=1)
             accuracies.append(round(float((read == split.y_val).mean()), 4))
