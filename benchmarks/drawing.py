@@ -6,7 +6,7 @@
     KERAS_BACKEND=torch python benchmarks/drawing.py transfer           the same on another backend
 
 Every run adds its figures to `benchmarks/drawing.json` under the drawer's version and writes the table
-`benchmarks/drawing.md`. All but the speed need real digits and the published network, `--real` and `--published`.
+`benchmarks/drawing.md`. All but the speed need real digits, `--real`; the difficulty the published network as well.
 """
 
 import argparse

@@ -8,6 +8,8 @@ import numpy as np
 from keras import layers
 from tqdm import tqdm
 
+from svhn.training import as_targets
+
 BATCH = 128
 
 
@@ -44,6 +46,7 @@ def fit_network(
             1e-4, max(1, updates - warmup), warmup_target=3e-3, warmup_steps=warmup
         )
         model.compile(keras.optimizers.AdamW(rate, weight_decay=0.02), "sparse_categorical_crossentropy")
+    labels = as_targets(labels, model)
     order = np.empty(0, int)
     for _ in tqdm(range(updates), desc=title, unit="update"):
         if len(order) < BATCH:

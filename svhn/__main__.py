@@ -14,7 +14,7 @@ _EXAMPLES = """examples:
   python -m svhn run --data path/to/digits.npz            the same on digits of your own
   python -m svhn train --model model_2_1 --data openml    train one model on all 99,289 digits
   python -m svhn train --model model_2_1 --extend         the same on 58,424 drawn digits as well
-  python -m svhn train --extend --teacher weights.npz     every model, on soft labels of the published network's
+  python -m svhn train --extend --teacher weights.npz     every model, on soft labels from the published network
   python -m svhn digits --count 58424 --seed 2            draw digits into data/
   python -m svhn course                                   an nbgrader course in course/
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
@@ -30,7 +30,7 @@ _GRADE_EXAMPLES = """examples:
 A folder is one hand-in where it holds a notebook, answers.py, solution.py or model_X_Y files; otherwise each folder
 and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken in, nothing is measured twice.
 """
-_DATA = "openml, mat, drawn or the path of an .npz (default: SVHN_DATA, else what data/ holds, else drawn)"
+_DATA = "openml, mat, drawn, or the path of an .npz or a folder (default: SVHN_DATA, else what data/ holds, else drawn)"
 
 _EXTEND = "train on N drawn digits as well (58424 if N is left out), or as the variable SVHN_EXTEND says"
 _LENGTH = "train for X times as many batches as the recipes say, or as the variable SVHN_LENGTH says"
@@ -96,19 +96,33 @@ def _report(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     os.environ.setdefault("MPLBACKEND", "agg")  # The curves are stored; no window is to open for each model.
     from svhn.execution import train_models
-    from svhn.notebook import trainable_names
+    from svhn.notebook import chosen_source, trainable_names
 
     names = trainable_names(chosen=options.model)
-    train_models(names, _check_data())
+    digits = _check_data()
+    if not digits.real and chosen_source() is None:
+        raise SVHNError(
+            "there are no real digits in data/, and the stored models were trained on some; "
+            "to replace them by models of drawn digits, say so: --data drawn"
+        )
+    train_models(names, digits)
 
 
 def _publish(options: argparse.Namespace) -> None:
     from svhn.course import mark_cells
     from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
     from svhn.results import write_results
+    from svhn.stored import load_record, stored_names
 
-    if not _check_data().real:
+    digits = _check_data()
+    if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
+    for name in stored_names("models"):
+        if load_record("models", name)["data"]["fingerprint"] != digits.fingerprint:
+            raise SVHNError(
+                f"{name} was trained on a split of other digits, and may know some of these; train it on "
+                f"them before publishing: make train MODEL={name}"
+            )
     notebook = mark_cells(execute_notebook())
     write_results(notebook, Path("models"), Path("README.md"))
     write_notebook(notebook, NOTEBOOK)
@@ -222,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--teacher", metavar="NPZ", help=_TEACH)
     train.add_argument("--length", metavar="X", help=_LENGTH)
     digits.add_argument("--count", type=int, default=58_424, metavar="N", help="how many (default: 58424)")
-    digits.add_argument("--seed", type=int, default=1, help="which ones (default: 1)")
+    digits.add_argument("--seed", type=int, default=2, help="which ones (default: 2, those that --extend trains on)")
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
     predict.add_argument("--out", type=Path, metavar="CSV", help="also write columns image,digit,probability")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG, or .npz with X")

@@ -18,7 +18,7 @@ def insert_batchnorm(model: keras.Model, prefixes: str | tuple[str, ...]) -> ker
     """
 
     def inserted() -> Iterable[keras.Layer]:
-        for layer in model.layers[1:]:
+        for layer in _beyond_input(model):
             if isinstance(layer, keras.layers.Conv2D) and layer.name.startswith(prefixes):
                 yield _copy(layer, layer.get_weights(), activation="linear")
                 # Keras guards its variance by 1e-3; a smaller guard leaves the untrained layer the identity.
@@ -39,7 +39,7 @@ def fold_batchnorm(model: keras.Model) -> keras.Model:
     """
 
     def folded() -> Iterable[keras.Layer]:
-        layers = iter(model.layers[1:])
+        layers = iter(_beyond_input(model))
         for layer in layers:
             following = _layer(model, f"{layer.name}_batchnorm")
             if following is None:
@@ -55,6 +55,10 @@ def fold_batchnorm(model: keras.Model) -> keras.Model:
     return _chain(model, folded())
 
 
+def _beyond_input(model: keras.Model) -> list[keras.Layer]:
+    return [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+
+
 def _layer(model: keras.Model, name: str) -> keras.Layer | None:
     return next((layer for layer in model.layers if layer.name == name), None)
 
@@ -67,7 +71,7 @@ def _copy(layer: keras.Layer, weights: list[np.ndarray], **changes: object) -> k
 
 
 def _chain(model: keras.Model, layers: Iterable[keras.Layer]) -> keras.Model:
-    inputs = keras.Input(model.input_shape[1:], name=model.layers[0].name)
+    inputs = keras.Input(model.input_shape[1:], name=model.inputs[0].name)
     x = inputs
     for layer in layers:
         x = layer(x)

@@ -90,7 +90,10 @@ def run_evaluation(
         _report(model, record)
         if split and not train and (record.get("data") or {}).get("fingerprint") != split.digits.fingerprint:
             measured = accuracy(model, data[1], data[-1])
-            print(f"On this run's {len(data[-1]):,} validation digits: {measured:.2%} ({split.digits.description})")
+            print(
+                f"On this run's {len(data[-1]):,} validation digits: {measured:.2%} ({split.digits.description}; "
+                "any that the model was trained on flatter it)"
+            )
     return model
 
 

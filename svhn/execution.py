@@ -1,6 +1,7 @@
 """Runs the notebook top to bottom and keeps what came of it."""
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
-from svhn.notebook import NOTEBOOK, load_definitions, read_notebook
+from svhn.notebook import NOTEBOOK, load_definitions, read_notebook, tagged_cells
 from svhn.sources import EXTENSION_VARIABLE
 from svhn.teacher import TEACHER_VARIABLE
 from svhn.training import LENGTH_VARIABLE
@@ -89,9 +90,11 @@ def train_models(names: list[str], digits: Digits, path: Path = NOTEBOOK, folder
         path: Of the notebook.
         folder: Where the notebook stores its models.
     """
-    note = folder / CHECKPOINTS / "training.json"
     settings = {name: os.environ.get(name) for name in (EXTENSION_VARIABLE, TEACHER_VARIABLE, LENGTH_VARIABLE)}
-    plan = {"names": names, "digits": digits.fingerprint, **settings}
+    parameters = [cell.source for cell in tagged_cells(read_notebook(path), "parameters")]
+    plan = {"names": names, "digits": digits.fingerprint, "parameters": parameters, **settings}
+    # A note a plan: training one model meanwhile does not make a killed training of all forget what it finished.
+    note = folder / CHECKPOINTS / f"training-{hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:8]}.json"
     finished = _finished(note, plan)
     if finished:
         print(f"finished before: {', '.join(finished)}; to train them anew, delete {note}")
@@ -117,7 +120,7 @@ def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
 
 
 def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
-    """Writes every plot of an executed notebook as PNG, named after its cell's last tag; others are removed.
+    """Writes every plot of an executed notebook as PNG, named after its cell's last tag; its earlier ones are removed.
 
     Returns:
         The files written, in the notebook's order.
@@ -132,16 +135,19 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
             with atomic_path(folder / f"{name}.png") as temporary:
                 temporary.write_bytes(base64.b64decode(plot))
             written.append(folder / f"{name}.png")
+    tags = {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     for path in folder.glob("*.png"):
-        if path not in written:
+        # Of a cell that draws no longer, or not as many; what is not from this notebook stays.
+        if path not in written and re.sub(r"-\d+$", "", path.stem) in tags:
             path.unlink()
     return written
 
 
 def is_startup_note(output: nbformat.NotebookNode) -> bool:
-    """Whether an output is nothing but TensorFlow's news, at its import, that it found no GPU driver."""
+    """Whether an output is nothing but TensorFlow's news, at its import, of drivers and the processor."""
+    news = ("absl::InitializeLog", "Could not find cuda drivers", "oneDNN custom operations are on")
     lines = output.text.splitlines() if output.get("name") == "stderr" else [""]
-    return all("absl::InitializeLog" in line or "Could not find cuda drivers" in line for line in lines)
+    return all(any(part in line for part in news) for line in lines)
 
 
 def last_modified(*paths: Path) -> str:

@@ -70,9 +70,13 @@ def source_files(source: str | Path | None = None, folder: Path = Path("data")) 
 def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
     """A source's name or path, and the folder that it is in."""
     chosen = str(source or os.environ.get(SOURCE_VARIABLE) or _found_in(folder))
-    if chosen not in ("openml", "mat", "drawn") and Path(chosen).is_dir():
-        return _found_in(Path(chosen)), Path(chosen)
-    return chosen, folder
+    named = Path(chosen).expanduser()
+    if chosen in ("openml", "mat", "drawn") or not named.is_dir():
+        return chosen, folder
+    found = _found_in(named)
+    if found == "drawn":
+        raise SVHNError(f"{named} holds no digits; put {' and '.join(MAT_FILES)} or one .npz with X and y there")
+    return found, named
 
 
 def _found_in(folder: Path) -> str:

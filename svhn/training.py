@@ -75,7 +75,12 @@ def fit(
         folder: Where the checkpoint is kept.
         provenance: Of the digits.
         verbose: 0 for no progress bar.
+
+    Raises:
+        SVHNError: The schedule is empty, the model is not compiled with that metric, or its loss does not take the
+            labels.
     """
+    _check(name, model, schedule)
     recipe = _recipe(model, train, schedule)
     network = hashlib.sha256(model.to_json().encode()).hexdigest()
     plan = {"recipe": recipe, "data": provenance, "train": len(train.images), "network": network}
@@ -121,19 +126,29 @@ def as_targets(labels: np.ndarray, model: keras.Model) -> np.ndarray:
 
     Args:
         labels: Digits, (n,), or soft labels, float32 (n, 10).
-        model: Compiled; for the loss "categorical_crossentropy" digits become float32 (n, 10), one-hot.
+        model: Compiled; for categorical cross-entropy digits become float32 (n, 10), one-hot.
 
     Raises:
         SVHNError: The labels are soft, and the loss takes digits only.
     """
-    if labels.ndim > 1 and str(model.loss).startswith("sparse"):
+    loss = model.loss if isinstance(model.loss, str) else type(model.loss).__name__
+    if labels.ndim > 1 and loss.lower().startswith("sparse"):
         raise SVHNError(
-            f"{model.name}: the loss {model.loss!r} takes digits, not soft labels; "
-            f"compile it with {model.loss.removeprefix('sparse_')!r}"
+            f"{model.name}: the loss {loss} takes digits, not soft labels; compile it with 'categorical_crossentropy'"
         )
-    if model.loss == "categorical_crossentropy" and labels.ndim == 1:
+    if labels.ndim == 1 and loss.lower().replace("_", "") == "categoricalcrossentropy":
         return np.eye(10, dtype=np.float32)[labels]
     return labels
+
+
+def _check(name: str, model: keras.Model, schedule: Schedule) -> None:
+    for what in ("epochs", "batch_size", "steps_per_epoch"):
+        if getattr(schedule, what) < 1:
+            raise SVHNError(f"{name}: {what} is {getattr(schedule, what)!r}; give a whole number of at least 1")
+    metrics = (model.get_compile_config() or {}).get("metrics") or []
+    names = [metric if isinstance(metric, str) else metric["config"]["name"] for metric in metrics]
+    if "accuracy" not in names:
+        raise SVHNError(f'{name}: the model is compiled with the metrics {names}; compile it with metrics=["accuracy"]')
 
 
 class _EpochOf(keras.callbacks.Callback):

@@ -42,6 +42,14 @@ def test_folded_after_training_it_computes_the_same_and_is_the_plain_network(pla
     ]
 
 
+def test_a_sequential_network_loses_no_layer():
+    model = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(4, 3, activation="relu", name="block3_conv1"),
+                              layers.Flatten(), layers.Dense(10, name="fc")])  # fmt: skip
+    folded = fold_batchnorm(insert_batchnorm(model, "block3"))
+    assert [layer.name for layer in folded.layers][-3:] == [layer.name for layer in model.layers]
+    assert np.allclose(folded.predict(images(), verbose=0), model.predict(images(), verbose=0), atol=1e-5)
+
+
 def test_a_network_without_it_is_folded_into_itself(plain):
     folded = fold_batchnorm(plain)
     assert all(np.array_equal(a, b) for a, b in zip(folded.get_weights(), plain.get_weights(), strict=True))

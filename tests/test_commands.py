@@ -8,6 +8,8 @@ import pytest
 from conftest import ROOT, assert_one_clear_line
 from PIL import Image
 
+from svhn.sources import load_digits
+
 MODELS = ["model_1_1", "model_1_2", "model_4_1"]  # one a preprocessing: colours, grey, VGG16's
 
 
@@ -91,6 +93,21 @@ def test_a_run_never_overwrites_the_notebook(command):
 
 def test_train_names_the_models_there_are(command):
     assert_one_clear_line(command("train", "--model", "model_0_0"), "model_0_0", "model_2_1")
+
+
+def test_stored_models_are_not_replaced_by_ones_of_drawn_digits_unasked(command):
+    if load_digits().real:
+        pytest.skip("data/ holds real digits")
+    before = (ROOT / "models/model_1_1.keras").read_bytes()
+    assert_one_clear_line(command("train", SVHN_DATA=""), "no real digits", "--data drawn")
+    assert (ROOT / "models/model_1_1.keras").read_bytes() == before
+
+
+def test_figures_of_digits_that_the_models_may_know_are_never_published(command, tmp_path, drawn):
+    np.savez(tmp_path / "others.npz", X=drawn.images[:200], y=drawn.labels[:200])
+    before = (ROOT / "README.md").read_bytes()
+    assert_one_clear_line(command("publish", "--data", tmp_path / "others.npz"), "model_1_1", "may know", "make train")
+    assert (ROOT / "README.md").read_bytes() == before
 
 
 def test_report_without_a_run_says_so(command, tmp_path):

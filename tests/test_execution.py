@@ -1,5 +1,6 @@
 """Training from the notebook: which cells run, and what a killed training of several repeats."""
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import nbformat
 import pytest
 
 from svhn.errors import SVHNError
+from svhn.execution import write_figures
 from svhn.notebook import trainable_names
 
 SCRIPT = """
@@ -65,8 +67,30 @@ def test_other_digits_or_models_are_another_training(folder):
     train(folder)
     assert train(folder, seed=2) == ["model_1"]
     assert train(folder, "model_1") == ["model_1"]
-    (folder / "models/checkpoints/training.json").write_text("{")
+    (folder / "deadly").unlink()
+    assert train(folder) == ["model_2", "comparison_2"]  # What went on meanwhile made it forget nothing.
+
+
+def test_a_damaged_note_or_other_parameters_start_anew(folder):
+    (folder / "deadly").touch()
+    train(folder)
+    (note,) = (folder / "models/checkpoints").glob("training-*.json")
+    note.write_text("{")
     assert train(folder) == ["model_1"]
+    notebook = nbformat.read(folder / "n.ipynb", 4)
+    notebook.cells[0].source += "\nextend = 10"
+    nbformat.write(notebook, folder / "n.ipynb")
+    assert train(folder) == ["model_1"]
+
+
+def test_figures_of_others_are_left_alone(tmp_path):
+    png = base64.b64encode(b"pixels").decode()
+    plot = nbformat.v4.new_output("display_data", {"image/png": png})
+    cell = nbformat.v4.new_code_cell("", metadata={"tags": ["run", "curves"]}, outputs=[plot])
+    for name in ("curves-2.png", "curves-and-more.png", "holiday.png"):
+        (tmp_path / name).write_bytes(b"earlier")
+    assert write_figures(nbformat.v4.new_notebook(cells=[cell]), tmp_path) == [tmp_path / "curves.png"]
+    assert {path.name for path in tmp_path.iterdir()} == {"curves.png", "curves-and-more.png", "holiday.png"}
 
 
 def test_models_are_trained_in_the_notebook_s_order(folder):

@@ -254,6 +254,14 @@ def test_without_a_choice_the_folder_decides(tmp_path, few_drawn, monkeypatch):
     assert "official" in load_digits(None, tmp_path).name
 
 
+def test_a_named_folder_without_digits_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    assert "holds no digits" in refused("~/mine", tmp_path)
+    write_npz(tmp_path / "mine/own.npz")
+    assert load_digits("~/mine").name == "own.npz"
+
+
 def test_several_npz_files_are_no_choice(tmp_path):
     write_npz(tmp_path / "a.npz")
     write_npz(tmp_path / "b.npz")

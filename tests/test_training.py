@@ -8,13 +8,15 @@ import sys
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from small_network import build, evaluation_split
 
+from svhn.batches import Augmented, unaltered
 from svhn.errors import SVHNError
 from svhn.stored import load_model
-from svhn.training import LENGTH_VARIABLE, as_targets, lengthened
+from svhn.training import LENGTH_VARIABLE, Schedule, as_targets, fit, lengthened
 
 PROGRAM = Path(__file__).with_name("small_network.py")
 READ = """
@@ -138,3 +140,26 @@ def test_soft_labels_want_a_loss_that_takes_them():
         as_targets(np.full((4, 10), 0.1, np.float32), model)
     digits = np.arange(4)
     assert as_targets(digits, model) is digits
+    model.compile(loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1))
+    assert np.array_equal(as_targets(digits, model), np.eye(10)[:4])
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy())
+    with pytest.raises(SVHNError, match="takes digits"):
+        as_targets(np.full((4, 10), 0.1, np.float32), model)
+
+
+@pytest.mark.parametrize("change", [{"epochs": 0}, {"batch_size": 0}, {"steps_per_epoch": -1}])
+def test_an_empty_schedule_is_refused_before_anything_is_trained(tmp_path, change):
+    split, data = evaluation_split()
+    schedule = Schedule(**{"epochs": 1, "batch_size": 32, "steps_per_epoch": 1} | change)
+    with pytest.raises(SVHNError, match=f"model_small: {next(iter(change))} is"):
+        fit("model_small", build(), Augmented(data[0], data[2], unaltered), (data[1], data[3]),
+            schedule, tmp_path, split.provenance)  # fmt: skip
+
+
+def test_a_model_that_measures_something_else_is_refused(tmp_path):
+    split, data = evaluation_split()
+    model = build()
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["acc"])
+    with pytest.raises(SVHNError, match=r"metrics \['acc'\]; compile it with metrics=\[\"accuracy\"\]"):
+        fit("model_small", model, Augmented(data[0], data[2], unaltered), (data[1], data[3]),
+            Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
