@@ -51,7 +51,7 @@ def soften_labels(split: Split, teacher: str | Path | None = None, folder: Path 
 
 
 def published_network(path: Path) -> keras.Model:
-    """The slim SimpleNet of Hasanpour et al. (2016) with the weights that its authors trained on all of SVHN.
+    """The slim SimpleNet of Hasanpour et al. (2016) with the weights that its authors trained on SVHN's training set.
 
     Args:
         path: `simplenet-310k-svhn.npz`: Keras's kernels and biases of 14 blocks, batch normalisation in the first ten.

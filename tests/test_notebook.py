@@ -1,6 +1,7 @@
 """The notebook's answers: the networks of the reference table, the names, the rules, and the committed outputs."""
 
 import ast
+import re
 from pathlib import Path
 
 import keras
@@ -175,3 +176,18 @@ def test_the_learning_rate_rises_then_falls_to_nothing(definitions):
     rate = definitions["one_cycle"](peak=1e-3, steps=100)
     values = [float(rate(step)) for step in (0, 20, 60, 100)]
     assert values[0] < values[2] < values[1] == pytest.approx(1e-3) and values[3] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_stored_models_were_trained_by_the_notebook_s_recipes(notebook, name):
+    (cell,) = tagged_cells(notebook, name)
+    settings = re.search(r"duration\(epochs=(\d+), batch_size=(\d+), most=(\d+)\)", cell.source)
+    epochs, batch_size, most = map(int, settings.groups())
+    record = load_record(ROOT / "models", name)
+    one_pass = -(-record["data"].get("shown_in_a_pass", record["data"]["train"]) // batch_size)
+    recipe = record["recipe"]
+    assert (recipe["epochs"], recipe["batch_size"], recipe["steps_per_epoch"]) == (
+        epochs, batch_size, min(most, one_pass)
+    )  # fmt: skip
+    finish = re.search(r"finish=(\w+)", cell.source)
+    assert recipe.get("finish") == (finish and finish[1])
