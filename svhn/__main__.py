@@ -118,7 +118,7 @@ def _publish(options: argparse.Namespace) -> None:
     if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
     for name in stored_names("models"):
-        if load_record("models", name)["data"]["fingerprint"] != digits.fingerprint:
+        if (load_record("models", name).get("data") or {}).get("fingerprint") != digits.fingerprint:
             raise SVHNError(
                 f"{name} was trained on a split of other digits, and may know some of these; train it on "
                 f"them before publishing: make train MODEL={name}"
