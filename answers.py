@@ -33,20 +33,19 @@ answer_q_2_1 = (
 )
 
 answer_q_2_2 = (
-    "I trained the network of 2.1 for five epochs on altered digits, from an earlier and shorter training of 2.1, "
-    "without drawn digits: rotations, shears, shifts, brightness, and black and white swapped in half. All of these "
-    "occur on houses; mirroring does not. It reads 94.5 % of the validation and 93.7 % of the test digits. The "
-    "present 2.1, which saw drawn digits and a teacher instead, reads 95.8 and 93.9 %."
+    "I trained the network of 2.1 on from its weights, for sixteen epochs of 600 batches of altered digits: "
+    "rotations, shears, changes of size, shifts, contrast and brightness, and black and white swapped in half. "
+    "All of these occur on houses; mirroring does not. Validation rises from 95.8 to 97.1 %, and test from 93.9 "
+    "to 96.9 %: what was learnt of moved digits carries over to new ones."
 )
 
 answer_q_3_1 = (
-    "The network reads 93.7 % of the 1,601 real test digits. Averaged with three augmented copies of each image it "
-    "is 93.1 %: the copies are moved and inverted so much that they lose more than their mean wins. The most "
-    "frequent confusion is 7 read as 1, seven times, since both are one slanted stroke. In depth I looked at the 5, "
-    "which is misread most often, 15 times out of 146: five times as 3, which shares its lower bow, three times "
-    "each as 2 and 6. About half of these images are so blurred or dark that I could not name the digit either; "
-    "others show a 5 whose upper bar is cut or thin, or a neighbouring digit as large as itself. Four of the 15 "
-    "mistakes are made with more than nine tenths of the probability, so a high one is no proof."
+    "The network reads 96.9 % of the 1,601 real test digits. Averaged over six augmented copies of each image, "
+    "two of them moved a little and all of them inverted as well, it is 96.8 %, one digit fewer: the network was "
+    "trained on such copies, so they hardly disagree. The confusion matrix shows what is mistaken for what; most "
+    "confusions are between digits that share strokes. In depth I looked at the digit that is misread most often: "
+    "many of its misread images are blurred, dark or cut, or have a neighbouring digit as large as itself. Some "
+    "mistakes are made with a high probability, so that is no proof."
 )
 
 answer_q_3_2 = (
@@ -58,24 +57,21 @@ answer_q_3_2 = (
 
 answer_q_3_3 = (
     "Grad-CAM weights the 256 channels of the last convolution by how much they raise the score of the digit that "
-    "was read. The first test image is a 5 beside a 1. Evidence is strongest at the lower left, where the bow of "
-    "the 5 ends, and at the upper right, where its bar runs out; the 1 at the upper left counts little. The map has "
-    "2x2 points only, so it tells quarters of the image and no strokes. The image stays grey under the map, so that "
-    "both can be read."
+    "was read. The first test image is a 5 beside a 1. The map has 2x2 points only, so it tells quarters of the "
+    "image and no strokes, and cannot part the 5 from a neighbour in the same quarter. The image stays grey under "
+    "the map, so that both can be read."
 )
 
 answer_q_4_1 = (
-    "ImageNet's weights could not be downloaded where I trained. So VGG16's blocks 1 and 2 hold them and stay "
-    "frozen, and blocks 3 to 5 start at random, under a head of 128 units with dropout. On the real digits alone, "
-    "over three epochs: with the whole base frozen, 19.2 % of the validation digits are read, the share of the "
-    "digit 1 alone; with blocks 3 to 5 trained, 68.4 %. Ten epochs with drawn digits, a teacher and variation bring "
-    "93.2 %, and 91.6 % on test."
+    "Of ImageNet's weights only VGG16's blocks 1 and 2 were at hand; they stay frozen. Blocks 3 to 5 start at "
+    "random, normalised by batch while they train, under a head of 128 units with dropout. After three short "
+    "epochs, with the whole base frozen, 19.2 % of the validation digits are read, the share of the digit 1 "
+    "alone; with blocks 3 to 5 trained, 90.8 %. Eight longer epochs bring 96.6 %, and 96.1 % on test."
 )
 
 answer_q_4_2 = (
     "I stored what the base of 4.1 makes of each digit, 512 values, and put a pipeline on them: standardise each "
-    "value, scale each embedding to length one, so that only its direction counts, and let the nearest neighbours "
-    "vote. Their number and weights were selected on the validation digits, 93.1 % of which are read, which makes "
-    "that figure slightly rosy; on the test digits it is 91.5 %. The head of 4.1 reads as many, so the embedding "
-    "itself sets the limit."
+    "value, optionally whiten or reduce by LDA, scale to length one, so that only the direction counts, and let "
+    "the nearest neighbours vote. Reduction, number and weights were selected on the validation digits, 96.4 % of "
+    "which are read, which makes that figure slightly rosy; the test digits follow closely below."
 )
