@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from svhn.batches import Augmented, Batches, Images, model_input, unaltered
+from svhn.batches import Augmented, Batches, Images, Preprocessed, model_input, preprocessing_name, unaltered
 from svhn.errors import SVHNError
 from svhn.files import atomic_path
 from svhn.stored import CURVES
@@ -83,7 +83,13 @@ def fit(
     _check(name, model, schedule)
     recipe = _recipe(model, train, schedule)
     network = hashlib.sha256(model.to_json().encode()).hexdigest()
-    plan = {"recipe": recipe, "data": provenance, "train": len(train.images), "network": network}
+    plan = {
+        "recipe": recipe,
+        "data": provenance or _digest(train.images),
+        "train": len(train.images),
+        "preprocessing": preprocessing_name(train.images),
+        "network": network,
+    }
     checkpoint = Checkpoint(Path(folder) / f"{name}.keras", plan)
     model = checkpoint.resume() or model
     done = len(checkpoint.curves["loss"])
@@ -139,6 +145,12 @@ def as_targets(labels: np.ndarray, model: keras.Model) -> np.ndarray:
     if labels.ndim == 1 and loss.lower().replace("_", "") == "categoricalcrossentropy":
         return np.eye(10, dtype=np.float32)[labels]
     return labels
+
+
+def _digest(images: Images) -> str:
+    """Tells training images apart where nothing says what they are."""
+    stored = images.images if isinstance(images, Preprocessed) else images
+    return hashlib.sha256(np.ascontiguousarray(stored)).hexdigest()
 
 
 def _check(name: str, model: keras.Model, schedule: Schedule) -> None:

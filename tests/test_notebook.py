@@ -122,6 +122,7 @@ def test_the_committed_outputs_are_whole_real_and_light(notebook):
         if cell.cell_type == "code":
             assert cell.execution_count is not None, cell.source
             assert not [output for output in cell.outputs if output.output_type == "error"]
+            assert not [output for output in cell.outputs if output.get("name") == "stderr"]
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     assert "8,001 real SVHN digits" in printed and "Traceback" not in printed
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from small_network import build, evaluation_split
 
-from svhn.batches import Augmented, unaltered
+from svhn.batches import Augmented, Preprocessed, unaltered
 from svhn.errors import SVHNError
 from svhn.stored import load_model
 from svhn.training import LENGTH_VARIABLE, Schedule, as_targets, fit, lengthened
@@ -163,3 +163,26 @@ def test_a_model_that_measures_something_else_is_refused(tmp_path):
     with pytest.raises(SVHNError, match=r"metrics \['acc'\]; compile it with metrics=\[\"accuracy\"\]"):
         fit("model_small", model, Augmented(data[0], data[2], unaltered), (data[1], data[3]),
             Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
+
+
+def test_a_checkpoint_of_other_images_or_preprocessing_is_not_resumed(tmp_path):
+    _, (X_train, X_val, y_train, y_val) = evaluation_split()
+
+    def seconds(images):
+        keras.backend.clear_session()  # Keras numbers nameless layers by what was built before.
+        train = Augmented(images, y_train, unaltered)
+        return fit("model_small", build(), train, (X_val, y_val), Schedule(1, 32, 2), tmp_path, None, 0).seconds
+
+    def darker(images):
+        return images // 2
+
+    first = seconds(X_train)
+    assert seconds(X_train) == first  # Nothing was left to train.
+    assert seconds(255 - X_train) != first
+    preprocessed = seconds(Preprocessed(X_train, darker))
+    assert seconds(Preprocessed(X_train, darker)) == preprocessed
+    assert seconds(Preprocessed(X_train, inverted)) != preprocessed
+
+
+def inverted(images):
+    return 255 - images
