@@ -17,7 +17,7 @@ from svhn.errors import SVHNError
 from svhn.figures import plot_learning_curves
 from svhn.files import CHECKPOINTS
 from svhn.protocol import Split
-from svhn.stored import load_model, store_model
+from svhn.stored import load_model, load_record, store_model
 from svhn.training import Schedule, Trained, fit
 from svhn.versions import versions
 
@@ -60,7 +60,7 @@ def run_evaluation(
         steps_per_epoch: Batches an epoch; only with `generator`.
         verbose: 0 for silence.
         split: Where the data come from: the record then names them, and test accuracy is measured once on the
-            stored file.
+            stored file. `test_looks` counts such files of this name on the same digits, this one included.
         finish: Makes what is stored out of the trained model, as `svhn.batchnorm.fold_batchnorm`; must not change
             what it computes, for the learning curves are those of the training.
         **kwargs: Passed on to `model_builder`.
@@ -79,7 +79,8 @@ def run_evaluation(
         trained = build_and_fit(name, build, (training, X_val, y_val), base_dir, schedule, split, verbose)
         if finish:
             trained = replace(trained, model=finish(trained.model), recipe=trained.recipe | {"finish": finish.__name__})
-        store_model(base_dir, name, trained.model, lambda stored: _record(stored, trained, X_val, y_val, split))
+        looks = _test_looks(base_dir, name, split)
+        store_model(base_dir, name, trained.model, lambda stored: _record(stored, trained, X_val, y_val, split, looks))
         trained.checkpoint.unlink(missing_ok=True)
         _shout(f"Model stored in {base_dir}", verbose)
     else:
@@ -162,15 +163,28 @@ def digits_of(record: dict[str, Any]) -> str:
     return f", {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
 
 
+def _test_looks(base_dir: str | Path, name: str, split: Split | None) -> int:
+    """How often earlier files of that name were measured on these test digits."""
+    try:
+        record = load_record(base_dir, name)
+        same = split is not None and record["data"]["fingerprint"] == split.digits.fingerprint
+        return int(record["test_looks"]) if same else 0
+    except (SVHNError, KeyError, TypeError, ValueError):
+        return 0
+
+
 def _record(
-    stored: keras.Model, trained: Trained, X_val: Images, y_val: np.ndarray, split: Split | None
+    stored: keras.Model, trained: Trained, X_val: Images, y_val: np.ndarray, split: Split | None, earlier_looks: int
 ) -> dict[str, Any]:
     measured = {"validation": accuracy(stored, X_val, y_val)}
+    looks = {}
     if split:
         measured["test"] = accuracy(stored, preprocess_like(X_val, split.X_test), split.y_test)
+        looks = {"test_looks": earlier_looks + 1}
     return {
         "learning_curves": trained.learning_curves,
         "accuracy": measured,
+        **looks,
         "data": split.provenance if split else None,
         "preprocessing": preprocessing_name(X_val),
         "recipe": trained.recipe,

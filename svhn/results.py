@@ -1,6 +1,7 @@
 """The published figures: `models/results.json` and the README's table, from records and the executed notebook alone."""
 
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,22 @@ def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -
         raise SVHNError(
             f"{readme} has no lines <!-- results --> and <!-- /results -->; put them where the table is to be"
         )
+    for question, content in figures.items():
+        content["test_looks"] = _test_looks(models, question, content)
     write_json(models / RESULTS, figures)
     table = results_table(models, figures)
     write_text(readme, _TABLE.sub(lambda place: f"{place[1]}{table}\n{place[2]}", text))
+
+
+def _test_looks(models: Path, question: str, content: dict[str, Any]) -> int:
+    """How many different figures of this question were published on these test digits, these included."""
+    try:
+        earlier = json.loads((models / RESULTS).read_text(encoding="utf-8"))[question]
+        if earlier["data"]["fingerprint"] != content["data"]["fingerprint"]:
+            return 1
+        return int(earlier["test_looks"]) + (earlier["figures"] != content["figures"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1
 
 
 def wilson(share: float, of: int) -> tuple[float, float]:
@@ -88,8 +102,8 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
     """A Markdown table of every stored model and of the figures of 3.1 and 4.2, each with its digits."""
     lines = [
         "| model | parameters | learned from | best epoch, val. | file, val. | file, test (95 % interval) "
-        "| reference, val. | seconds to train |",
-        "|---|---|---|---|---|---|---|---|",
+        "| looks at test | reference, val. | seconds to train |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in [name for name in stored_names(models) if name in REFERENCE]:
         record = load_record(models, name)
@@ -97,15 +111,16 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
         lines.append(
             f"| {name} | {record['parameters']:,} | {_learned_from(record['data'])} | {best:.1%} "
             f"| {measured['validation']:.2%} | {_with_interval(measured['test'], record['data']['test'])} "
-            f"| {REFERENCE[name]} % | {record['seconds']:,.0f} ({record['backend']}) |"
+            f"| {record['test_looks']} | {REFERENCE[name]} % | {record['seconds']:,.0f} ({record['backend']}) |"
         )
     for question, content in figures.items():
         for name, value in content["figures"].items():
             validation = name.startswith("validation")
-            cells = [f"{question}: {name.replace('_', ' ')}", *[""] * 7]
+            cells = [f"{question}: {name.replace('_', ' ')}", *[""] * 8]
             cells[4 if validation else 5] = (
                 f"{value:.2%}" if validation else _with_interval(value, content["data"]["test"])
             )
+            cells[6] = "" if validation else str(content["test_looks"])
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -78,6 +78,18 @@ def test_the_recorded_accuracies_are_the_file_s(trained, digits):
     }
 
 
+def test_every_file_s_look_at_test_digits_is_counted(digits, tmp_path):
+    split, data = digits
+
+    def looks_after_training(split, data):
+        run_evaluation("model_small", build, data, tmp_path, epochs=1, verbose=0, split=split)
+        return json.loads((tmp_path / "model_small.json").read_text())["test_looks"]
+
+    assert [looks_after_training(split, data) for _ in range(2)] == [1, 2]
+    other_split, other_data = evaluation_split(n=200, seed=9)
+    assert looks_after_training(other_split, other_data) == 1
+
+
 def test_reloading_reports_the_same_without_training(trained, digits, capsys):
     split, data = digits
     before = {path: path.read_bytes() for path in trained.glob("model_*")}

@@ -12,7 +12,11 @@ from svhn.results import FIGURES_MIME, read_figures, show_figures, wilson, write
 
 
 def executed(real=True, share=0.9251):
-    content = {"question": "3.1", "data": {"real": real, "test": 1601}, "figures": {"test_accuracy": share}}
+    content = {
+        "question": "3.1",
+        "data": {"real": real, "test": 1601, "fingerprint": "f"},
+        "figures": {"test_accuracy": share},
+    }
     output = nbformat.v4.new_output("display_data", {FIGURES_MIME: content, "text/plain": "shown"})
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
 
@@ -35,7 +39,7 @@ def test_the_table_shows_records_and_figures(project):
     (line,) = [line for line in text.splitlines() if "model_1_1" in line]
     assert f"{record['accuracy']['test']:.2%}" in line and "4,413,466" in line and "84.5 %" in line
     assert "5,120 real" in line
-    assert "| 3.1: test accuracy | | | | | 92.51% (91.1 to 93.7) | | |" in " ".join(text.split())
+    assert "| 3.1: test accuracy | | | | | 92.51% (91.1 to 93.7) | 1 | | |" in " ".join(text.split())
     assert json.loads((project / "models/results.json").read_text())["3.1"]["figures"]["test_accuracy"] == 0.9251
 
 
@@ -46,6 +50,17 @@ def test_the_table_says_what_a_model_learned_from(project):
     path.write_text(json.dumps(record))
     write_results(executed(), project / "models", project / "README.md")
     assert "| 5,120 real, 58,424 drawn, teacher |" in (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_looks_at_test_digits_are_counted(project):
+    def published(share):
+        write_results(executed(share=share), project / "models", project / "README.md")
+        return json.loads((project / "models/results.json").read_text())["3.1"]["test_looks"]
+
+    assert [published(share) for share in (0.9, 0.9, 0.8)] == [1, 1, 2]  # the same figure again is no new look
+    path = project / "models/results.json"
+    path.write_text(path.read_text().replace('"fingerprint": "f"', '"fingerprint": "other digits"'))
+    assert published(0.7) == 1
 
 
 def test_a_share_s_interval():
