@@ -33,10 +33,11 @@ answer_q_2_1 = (
 )
 
 answer_q_2_2 = (
-    "I trained the network of 2.1 on from its weights, for sixteen epochs of 600 batches of altered digits: "
-    "rotations, shears, changes of size, shifts, contrast and brightness, and black and white swapped in half. "
-    "All of these occur on houses; mirroring does not. Validation rises from 95.8 to 97.1 %, and test from 93.9 "
-    "to 96.9 %: what was learnt of moved digits carries over to new ones."
+    "I trained the network of 2.1 on from its weights, for sixteen epochs of altered digits: rotations, shears, "
+    "changes of size, shifts, contrast and brightness, and black and white swapped in half. Validation rises from "
+    "95.8 to 97.1 %, and test from 93.9 to 96.9 %. All of these occur on houses; mirroring does not, and harms: "
+    "the network of 1.2 fell by it from 84.4 to 79.6 % in a short training with two seeds. There, moving alone "
+    "gave 84.4 % too, and swapping alone 83.0 %."
 )
 
 answer_q_3_1 = (

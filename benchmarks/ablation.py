@@ -151,7 +151,7 @@ def main() -> int:
             "",
             f"Written by `benchmarks/ablation.py`: model_1_2's network, {options.updates:,} updates of {BATCH} digits,",
             f"accuracy on {validation:,} real validation digits; two seeds. The first five rows build on each other.",
-            "One standard error of a single figure is about 0.9 points; both seeds read the same digits, which makes",
+            "One standard error of a single figure is about one point; both seeds read the same digits, which makes",
             "differences surer than that. Rows with the teacher rest, through it, on SVHN's whole training set.",
             "",
             "| variant | mean | seeds |",

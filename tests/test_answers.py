@@ -28,7 +28,7 @@ SOURCES = {
     "1_2": ["model_1_1", "model_1_2"],
     "1_3": ["model_1_2", "model_1_3", "comparison_1_3"],
     "2_1": ["model_1_3", "model_2_1"],
-    "2_2": ["model_2_1", "model_2_2"],
+    "2_2": ["model_2_1", "model_2_2", "ablation"],
     "3_1": ["model_2_2", "3.1"],
     "3_2": [],
     "3_3": [],
@@ -38,8 +38,11 @@ SOURCES = {
 
 
 def measured(source):
-    """The shares, 0..1, that a record, a comparison or a question's published results hold."""
+    """The shares, 0..1, that a record, a comparison, the ablation's table or a question's published results hold."""
     models = ROOT / "models"
+    if source == "ablation":
+        table = (ROOT / "benchmarks" / "ablation.md").read_text(encoding="utf-8")
+        return [float(mean) / 100 for mean in re.findall(r"^\|[^|]+\| (\d+\.\d)% \|", table, re.M)]
     if source.startswith("model_"):
         record = load_record(models, source)
         curves = record["learning_curves"]
