@@ -1,6 +1,6 @@
 """What each technique is worth: one network, the same number of updates, one thing added at a time, two seeds.
 
-    python benchmarks/ablation.py --published weights.npz          model_1_2's network: under an hour on two cores
+    python benchmarks/ablation.py --published weights.npz          model_1_2's network: 20 minutes on two cores
     python benchmarks/ablation.py --updates 500                    a rehearsal
     KERAS_BACKEND=torch python benchmarks/ablation.py              the same on another backend
 
@@ -135,7 +135,7 @@ def main() -> int:
     )
     parser.add_argument("--real", type=Path, default=SHARED / "svhn" / "svhn-8k.npz", help="real digits")
     parser.add_argument("--published", type=Path, default=SHARED / "pretrained" / "simplenet-310k-svhn.npz")
-    parser.add_argument("--updates", type=int, default=4000, help="of 128 digits (default: 4000)")
+    parser.add_argument("--updates", type=int, default=2000, help="of 128 digits (default: 2000)")
     options = parser.parse_args()
     try:
         definitions = load_definitions(ROOT / "Assignment3.ipynb")

@@ -19,9 +19,9 @@ from svhn.figures import enlarge, overlay, plot_images
 from svhn.pretrained import vgg16_base
 from svhn.protocol import extend_training, split_digits
 from svhn.results import show_answer, show_figures
-from svhn.sources import SOURCE_VARIABLE, load_digits, load_extension
+from svhn.sources import EXTENSION_VARIABLE, SOURCE_VARIABLE, load_digits, load_extension
 from svhn.stored import load_model, load_record
-from svhn.teacher import soften_labels
+from svhn.teacher import TEACHER_VARIABLE, soften_labels
 from svhn.versions import print_versions
 
 

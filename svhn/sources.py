@@ -166,11 +166,11 @@ def drawn_path(n: int, seed: int, folder: Path = Path("data")) -> Path:
     return Path(folder) / f"drawn-{n}-{seed}-{drawer_version()}.npz"
 
 
-def load_extension(drawn: int = 0, folder: Path = Path("data")) -> Digits | None:
+def load_extension(drawn: int | str = 0, folder: Path = Path("data")) -> Digits | None:
     """The drawn digits that a training is to have besides the real ones.
 
     Args:
-        drawn: How many, 0 for none; the environment variable SVHN_EXTEND overrides it.
+        drawn: How many, 0 for none; as text where it comes from the environment variable SVHN_EXTEND.
         folder: The data folder, which keeps them.
 
     Returns:
@@ -179,10 +179,11 @@ def load_extension(drawn: int = 0, folder: Path = Path("data")) -> Digits | None
     Raises:
         SVHNError: The number is not a whole one of at least 0, or `folder` cannot be written to.
     """
-    chosen = os.environ.get(EXTENSION_VARIABLE) or str(drawn)
-    if not chosen.isdecimal():
-        raise SVHNError(f"{EXTENSION_VARIABLE} is {chosen!r}; give the number of drawn digits to train on as well")
-    return drawn_digits(int(chosen), EXTENSION_SEED, folder) if int(chosen) else None
+    if not str(drawn).isdecimal():
+        raise SVHNError(
+            f"extend ({EXTENSION_VARIABLE}) is {drawn!r}; give the number of drawn digits to train on as well"
+        )
+    return drawn_digits(int(drawn), EXTENSION_SEED, folder) if int(drawn) else None
 
 
 def _load_drawn(folder: Path) -> Digits:

@@ -1,6 +1,5 @@
 """A trained network as teacher: what it makes of training digits softens their labels (Hinton et al., 2015)."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +27,7 @@ def soften_labels(split: Split, teacher: str | Path | None = None, folder: Path 
 
     Args:
         split: Whose training digits to teach.
-        teacher: The path of the published network's `.npz`; None teaches nothing. The environment variable
-            SVHN_TEACHER overrides it.
+        teacher: The path of the published network's `.npz`; None teaches nothing.
         folder: The data folder.
 
     Returns:
@@ -38,10 +36,9 @@ def soften_labels(split: Split, teacher: str | Path | None = None, folder: Path 
     Raises:
         SVHNError: The teacher's file is missing or damaged, or `folder` cannot be written to.
     """
-    chosen = os.environ.get(TEACHER_VARIABLE) or teacher
-    if not chosen:
+    if not teacher:
         return split
-    path = Path(chosen).expanduser()
+    path = Path(teacher).expanduser()
     probabilities = _probabilities(split, path, folder)
     flat = np.maximum(probabilities, 1e-12) ** (1 / TEMPERATURE)
     soft = SHARE * flat / flat.sum(axis=1, keepdims=True)

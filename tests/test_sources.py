@@ -229,17 +229,15 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_drawn(tm
     assert str(tmp_path / "file") in refused("drawn", tmp_path / "file" / "data")
 
 
-def test_the_extension_is_of_other_digits_than_the_source(tmp_path, few_drawn, monkeypatch):
+def test_the_extension_is_of_other_digits_than_the_source(tmp_path, few_drawn):
     assert load_extension(0, tmp_path) is None
     extension = load_extension(12, tmp_path)
     assert (len(extension), extension.real) == (12, False)
     assert extension.fingerprint != load_digits("drawn", tmp_path).fingerprint
-    monkeypatch.setenv("SVHN_EXTEND", "5")
-    assert len(load_extension(0, tmp_path)) == 5
+    assert len(load_extension("5", tmp_path)) == 5
     for wrong in ("many", "-3", "1.5"):
-        monkeypatch.setenv("SVHN_EXTEND", wrong)
-        with pytest.raises(SVHNError, match=f"SVHN_EXTEND is '{wrong}'"):
-            load_extension(0, tmp_path)
+        with pytest.raises(SVHNError, match=rf"SVHN_EXTEND\) is '{wrong}'"):
+            load_extension(wrong, tmp_path)
 
 
 def test_without_a_choice_the_folder_decides(tmp_path, few_drawn, monkeypatch):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from test_protocol import numbered
 
 from svhn import teacher
@@ -11,6 +12,7 @@ from svhn.batches import Augmented, predict, unaltered
 from svhn.drawing import draw
 from svhn.errors import SVHNError
 from svhn.evaluation import run_evaluation
+from svhn.notebook import load_definitions
 from svhn.protocol import extend_training, split_digits
 from svhn.sources import load_digits
 from svhn.stored import load_record
@@ -44,11 +46,6 @@ def split():
     return split_digits(draw(300, 5))
 
 
-@pytest.fixture(autouse=True)
-def nobody_else_teaches(monkeypatch):
-    monkeypatch.delenv(teacher.TEACHER_VARIABLE, raising=False)
-
-
 def test_without_a_teacher_targets_are_the_labels(split):
     assert soften_labels(split) is split
     assert split.targets is split.y_train and "teacher" not in split.provenance
@@ -79,10 +76,16 @@ def test_the_teacher_reads_each_set_of_digits_once(split, weights, tmp_path, mon
     assert len(list(tmp_path.glob("taught-*.npy"))) == 2
 
 
-def test_the_variable_names_the_teacher(split, weights, tmp_path, monkeypatch):
+def test_variables_override_the_notebook_s_parameters(split, tmp_path, monkeypatch):
+    np.savez(tmp_path / "given.npz", X=split.digits.images, y=split.digits.labels)
+    monkeypatch.setenv("SVHN_DATA", str(tmp_path / "given.npz"))
+    monkeypatch.setenv("SVHN_EXTEND", "0")
+    monkeypatch.setenv(teacher.TEACHER_VARIABLE, "")
+    plain = load_definitions(ROOT / "Assignment3.ipynb", "data", extend="many")["split"]
+    assert plain.drawn is None and plain.teacher is None
     monkeypatch.setenv(teacher.TEACHER_VARIABLE, str(tmp_path / "nobody.npz"))
     with pytest.raises(SVHNError, match=r"nobody\.npz is missing"):
-        soften_labels(split, weights, tmp_path)
+        load_definitions(ROOT / "Assignment3.ipynb", "data", teacher="another.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive"])
