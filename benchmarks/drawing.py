@@ -38,6 +38,8 @@ SHARED = ROOT.parent / "shared"
 TRAINING_SEED, TEST_SEED = 11, 12
 # 1.17 million parameters, and 0.29 million for the impatient.
 CHANNELS = {"small": (32, 64, 128, 256), "tiny": (16, 32, 64, 128)}
+# The convolutional network of the notebook, for the patient.
+RECIPE = "model_2_1"
 
 
 def speed(options: argparse.Namespace) -> dict[str, Any]:
@@ -78,6 +80,7 @@ def difficulty(options: argparse.Namespace) -> dict[str, Any]:
 
 def two_sample(options: argparse.Namespace) -> dict[str, Any]:
     """A small network told to separate drawn from real: area under its ROC curve on digits it did not see."""
+    import keras
     from readers import fit_network, small_classifier
     from sklearn.metrics import roc_auc_score
 
@@ -90,6 +93,7 @@ def two_sample(options: argparse.Namespace) -> dict[str, Any]:
     order = np.random.default_rng(1).permutation(2 * n)
     images, labels = images[order], labels[order]
     seen = 3 * len(images) // 4
+    keras.utils.set_random_seed(1)
     network = small_classifier((32, 32, 3), (24, 48, 64, 64), 2)
     fit_network(network, images[:seen], labels[:seen], options.updates or 400, "two-sample", _mirrored)
     scores = network.predict(images[seen:].astype(np.float32) / 255, batch_size=256, verbose=0)
@@ -103,16 +107,23 @@ def two_sample(options: argparse.Namespace) -> dict[str, Any]:
 
 def transfer(options: argparse.Namespace) -> dict[str, Any]:
     """A small network that saw drawn digits alone, on real ones."""
+    import keras
     from readers import augmented, fit_network, grey, small_classifier
 
+    _known_network(options.network)
+    keras.utils.set_random_seed(1)
     drawn = _drawn(options, TRAINING_SEED, options.training)
     network = small_classifier((32, 32, 1), CHANNELS[options.network], 10)
     updates = options.updates or 1600
     fit_network(network, grey(drawn.images), drawn.labels, updates, "transfer", augmented)
     real = _real(options)
     read = network.predict(grey(real.images).astype(np.float32) / 255, batch_size=256, verbose=0).argmax(axis=1)
-    figures = {"accuracy": round(float((read == real.labels).mean()), 4), "real digits": len(real)}
-    return figures | {"trained on": len(drawn), "updates": updates, "parameters": network.count_params()}
+    figures = {"network": options.network, "accuracy": round(float((read == real.labels).mean()), 4)}
+    return (
+        figures
+        | {"real digits": len(real)}
+        | {"trained on": len(drawn), "updates": updates, "parameters": network.count_params()}
+    )
 
 
 def gain(options: argparse.Namespace) -> dict[str, Any]:
@@ -120,10 +131,12 @@ def gain(options: argparse.Namespace) -> dict[str, Any]:
     import keras
     from readers import augmented, fit_network, grey, small_classifier
 
+    _known_network(options.network, RECIPE)
     plain = split_digits(_real(options))
     extended = extend_training(plain, _drawn(options, TRAINING_SEED, options.training))
     updates = options.updates or 3000
     figures: dict[str, Any] = {"network": options.network, "updates": updates, "validation": len(plain.y_val)}
+    figures["shown"] = "half real"
     for name, split in (("real alone", plain), ("real and drawn", extended)):
         accuracies = []
         for seed in (1, 2, 3):
@@ -135,7 +148,7 @@ def gain(options: argparse.Namespace) -> dict[str, Any]:
                 from svhn.notebook import load_definitions
 
                 definitions = load_definitions(ROOT / "Assignment3.ipynb")
-                prepare, network = definitions["contrast_grey"], definitions[f"build_{options.network}"](steps=updates)
+                prepare, network = definitions["contrast_grey"], definitions[f"build_{RECIPE}"](steps=updates)
             augment = augmented if options.network in CHANNELS else None
             title = f"{name}, seed {seed}"
             images, labels = prepare(split.X_train)[split.rows], split.y_train[split.rows]
@@ -148,6 +161,12 @@ def gain(options: argparse.Namespace) -> dict[str, Any]:
 
 
 MEASURES = {"speed": speed, "difficulty": difficulty, "two-sample": two_sample, "transfer": transfer, "gain": gain}
+
+
+def _known_network(name: str, *others: str) -> None:
+    known = [*CHANNELS, *others]
+    if name not in known:
+        raise SVHNError(f"there is no network {name!r} for this measure; choose of {', '.join(known)}")
 
 
 def _mirrored(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -172,7 +191,10 @@ def _store(name: str, version: str, note: str, figures: dict[str, Any]) -> None:
         row = {"drawer": version, "note": note}
         rows.append(row)
     row["note"] = note or row["note"]
-    row[name] = figures
+    if "network" in figures:  # Figures of different networks do not compare; each network keeps its own.
+        row.setdefault(name, {})[figures["network"]] = figures
+    else:
+        row[name] = figures
     write_json(STORED, rows)
     write_text(TABLE, _table(rows))
 
@@ -184,8 +206,9 @@ def _table(rows: list[dict[str, Any]]) -> str:
         "Written by `benchmarks/drawing.py`, one row a version of the drawer; all figures, and what they were",
         "measured on, are in `drawing.json`. Difficulty: accuracy of the published SimpleNet-310k on drawn digits (on",
         "the 8,001 real ones of svhn-8k: 97.6 %). Two-sample: area under the curve of a small network, 0.5 is perfect.",
-        "Transfer: trained on drawn digits alone, read the 8,001 real ones. Gain: validation accuracy without drawn",
-        "digits and with them, mean of three seeds.",
+        "Transfer: trained on drawn digits alone, read the 8,001 real ones; only figures of one network, of as many",
+        "digits and updates, compare. Gain: validation accuracy without drawn digits and with them, mean and spread",
+        "of three seeds. Networks: tiny has 0.29 million parameters, small 1.17 million.",
         "",
         "| drawer | what is new | digits/s | difficulty | two-sample | transfer | gain |",
         "|---|---|---|---|---|---|---|",
@@ -195,12 +218,17 @@ def _table(rows: list[dict[str, Any]]) -> str:
         cells.append(f"{row['speed']['digits a second']:,}" if "speed" in row else "")
         cells.append(f"{row['difficulty']['drawn']['accuracy']:.1%}" if "difficulty" in row else "")
         cells.append(f"{row['two-sample']['area under curve']:.3f}" if "two-sample" in row else "")
-        form = "{accuracy:.1%} ({trained on:,} digits, {updates:,} updates)"
-        cells.append(form.format_map(row["transfer"]) if "transfer" in row else "")
-        both = [np.mean(row["gain"][name]["accuracies"]) for name in ("real alone", "real and drawn") if "gain" in row]
-        cells.append(f"{both[0]:.1%} -> {both[1]:.1%}" if both else "")
+        form = "{accuracy:.1%} ({network}: {trained on:,} digits, {updates:,} updates)"
+        cells.append("; ".join(form.format_map(figures) for figures in row.get("transfer", {}).values()))
+        cells.append("; ".join(_gain_cell(figures) for figures in row.get("gain", {}).values()))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _gain_cell(figures: dict[str, Any]) -> str:
+    sides = [figures[name]["accuracies"] for name in ("real alone", "real and drawn")]
+    spread = " -> ".join(f"{np.mean(side):.1%} ({min(side):.1%} to {max(side):.1%})" for side in sides)
+    return f"{spread}, {figures['network']}, {figures['updates']:,} updates, {figures['shown']}"
 
 
 def main() -> int:

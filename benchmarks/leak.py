@@ -1,4 +1,4 @@
-"""What the random split gives away: test digits whose photo also has training digits, against those whose has none.
+"""What the random split gives away: held-out digits whose photo also has training digits, and those whose has not.
 
     python benchmarks/leak.py                               every stored model, on ../shared/svhn/svhn-8k.npz
     python benchmarks/leak.py --digits digits.npz           on digits of your own, with an array `house`
@@ -44,18 +44,22 @@ def compare(path: Path, models: Path) -> str:
         "",
         f"Written by `benchmarks/leak.py`: accuracy on the {len(held_out):,} real validation and test digits of",
         f"{digits.name}, {shared.sum():,} of photos that also have training digits, {(~shared).sum():,} of photos that",
-        "have none; in brackets Wilson's 95 % interval.",
+        "have none; in brackets Wilson's 95 % interval, and how the SHA-256 of the model's file begins.",
         "",
         "| model | photo also in training | photo not in training | difference, points |",
         "|---|---|---|---|",
     ]
     for name in tqdm(stored_names(models), unit="model"):
         model, record = load_model(models, name)
+        if record["data"]["fingerprint"] != digits.fingerprint:
+            raise SVHNError(
+                f"{name} was trained on a split of other digits than {path}; name the digits it learned from"
+            )
         images = digits.images[held_out]
         view = Preprocessed(images, definitions[record["preprocessing"]]) if record["preprocessing"] else images
         right = predict(model, view).argmax(axis=1) == digits.labels[held_out]
         shares = []
-        cells = [name]
+        cells = [f"{name} ({record['sha256'][:8]})"]
         for group in (right[shared], right[~shared]):
             low, high = wilson(float(group.mean()), len(group))
             shares.append(group.mean())

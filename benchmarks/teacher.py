@@ -1,10 +1,10 @@
 """What the teacher is worth: every model with and without it, all else equal, for a fraction of the recipes' length.
 
-    python benchmarks/teacher.py --published weights.npz                   a tenth: under an hour on two cores
-    python benchmarks/teacher.py --models model_1_1 model_4_1 --length 1   these two in full
+    python benchmarks/teacher.py --published weights.npz           a tenth: under an hour on two cores
+    python benchmarks/teacher.py --models model_1_1 model_1_2      these two only; others that are finished stay listed
 
 Writes `benchmarks/teacher.md` after every model. A killed run goes on where it was; what is finished lies in
-`output/teacher/`, apart for every length, backend and state of the notebook's cells.
+`output/teacher/`, apart for every length, teacher, backend and state of the notebook's cells.
 """
 
 import argparse
@@ -24,34 +24,51 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
 from svhn.errors import SVHNError  # noqa: E402
-from svhn.files import write_text  # noqa: E402
+from svhn.files import sha256, write_text  # noqa: E402
 from svhn.notebook import load_definitions, read_notebook, tagged_cells, trainable_names  # noqa: E402
 from svhn.results import wilson  # noqa: E402
 from svhn.sources import EXTENSION_DIGITS, EXTENSION_VARIABLE, SOURCE_VARIABLE  # noqa: E402
-from svhn.stored import load_record  # noqa: E402
+from svhn.stored import load_record, stored_names  # noqa: E402
 from svhn.teacher import TEACHER_VARIABLE  # noqa: E402
 from svhn.training import LENGTH_VARIABLE  # noqa: E402
 
 NOTEBOOK, TABLE = ROOT / "Assignment3.ipynb", ROOT / "benchmarks" / "teacher.md"
 SHARED = ROOT.parent / "shared"
+WAYS = "without", "with"
 
 
 def trained(name: str, folder: Path, teacher: Path | None) -> dict[str, Any]:
     """The record of a model, trained now unless `folder` already holds it."""
     with contextlib.suppress(SVHNError):
         return load_record(folder, name)
-    os.environ[TEACHER_VARIABLE] = str(teacher or "")
+    os.environ[TEACHER_VARIABLE] = ""
     with contextlib.redirect_stdout(io.StringIO()):
-        load_definitions(NOTEBOOK, "data", name, stop_training=False, base_dir=str(folder))
+        load_definitions(NOTEBOOK, "data", name, stop_training=False, base_dir=str(folder), teacher=teacher)
     plt.close("all")
     return load_record(folder, name)
 
 
-def row(name: str, without: dict[str, Any], taught: dict[str, Any]) -> str:
-    """One line of the table."""
-    recipe = without["recipe"]
-    shown = recipe["epochs"] * recipe["steps_per_epoch"] * recipe["batch_size"]
-    return f"| {name} | {shown:,} | {_accuracies(without)} | {_accuracies(taught)} |"
+def table(names: list[str], folder: Path, length: float) -> str:
+    """All models that are finished both ways."""
+    lines = [
+        "# What the teacher is worth",
+        "",
+        "Written by `benchmarks/teacher.py`: each model by its recipe, on 5,120 real digits and",
+        f"{EXTENSION_DIGITS:,} drawn ones, but {length:g} times as long as the files that ship; once on plain labels,",
+        "once on the published network's soft ones. Accuracy on real validation digits / test digits / both pooled",
+        "(95 % interval). One seed. What ships learned with the teacher, in full: none of these files ships, and none",
+        "of these figures chose anything.",
+        "",
+        "| model | images shown | without teacher | with teacher |",
+        "|---|---|---|---|",
+    ]
+    finished = [set(stored_names(folder / way)) for way in WAYS]
+    for name in [name for name in names if all(name in stored for stored in finished)]:
+        without, taught = (load_record(folder / way, name) for way in WAYS)
+        recipe = without["recipe"]
+        shown = recipe["epochs"] * recipe["steps_per_epoch"] * recipe["batch_size"]
+        lines.append(f"| {name} | {shown:,} | {_accuracies(without)} | {_accuracies(taught)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _accuracies(record: dict[str, Any]) -> str:
@@ -70,9 +87,7 @@ def main() -> int:
     parser.add_argument("--real", type=Path, default=SHARED / "svhn" / "svhn-8k.npz", help="real digits")
     parser.add_argument("--published", type=Path, default=SHARED / "pretrained" / "simplenet-310k-svhn.npz")
     parser.add_argument("--length", type=float, default=0.1, help="of the recipes' batches (default: 0.1)")
-    parser.add_argument(
-        "--models", nargs="+", default=[], metavar="NAME", help="in the notebook's order (default: all)"
-    )
+    parser.add_argument("--models", nargs="+", default=[], metavar="NAME", help="only these (default: all)")
     options = parser.parse_args()
     os.chdir(ROOT)
     os.environ |= {
@@ -82,28 +97,21 @@ def main() -> int:
         "MPLBACKEND": "agg",
     }
     try:
-        names = [name for name in trainable_names(NOTEBOOK, options.models) if name.startswith("model_")]
-        cells = tagged_cells(read_notebook(NOTEBOOK), "definitions", "data", *names)
-        conditions = [options.length, keras.backend.backend(), str(options.real), *(cell.source for cell in cells)]
+        known = [name for name in trainable_names(NOTEBOOK) if name.startswith("model_")]
+        chosen = [name for name in trainable_names(NOTEBOOK, options.models) if name in known]
+        if not options.published.is_file():
+            raise SVHNError(f"{options.published} is missing; name the published network's weights with --published")
+        if "model_2_2" in chosen and "model_2_1" not in chosen:
+            raise SVHNError("model_2_2 goes on from model_2_1; name both")
+        cells = tagged_cells(read_notebook(NOTEBOOK), "definitions", "data", *known)
+        conditions = [options.length, keras.backend.backend(), str(options.real), sha256(options.published)]
+        conditions += [cell.source for cell in cells]
         folder = ROOT / "output" / "teacher" / hashlib.sha256(json.dumps(conditions).encode()).hexdigest()[:8]
-        lines = [
-            "# What the teacher is worth",
-            "",
-            "Written by `benchmarks/teacher.py`: each model by its recipe, on 5,120 real digits and",
-            f"{EXTENSION_DIGITS:,} drawn ones, but {options.length:g} times as long as the files that ship; once on",
-            "plain labels, once on the published network's soft ones. Accuracy on real validation digits / test digits",
-            "/ both pooled (95 % interval). One seed. What ships learned with the teacher, in full: none of these",
-            "files ships, and none of these figures chose anything.",
-            "",
-            "| model | images shown | without teacher | with teacher |",
-            "|---|---|---|---|",
-        ]
-        for name in names:
-            lines.append(
-                row(name, trained(name, folder / "without", None), trained(name, folder / "with", options.published))
-            )
-            print(lines[-1])
-            write_text(TABLE, "\n".join(lines) + "\n")
+        for name in chosen:
+            for way, teacher in zip(WAYS, (None, options.published), strict=True):
+                trained(name, folder / way, teacher)
+            write_text(TABLE, table(known, folder, options.length))
+        print(TABLE.read_text(encoding="utf-8"))
     except SVHNError as error:
         print(f"teacher: {error}", file=sys.stderr)
         return 2

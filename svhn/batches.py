@@ -1,8 +1,8 @@
 """From stored uint8 images to the float batches that a model sees."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import keras
@@ -63,7 +63,16 @@ class Augmented:
 
 def preprocessing_name(images: Images) -> str | None:
     """The name of the function through which `images` are seen, None where a model gets the colours themselves."""
-    return images.function.__name__ if isinstance(images, Preprocessed) else None
+    return function_name(images.function) if isinstance(images, Preprocessed) else None
+
+
+def function_name(function: Callable) -> str:
+    """What a record calls a function; of a `functools.partial` with its settings, as "vary(inverted=0)"."""
+    if isinstance(function, functools.partial):
+        settings = [repr(value) for value in function.args]
+        settings += [f"{name}={value!r}" for name, value in function.keywords.items()]
+        return f"{function_name(function.func)}({', '.join(settings)})"
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def preprocess_like(images: Images, raw: np.ndarray) -> Images:
@@ -103,7 +112,7 @@ class Batches(keras.utils.PyDataset):
         self.seed = seed
         self.epoch = epoch
         rows = data.pass_length if data.rows is None else data.rows
-        self._order = lru_cache(maxsize=2)(lambda number: self._generator(0, number).permutation(rows))
+        self._order = functools.lru_cache(maxsize=2)(lambda number: self._generator(0, number).permutation(rows))
 
     @property
     def num_batches(self) -> int:

@@ -111,7 +111,7 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
         lines.append(
             f"| {name} | {record['parameters']:,} | {_learned_from(record['data'])} | {best:.1%} "
             f"| {measured['validation']:.2%} | {_with_interval(measured['test'], record['data']['test'])} "
-            f"| {record['test_looks']} | {REFERENCE[name]} % | {record['seconds']:,.0f} ({record['backend']}) |"
+            f"| {record.get('test_looks', '')} | {REFERENCE[name]} % | {record['seconds']:,.0f} ({record['backend']}) |"
         )
     for question, content in figures.items():
         for name, value in content["figures"].items():

@@ -1,6 +1,7 @@
 """Where digits come from: the one function that turns a source's name into `Digits`."""
 
 import os
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -86,10 +87,20 @@ def _found_in(folder: Path) -> str:
     if (folder / CACHE_NAME).exists():
         return "openml"
     archives = [path for path in sorted(folder.glob("*.npz")) if not path.name.startswith((".", "drawn-"))]
+    # Networks' weights may lie there as well; a file that cannot be opened is taken for digits, and named when read.
+    archives = [path for path in archives if not _holds_weights(path)]
     if len(archives) > 1:
         names = ", ".join(path.name for path in archives[:5])
         raise SVHNError(f"{folder} holds several data sets ({names}); choose one with --data {archives[0]}")
     return str(archives[0]) if archives else "drawn"
+
+
+def _holds_weights(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/kernel.npy") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _load_mat(folder: Path) -> Digits:

@@ -15,7 +15,16 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from svhn.batches import Augmented, Batches, Images, Preprocessed, model_input, preprocessing_name, unaltered
+from svhn.batches import (
+    Augmented,
+    Batches,
+    Images,
+    Preprocessed,
+    function_name,
+    model_input,
+    preprocessing_name,
+    unaltered,
+)
 from svhn.errors import SVHNError
 from svhn.files import atomic_path
 from svhn.stored import CURVES
@@ -251,7 +260,7 @@ def _recipe(model: keras.Model, train: Augmented, schedule: Schedule) -> dict[st
     serialize = keras.saving.serialize_keras_object
     recipe = {
         **asdict(schedule),
-        "augmentation": None if train.augment is unaltered else train.augment.__name__,
+        "augmentation": None if train.augment is unaltered else function_name(train.augment),
         "optimizer": serialize(model.optimizer),
         "loss": model.loss if isinstance(model.loss, str) else serialize(model.loss),
         "initial_weights": getattr(model, "initial_weights", "random"),

@@ -1,5 +1,6 @@
 """From stored images to what a model sees."""
 
+import functools
 from typing import ClassVar
 
 import numpy as np
@@ -8,6 +9,7 @@ from svhn.batches import (
     Augmented,
     Batches,
     Preprocessed,
+    function_name,
     model_input,
     predict,
     preprocess_like,
@@ -105,3 +107,11 @@ def test_prediction_gives_one_row_an_image(monkeypatch):
     probabilities = predict(Echo(), images(10))
     np.testing.assert_allclose(probabilities[:, 3] * 255, np.arange(10), atol=1e-4)
     assert set(Echo.shapes) == {(4, 32, 32, 3)}
+
+
+def test_a_partial_function_is_named_with_its_settings():
+    assert function_name(functools.partial(shifted, by=2)) == "shifted(by=2)"
+    assert function_name(functools.partial(functools.partial(shifted, 1), by=2)) == "shifted(1, by=2)"
+    assert function_name(np.clip) == "clip"
+    view = Preprocessed(np.zeros((2, 32, 32, 3), np.uint8), functools.partial(np.clip, a_min=0, a_max=9))
+    assert preprocessing_name(view) == "clip(a_min=0, a_max=9)"

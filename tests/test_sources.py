@@ -260,6 +260,15 @@ def test_a_named_folder_without_digits_is_refused(tmp_path, monkeypatch):
     assert load_digits("~/mine").name == "own.npz"
 
 
+def test_networks_weights_in_the_folder_are_not_taken_for_digits(tmp_path, few_drawn):
+    np.savez(tmp_path / "vgg16-imagenet-blocks1-2.npz", **{"block1_conv1/kernel": np.zeros(3)})
+    assert not load_digits(folder=tmp_path).real
+    write_npz(tmp_path / "mine.npz")
+    assert load_digits(folder=tmp_path).name == "mine.npz"
+    (tmp_path / "mine.npz").write_bytes(b"no archive")
+    assert "mine.npz" in refused(None, tmp_path)
+
+
 def test_several_npz_files_are_no_choice(tmp_path):
     write_npz(tmp_path / "a.npz")
     write_npz(tmp_path / "b.npz")
