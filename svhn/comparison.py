@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -57,7 +58,8 @@ def run_comparison(
         }
         provenance = split.provenance if split else None
         variants = {variant: result.learning_curves for variant, result in trained.items()}
-        write_json(path, {"name": name, "data": provenance, "epochs": epochs, "variants": variants})
+        conditions = {"data": provenance, **asdict(schedule), "backend": keras.backend.backend()}
+        write_json(path, {"name": name, **conditions, "variants": variants})
         for result in trained.values():
             result.checkpoint.unlink(missing_ok=True)
     return _show(name, path)

@@ -164,6 +164,8 @@ def test_a_comparison_is_stored_and_reloaded(digits, tmp_path, capsys):
     again = run_comparison("comparison_x", variants, data, tmp_path, train=False, split=split)
     assert list(again.index) == ["narrow", "wide"] and table.equals(again)
     assert "drawn digits" in capsys.readouterr().out
+    stored = json.loads((tmp_path / "comparison_x.json").read_text())
+    assert [stored[name] for name in ("epochs", "batch_size", "steps_per_epoch", "seed")] == [2, 32, 6, 1]
     (tmp_path / "comparison_x.json").write_text("{")
     with pytest.raises(SVHNError, match=r"comparison_x\.json is damaged"):
         run_comparison("comparison_x", variants, data, tmp_path, train=False)
