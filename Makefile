@@ -4,8 +4,9 @@ BIN := .venv/bin
 MODEL ?=
 N ?= 58424
 SEED ?= 2
+BENCH ?= drawing
 
-.PHONY: run test train digits report grade publish course
+.PHONY: run test train digits report grade bench publish course
 run: .venv/installed
 	$(BIN)/python -m svhn run
 
@@ -24,6 +25,9 @@ report: .venv/installed
 
 grade: .venv/installed
 	$(BIN)/python -m svhn grade . tests/handins
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/$(BENCH).py
 
 publish: .venv/installed
 	$(BIN)/python -m svhn publish
