@@ -4,15 +4,15 @@ answer_q_1_1 = (
     "I stacked dense layers of 1152, 576, 288 and 144 units under a softmax of ten, each half as wide as the one "
     "before. No layer regularises, and the colours are not preprocessed; but the training digits vary each time "
     "they are shown (moved, contrast changed, half inverted), and a published network softens their labels. It "
-    "reads 88.3 % of the validation and 86.6 % of the test digits: without a sense of neighbouring pixels it "
+    "reads 90.1 % of the validation and 88.9 % of the test digits: without a sense of neighbouring pixels it "
     "needs to see each shape in many places."
 )
 
 answer_q_1_2 = (
     "I turned the images grey and gave each the same mean and a standard deviation of 64 levels, since a digit is "
-    "told by its shape and not by its colour or light. The same pyramid, varied and taught in the same way, now "
-    "reads 91.3 % of the validation digits instead of 88.3 %, and 90.7 % of the test digits, with less than half "
-    "the parameters."
+    "told by its shape and not by its colour or light. The same pyramid, varied and taught in the same way, reads "
+    "91.3 % of the validation digits instead of 90.1 %, and 90.7 % of the test digits instead of 88.9 %, with less "
+    "than half the parameters and after 40 epochs of 500 batches instead of 50 of 700."
 )
 
 answer_q_1_3 = (
@@ -70,14 +70,15 @@ answer_q_3_3 = (
 answer_q_4_1 = (
     "Of ImageNet's weights only VGG16's blocks 1 and 2 were at hand; they stay frozen. Blocks 3 to 5 start at "
     "random, normalised by batch while they train, under a head of 128 units with dropout. After three short "
-    "epochs, with the whole base frozen, 19.2 % of the validation digits are read, the share of the digit 1 "
-    "alone; with blocks 3 to 5 trained, 90.8 %. Eight longer epochs bring 96.6 %, and 96.1 % on test."
+    "epochs, with all kernels of the base frozen, 19.4 % of the validation digits are read, hardly more than the "
+    "share of the digit 1: this says nothing of a base that is ImageNet's throughout. With blocks 3 to 5 trained it "
+    "is 90.8 %. Sixteen longer epochs bring 97.3 %, and 96.3 % on test."
 )
 
 answer_q_4_2 = (
     "I stored what the base of 4.1 makes of each digit, 512 values, and put a pipeline on them: standardise, "
     "whiten, scale to length one, so that only the direction counts, and let the nearest neighbours vote. "
     "Whitening against LDA and neither, the number of neighbours and their weights were selected on the "
-    "validation digits, 96.4 % of which are read, which makes that figure slightly rosy; on the test digits it is "
-    "95.8 %. Five neighbours with equal votes were best."
+    "validation digits, 97.3 % of which are read, which makes that figure slightly rosy; on the test digits it is "
+    "96.6 %. Five neighbours with equal votes were best."
 )
