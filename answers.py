@@ -77,8 +77,8 @@ answer_q_4_1 = (
 
 answer_q_4_2 = (
     "I stored what the base of 4.1 makes of each digit, 512 values, and put a pipeline on them: standardise, "
-    "whiten, scale to length one, so that only the direction counts, and let the nearest neighbours vote. "
-    "Whitening against LDA and neither, the number of neighbours and their weights were selected on the "
-    "validation digits, 97.3 % of which are read, which makes that figure slightly rosy; on the test digits it is "
-    "96.6 %. Five neighbours with equal votes were best."
+    "scale to length one, so that only the direction counts, and let the nearest neighbours vote. Whitening, LDA "
+    "or neither, the number of neighbours and their weights were selected on the validation digits, 97.3 % of "
+    "which are read, which makes that figure slightly rosy; on the test digits it is 96.6 %. Neither whitening nor "
+    "LDA, and five neighbours weighted by their nearness, were best."
 )
