@@ -118,12 +118,14 @@ def transfer(options: argparse.Namespace) -> dict[str, Any]:
     fit_network(network, grey(drawn.images), drawn.labels, updates, "transfer", augmented)
     real = _real(options)
     read = network.predict(grey(real.images).astype(np.float32) / 255, batch_size=256, verbose=0).argmax(axis=1)
-    figures = {"network": options.network, "accuracy": round(float((read == real.labels).mean()), 4)}
-    return (
-        figures
-        | {"real digits": len(real)}
-        | {"trained on": len(drawn), "updates": updates, "parameters": network.count_params()}
-    )
+    return {
+        "network": options.network,
+        "accuracy": round(float((read == real.labels).mean()), 4),
+        "real digits": len(real),
+        "trained on": len(drawn),
+        "updates": updates,
+        "parameters": network.count_params(),
+    }
 
 
 def gain(options: argparse.Namespace) -> dict[str, Any]:
