@@ -2,8 +2,10 @@
 
 import os
 
-# Set before TensorFlow is first imported: its start-up notes would drown what a person came to see.
+# All is set before TensorFlow is first imported. Its start-up notes would drown what a person came to see.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow asks for it by itself on some processors only; on others with AVX2 it trains VGG16 several times faster.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def __getattr__(name: str) -> object:
