@@ -3,8 +3,9 @@
     python benchmarks/teacher.py --published weights.npz           a tenth: under an hour on two cores
     python benchmarks/teacher.py --models model_1_1 model_1_2      these two only; others that are finished stay listed
 
-Writes `benchmarks/teacher.md` after every model. A killed run goes on where it was; what is finished lies in
-`output/teacher/`, apart for every length, teacher, backend and state of the notebook's cells.
+Writes `benchmarks/teacher.md` after every model, and keeps the rows of other models there that were measured under the
+same conditions: length, teacher, backend and the notebook's cells. A killed run goes on where it was; what is finished
+lies in `output/teacher/`, in a folder named after the conditions.
 """
 
 import argparse
@@ -48,9 +49,10 @@ def trained(name: str, folder: Path, teacher: Path | None) -> dict[str, Any]:
     return load_record(folder, name)
 
 
-def table(names: list[str], folder: Path, length: float) -> str:
-    """All models that are finished both ways."""
-    lines = [
+def table(names: list[str], folder: Path, length: float, former: str = "") -> str:
+    """All models that are finished both ways, in `folder` or in a `former` table of the same conditions."""
+    conditions = f"<!-- conditions {folder.name} -->"
+    head = [
         "# What the teacher is worth",
         "",
         "Written by `benchmarks/teacher.py`: each model by its recipe, on 5,120 real digits and",
@@ -59,16 +61,20 @@ def table(names: list[str], folder: Path, length: float) -> str:
         "(95 % interval). One seed. What ships learned with the teacher, in full: none of these files ships, and none",
         "of these figures chose anything.",
         "",
+        conditions,
+        "",
         "| model | images shown | without teacher | with teacher |",
         "|---|---|---|---|",
     ]
+    kept = former.splitlines() if conditions in former else []
+    rows = {line.split()[1]: line for line in kept if line.startswith("| model_")}
     finished = [set(stored_names(folder / way)) for way in WAYS]
     for name in [name for name in names if all(name in stored for stored in finished)]:
         without, taught = (load_record(folder / way, name) for way in WAYS)
         recipe = without["recipe"]
         shown = recipe["epochs"] * recipe["steps_per_epoch"] * recipe["batch_size"]
-        lines.append(f"| {name} | {shown:,} | {_accuracies(without)} | {_accuracies(taught)} |")
-    return "\n".join(lines) + "\n"
+        rows[name] = f"| {name} | {shown:,} | {_accuracies(without)} | {_accuracies(taught)} |"
+    return "\n".join(head + [rows[name] for name in names if name in rows]) + "\n"
 
 
 def _accuracies(record: dict[str, Any]) -> str:
@@ -110,7 +116,8 @@ def main() -> int:
         for name in chosen:
             for way, teacher in zip(WAYS, (None, options.published), strict=True):
                 trained(name, folder / way, teacher)
-            write_text(TABLE, table(known, folder, options.length))
+            former = TABLE.read_text(encoding="utf-8") if TABLE.exists() else ""
+            write_text(TABLE, table(known, folder, options.length, former))
         print(TABLE.read_text(encoding="utf-8"))
     except SVHNError as error:
         print(f"teacher: {error}", file=sys.stderr)
