@@ -165,24 +165,42 @@ def test_a_model_that_measures_something_else_is_refused(tmp_path):
             Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
 
 
-def test_a_checkpoint_of_other_images_or_preprocessing_is_not_resumed(tmp_path):
+def test_a_checkpoint_of_other_images_preprocessing_or_augmentation_is_not_resumed(tmp_path):
     _, (X_train, X_val, y_train, y_val) = evaluation_split()
 
-    def seconds(images):
+    def seconds(images, augment=unaltered):
         keras.backend.clear_session()  # Keras numbers nameless layers by what was built before.
-        train = Augmented(images, y_train, unaltered)
+        train = Augmented(images, y_train, augment)
         return fit("model_small", build(), train, (X_val, y_val), Schedule(1, 32, 2), tmp_path, None, 0).seconds
-
-    def darker(images):
-        return images // 2
 
     first = seconds(X_train)
     assert seconds(X_train) == first  # Nothing was left to train.
     assert seconds(255 - X_train) != first
-    preprocessed = seconds(Preprocessed(X_train, darker))
-    assert seconds(Preprocessed(X_train, darker)) == preprocessed
-    assert seconds(Preprocessed(X_train, inverted)) != preprocessed
+    preprocessed = seconds(Preprocessed(X_train, darker(2)))
+    assert seconds(Preprocessed(X_train, darker(2))) == preprocessed
+    # Of the same name, as a cell that was edited.
+    thirds = seconds(Preprocessed(X_train, darker(3)))
+    assert thirds != preprocessed
+    assert seconds(Preprocessed(X_train, darker(3))) == thirds
+    noisy = seconds(X_train, noise(0.1))
+    assert seconds(X_train, noise(0.1)) == noisy
+    assert seconds(X_train, noise(0.2)) != noisy
+    assert seconds(X_train, mirrored) != seconds(X_train, unaltered)
 
 
-def inverted(images):
-    return 255 - images
+def darker(factor):
+    def divided(images):
+        return images // factor
+
+    return divided
+
+
+def mirrored(batch, generator):
+    return batch[:, :, ::-1]
+
+
+def noise(strength):
+    def added(batch, generator):
+        return batch + generator.normal(0, strength, (len(batch), 1, 1, 1)).astype(np.float32)
+
+    return added
