@@ -1,10 +1,10 @@
 """What the teacher is worth: every model with and without it, all else equal, for a fraction of the recipes' length.
 
-    python benchmarks/teacher.py --published weights.npz           a tenth: under an hour on two cores
+    python benchmarks/teacher.py --published weights.npz           a tenth: an hour or two on two cores
     python benchmarks/teacher.py --models model_1_1 model_1_2      these two only; others that are finished stay listed
 
 Writes `benchmarks/teacher.md` after every model, and keeps the rows of other models there that were measured under the
-same conditions: length, teacher, backend and the notebook's cells. A killed run goes on where it was; what is finished
+same conditions: length, digits, teacher, backend and cells. A killed run goes on where it was; what is finished
 lies in `output/teacher/`, in a folder named after the conditions.
 """
 
