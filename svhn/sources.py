@@ -140,7 +140,8 @@ def _load_npz(path: Path) -> Digits:
     with _readable(path, "make or copy it again"), np.load(path, allow_pickle=False) as archive:
         images, labels = np.asarray(archive["X"]), np.asarray(archive["y"])
         real = bool(archive["real"]) if "real" in archive else True
-    return Digits(images, _whole_labels(labels, 0, 9, path), path.name, real)
+        identity = str(archive["identity"]) if "identity" in archive else None
+    return Digits(images, _whole_labels(labels, 0, 9, path), path.name, real, identity)
 
 
 def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
@@ -152,22 +153,22 @@ def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
     from svhn.drawing import draw, drawer_version
 
     path = drawn_path(n, seed, folder)
-    name = f"drawn, seed {seed}"
+    named = {"name": f"drawn, seed {seed}", "identity": path.stem}
     if path.exists():
         try:
             digits = _load_npz(path)
             if len(digits) == n and not digits.real:
-                return replace(digits, name=name)
+                return replace(digits, **named)
         except SVHNError:
             pass  # drawn again below: the digits are the same each time
     # An unwritable folder shows before anything is drawn.
     with atomic_path(path) as temporary:
         digits = draw(n, seed)
-        np.savez(temporary, X=digits.images, y=digits.labels, real=False)
+        np.savez(temporary, X=digits.images, y=digits.labels, real=False, identity=path.stem)
     for outdated in folder.glob(f"drawn-{n}-{seed}-*.npz"):
         if drawer_version() not in outdated.name:
             outdated.unlink()
-    return replace(digits, name=name)
+    return replace(digits, **named)
 
 
 def drawn_path(n: int, seed: int, folder: Path = Path("data")) -> Path:
