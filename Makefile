@@ -12,7 +12,7 @@ run: .venv/installed
 
 test: .venv/installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 train: .venv/installed
 	$(BIN)/python -m svhn train $(addprefix --model ,$(MODEL))

@@ -38,8 +38,8 @@ SHARED = ROOT.parent / "shared"
 TRAINING_SEED, TEST_SEED = 11, 12
 # 1.17 million parameters, and 0.29 million for the impatient.
 CHANNELS = {"small": (32, 64, 128, 256), "tiny": (16, 32, 64, 128)}
-# The convolutional network of the notebook, for the patient.
-RECIPE = "model_2_1"
+# The convolutional network of the notebook, for the patient, and its batches' size.
+RECIPE, RECIPE_BATCH = "model_2_1", 32
 
 
 def speed(options: argparse.Namespace) -> dict[str, Any]:
@@ -131,19 +131,21 @@ def transfer(options: argparse.Namespace) -> dict[str, Any]:
 def gain(options: argparse.Namespace) -> dict[str, Any]:
     """The same recipe and number of updates on real digits alone and on the extended set, three seeds each."""
     import keras
-    from readers import augmented, fit_network, grey, small_classifier
+    from readers import BATCH, augmented, fit_network, grey, small_classifier
 
     _known_network(options.network, RECIPE)
     plain = split_digits(_real(options))
     extended = extend_training(plain, _drawn(options, TRAINING_SEED, options.training))
     updates = options.updates or 3000
-    figures: dict[str, Any] = {"network": options.network, "updates": updates, "validation": len(plain.y_val)}
-    figures["shown"] = "half real"
+    own = options.network == RECIPE
+    batch_size = RECIPE_BATCH if own else BATCH
+    figures: dict[str, Any] = {"network": options.network, "updates": updates, "batch size": batch_size}
+    figures |= {"validation": len(plain.y_val), "shown": "half real"}
     for name, split in (("real alone", plain), ("real and drawn", extended)):
         accuracies = []
         for seed in (1, 2, 3):
             keras.utils.set_random_seed(seed)
-            if options.network in CHANNELS:
+            if not own:
                 prepare: Callable[[np.ndarray], np.ndarray] = grey
                 network = small_classifier((32, 32, 1), CHANNELS[options.network], 10)
             else:
@@ -151,10 +153,10 @@ def gain(options: argparse.Namespace) -> dict[str, Any]:
 
                 definitions = load_definitions(ROOT / "Assignment3.ipynb")
                 prepare, network = definitions["contrast_grey"], definitions[f"build_{RECIPE}"](steps=updates)
-            augment = augmented if options.network in CHANNELS else None
+            augment = None if own else augmented
             title = f"{name}, seed {seed}"
             images, labels = prepare(split.X_train)[split.rows], split.y_train[split.rows]
-            fit_network(network, images, labels, updates, title, augment, seed)
+            fit_network(network, images, labels, updates, title, augment, seed, batch_size)
             X_val = prepare(split.X_val).astype(np.float32) / 255
             read = network.predict(X_val, batch_size=256, verbose=0).argmax(axis=1)
             accuracies.append(round(float((read == split.y_val).mean()), 4))
@@ -230,7 +232,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
 def _gain_cell(figures: dict[str, Any]) -> str:
     sides = [figures[name]["accuracies"] for name in ("real alone", "real and drawn")]
     spread = " -> ".join(f"{np.mean(side):.1%} ({min(side):.1%} to {max(side):.1%})" for side in sides)
-    return f"{spread}, {figures['network']}, {figures['updates']:,} updates, {figures['shown']}"
+    updates = f"{figures['updates']:,} updates of {figures['batch size']}"
+    return f"{spread}, {figures['network']}, {updates}, {figures['shown']}"
 
 
 def main() -> int:

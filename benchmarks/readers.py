@@ -37,8 +37,9 @@ def fit_network(
     title: str,
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
     seed: int = 1,
+    batch_size: int = BATCH,
 ) -> None:
-    """Trains for a number of updates of 128; a model that is not compiled gets AdamW with a one-cycle rate."""
+    """Trains for a number of updates of `batch_size`; a model that is not compiled gets AdamW with a one-cycle rate."""
     rng = np.random.default_rng(seed)
     if not model.compiled:
         warmup = max(1, updates // 5)
@@ -49,9 +50,9 @@ def fit_network(
     labels = as_targets(labels, model)
     order = np.empty(0, int)
     for _ in tqdm(range(updates), desc=title, unit="update"):
-        if len(order) < BATCH:
+        if len(order) < batch_size:
             order = rng.permutation(len(images))
-        rows, order = order[:BATCH], order[BATCH:]
+        rows, order = order[:batch_size], order[batch_size:]
         batch = augment(images[rows], rng) if augment else images[rows]
         model.train_on_batch(batch.astype(np.float32) / 255, labels[rows])
 

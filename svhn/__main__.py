@@ -8,6 +8,7 @@ from pathlib import Path
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
+from svhn.startup import load_keras
 
 _EXAMPLES = """examples:
   python -m svhn run                                      notebook and report on the digits that data/ holds
@@ -105,18 +106,20 @@ def _train(options: argparse.Namespace) -> None:
             "there are no real digits in data/, and the stored models were trained on some; "
             "to replace them by models of drawn digits, say so: --data drawn"
         )
+    load_keras()
     train_models(names, digits)
 
 
 def _publish(options: argparse.Namespace) -> None:
+    digits = _check_data()
+    if not digits.real:
+        raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
+    load_keras()
     from svhn.course import mark_cells
     from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
     from svhn.results import write_results
     from svhn.stored import load_record, stored_names
 
-    digits = _check_data()
-    if not digits.real:
-        raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
     for name in stored_names("models"):
         if (load_record("models", name).get("data") or {}).get("fingerprint") != digits.fingerprint:
             raise SVHNError(
@@ -159,9 +162,6 @@ def _grade(options: argparse.Namespace) -> None:
     from svhn.handins import find_handins
 
     find_handins(options.handins, leave_out=options.out)  # A wrong path is told before anything is loaded.
-    from svhn.grading import MANUAL, grade
-    from svhn.protocol import split_digits
-
     execute = None
     if options.execute:
         from svhn.rerun import execute_hand_in
@@ -173,6 +173,10 @@ def _grade(options: argparse.Namespace) -> None:
     digits = _check_data()
     if not digits.real:
         print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
+    load_keras()
+    from svhn.grading import MANUAL, grade
+    from svhn.protocol import split_digits
+
     graded = grade(options.handins, split_digits(digits), options.out, options.limit, options.workers, execute)
     width = max(len(one.name) for one in graded)
     for one in graded:

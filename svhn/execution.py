@@ -20,8 +20,6 @@ from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
 from svhn.notebook import NOTEBOOK, load_definitions, read_notebook, tagged_cells
 from svhn.sources import EXTENSION_VARIABLE
-from svhn.teacher import TEACHER_VARIABLE
-from svhn.training import LENGTH_VARIABLE
 
 OUTPUT = Path("output")
 CELL_SECONDS = 3600
@@ -74,8 +72,6 @@ def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbfo
     seconds = time.monotonic() - started
     notebook.metadata["svhn"] = {"seconds": round(seconds, 2)}
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not is_startup_note(output)]
         # When each cell ran is of no use to a reader, and would make every execution differ from the last.
         cell.metadata.pop("execution", None)
     return notebook
@@ -90,6 +86,10 @@ def train_models(names: list[str], digits: Digits, path: Path = NOTEBOOK, folder
         path: Of the notebook.
         folder: Where the notebook stores its models.
     """
+    # Keras takes seconds to load, and where a kernel executes the notebook this process has no use for it.
+    from svhn.teacher import TEACHER_VARIABLE
+    from svhn.training import LENGTH_VARIABLE
+
     settings = {name: os.environ.get(name) for name in (EXTENSION_VARIABLE, TEACHER_VARIABLE, LENGTH_VARIABLE)}
     parameters = [cell.source for cell in tagged_cells(read_notebook(path), "parameters")]
     plan = {"names": names, "digits": digits.fingerprint, "parameters": parameters, **settings}
@@ -141,13 +141,6 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
         if path not in written and re.sub(r"-\d+$", "", path.stem) in tags:
             path.unlink()
     return written
-
-
-def is_startup_note(output: nbformat.NotebookNode) -> bool:
-    """Whether an output is nothing but TensorFlow's news, at its import, of drivers and the processor."""
-    news = ("absl::InitializeLog", "Could not find cuda drivers", "oneDNN custom operations are on")
-    lines = output.text.splitlines() if output.get("name") == "stderr" else [""]
-    return all(any(part in line for part in news) for line in lines)
 
 
 def last_modified(*paths: Path) -> str:

@@ -1,6 +1,10 @@
 """What students find in place of each solution, under the solution cell's id in nbgrader; read as text, never run."""
 
 # %% definitions
+import svhn.startup
+
+svhn.startup.load_keras()  # First: quietly, and as fast as the processor can.
+
 import functools
 import os
 from pathlib import Path

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from svhn.errors import SVHNError, one_line
+from svhn.startup import silence
 
 _REPLY_BYTES = 64_000_000
 _start = threading.Lock()
@@ -123,14 +124,8 @@ def _silent_server() -> Iterator[None]:
         yield
         return
     _context.set_forkserver_preload(["svhn.measurement"])
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
+    with silence():
         forkserver.ensure_running()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
     yield
 
 

@@ -1,8 +1,8 @@
 """What a hand-in's performance is worth, measured on what it stored: the last line of a performance cell."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from svhn.errors import SVHNError, one_line
 from svhn.evaluation import accuracy, in_nbgrader
 from svhn.protocol import Split, split_digits
 from svhn.sources import SOURCE_VARIABLE, load_digits
+from svhn.startup import silence
 from svhn.stored import load_model
 
 # Which stored model a question's points rest on, and the split that says how its images are preprocessed.
@@ -48,7 +49,8 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
         print(f"{question}: measured where nbgrader grades or validates this notebook")
         return None
     try:
-        with _silence():
+        # nbgrader takes any line on standard error for a failed test.
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), silence():
             digits = load_digits(os.environ.get(SOURCE_VARIABLE) or names.get("data"))
             measured, what = _measure(question, names, folder, split_digits(digits))
     except SVHNError as error:
@@ -98,19 +100,6 @@ def _defined(names: Mapping[str, Any], name: str) -> Any:
     if names.get(name) is None:
         raise SVHNError(f"the notebook does not define {name}")
     return names[name]
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keeps standard error empty, also of what C++ writes: nbgrader takes any line on it for a failed test."""
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        standard_error = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
 
 
 def _named(digits: Digits) -> str:

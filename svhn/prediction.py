@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from svhn.batches import Preprocessed, predict
 from svhn.errors import SVHNError
 from svhn.files import write_text
 from svhn.notebook import NOTEBOOK, load_definitions
 from svhn.photos import read_images
-from svhn.stored import load_model
+from svhn.startup import load_keras
 
 
 def predict_images(
@@ -32,7 +31,11 @@ def predict_images(
     Raises:
         SVHNError: The model, its preprocessing or an image cannot be read.
     """
-    images, names = read_images(paths)
+    images, names = read_images(paths)  # A wrong path is told before Keras is loaded, which takes seconds.
+    load_keras()
+    from svhn.batches import Preprocessed, predict
+    from svhn.stored import load_model
+
     model, record = load_model(models, name)
     preprocessing = record.get("preprocessing")
     if preprocessing is None:

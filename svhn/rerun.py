@@ -15,7 +15,7 @@ import nbformat
 from svhn.cell_outputs import clean_output
 from svhn.cell_runner import HAND_IN
 from svhn.errors import SVHNError, one_line
-from svhn.execution import is_startup_note, write_notebook
+from svhn.execution import write_notebook
 from svhn.notebook import NOTEBOOK, read_notebook
 from svhn.sandbox import HARNESS, WORK, Confined, Limits, inside_python, run_confined, sandbox_problem
 from svhn.sources import SOURCE_VARIABLE, source_files
@@ -223,9 +223,16 @@ def _fill(notebook: nbformat.NotebookNode, events: list[dict[str, Any]]) -> int 
             cell.execution_count = count if type(count) is int else None
             kept = [cleaned for output in event["outputs"] if (cleaned := clean_output(output))]
             outputs = map(nbformat.from_dict, kept)
-            cell.outputs = [output for output in outputs if not is_startup_note(output)]
+            cell.outputs = [output for output in outputs if not _is_startup_note(output)]
             running = None
     return running
+
+
+def _is_startup_note(output: nbformat.NotebookNode) -> bool:
+    """Whether an output is nothing but TensorFlow's news, at its import, of drivers and the processor."""
+    news = ("absl::InitializeLog", "Could not find cuda drivers", "oneDNN custom operations are on")
+    lines = output.text.splitlines() if output.get("name") == "stderr" else [""]
+    return all(any(part in line for part in news) for line in lines)
 
 
 def _is_code_cell(notebook: nbformat.NotebookNode, index: Any) -> bool:

@@ -50,7 +50,7 @@ def test_predict_is_the_model_on_its_own_preprocessing(command, definitions, dra
 
 def test_predict_reads_photos_of_any_size(command, photos):
     process = command("predict", "--model", "model_1_2", *photos)
-    assert process.returncode == 0, process.stderr
+    assert (process.returncode, process.stderr) == (0, "")
     assert [line.split()[0] for line in process.stdout.splitlines()] == ["photo0.png", "photo1.jpg", "photo2.png"]
 
 

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -129,6 +131,12 @@ def test_the_committed_outputs_are_whole_real_and_light(notebook):
 
 def test_definitions_train_nothing_and_load_nothing(definitions):
     assert "build_model_2_1" in definitions and "split" not in definitions and "model_1_1" not in definitions
+
+
+def test_loading_the_backend_says_nothing():
+    program = "from svhn.notebook import load_definitions; print(load_definitions()['keras'].__name__)"
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (process.stdout, process.stderr) == ("keras\n", "")
 
 
 def test_parameters_can_be_set():
