@@ -13,8 +13,8 @@ SIDE = 32
 # The side of a digit's box in the units of this package's constants; what it has in a photo is a `Frame`'s to say.
 BOX = 64
 # SVHN's photos were stored as JPEG of these qualities, one after the other and in the same blocks: `fitting/photos.py`
-# reads both from how brightness is quantised in real digits. Colour shows the last one only. It is kept at half the
-# resolution, hence in blocks of 16 pixels.
+# finds them in how the brightness of real digits is quantised, the last one exactly, the first one to within three.
+# Colour shows the last one only. It is kept at half the resolution, hence in blocks of 16 pixels.
 FIRST_QUALITY, LAST_QUALITY, BLOCKS = 70, 85, 16
 NO_COLOUR = np.array([0, 127.5, 127.5], np.float32)
 

@@ -43,7 +43,8 @@ def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
     """Draws `n` labelled digits; digit `i` depends on `seed` and `i` alone.
 
     So the same seed gives the same bytes in any process and with any number of workers, and fewer digits are a prefix
-    of more. Another version of OpenCV or kind of processor may round a pixel differently.
+    of more. Another version of OpenCV or kind of processor may round a pixel differently: what tells drawn digits apart
+    is not their bytes but how they were drawn (`sources.drawn_digits`).
 
     Args:
         n: How many digits, at least 1.

@@ -23,8 +23,8 @@ class HouseNumber(NamedTuple):
         position: Of the marked digit.
         box_height: Of the box around it, pixels of the photo.
         spacing: From the middle of one digit to that of the next, box heights, on an average.
-        widths: How much room each digit takes up, on an average of 1: a 1 has less of it.
         slope: How far the next digit stands lower, per distance to it.
+        widths: How much room each digit takes up, on an average of 1: a 1 has less of it.
     """
 
     digits: tuple[int, ...]
@@ -43,7 +43,7 @@ class Colours(NamedTuple):
 
 
 def house_number(rng: np.random.Generator) -> HouseNumber:
-    """Draws a number and one of its digits; every digit of every number is as likely."""
+    """Draws a number and one of its digits, each as likely as the others."""
     table = _tables()
     length = 1 + pick(rng, table["length_steps"])
     position = int(rng.integers(length))

@@ -29,7 +29,7 @@ def paint(rng: np.random.Generator, view: View) -> np.ndarray:
     ink = _hollow(view.ink) if material == "hollow" else view.ink
     if material == "contoured":
         around = cv2.dilate(ink, np.ones((3, 3), np.uint8))
-        _lay(scene, around, _brought_towards(rng, pair.ink, pair.ground))
+        _lay(scene, around, _beyond(rng, pair.ink, pair.ground))
     if material in ("raised", "metal"):
         _cast_shadow(rng, scene, ink)
     face = _face(rng, pair, contrast, material, ink)
@@ -38,10 +38,10 @@ def paint(rng: np.random.Generator, view: View) -> np.ndarray:
     if rng.random() < 0.02:
         scene += _glare(rng, view.side)
     seen = cv2.merge(tuple(scene))
-    return _developed(rng, seen)
+    return _exposed(rng, seen)
 
 
-def _developed(rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
+def _exposed(rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
     """What all photos share: shadows bluer than lights, patches of colour, neither pure black nor pure white."""
     grey = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
     mean = cv2.mean(grey)[0]
@@ -64,8 +64,8 @@ def _lay(scene: np.ndarray, mask: np.ndarray, colour: np.ndarray) -> None:
     scene += (_column(colour) - scene) * mask
 
 
-def _brought_towards(rng: np.random.Generator, colour: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """A colour on the far side of `other`, as seen from `colour`."""
+def _beyond(rng: np.random.Generator, colour: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """A colour that differs from `other` the other way than `colour` does."""
     return np.clip(other + (other - colour) * rng.uniform(0.2, 0.8), 0, 255)
 
 
@@ -89,7 +89,7 @@ def _background(rng: np.random.Generator, view: View, pair: Colours, contrast: f
             scene *= 1 - np.float32(rng.uniform(0.1, 0.5)) * shifted
         plain = smooth_field(rng, side, 3) * np.float32(contrast * min(rng.exponential(0.03), 0.15))
         scene += (_column(pair.ground) + plain - scene) * view.plaque
-        rim = pair.ink if rng.random() < 0.6 else _brought_towards(rng, pair.ink, pair.ground)
+        rim = pair.ink if rng.random() < 0.6 else _beyond(rng, pair.ink, pair.ground)
         _lay(scene, view.rim, rim)
     extra = pair.ink if rng.random() < 0.7 else pair.ground * rng.uniform(0.3, 0.9)
     scene += (_column(extra) - scene) * view.extras * np.float32(rng.uniform(0.4, 1))
@@ -132,7 +132,7 @@ def _face(rng: np.random.Generator, pair: Colours, contrast: float, material: st
 
 
 def _glare(rng: np.random.Generator, side: int) -> np.ndarray:
-    """A reflection: a soft bright patch, float32 (SCENE, SCENE)."""
+    """A reflection: a soft bright patch, float32 (side, side)."""
     place = np.linspace(0, SCENE, side, dtype=np.float32)
     middle, width = rng.uniform(0, SCENE, 2), rng.uniform(8, 40, 2)
     rows, columns = (np.exp(-(((place - m) / w) ** 2)) for m, w in zip(middle, width, strict=True))
