@@ -63,8 +63,8 @@ answer_q_3_3 = (
     "Grad-CAM weights the 256 channels of the last convolution by how much they raise the score of the digit that "
     "was read. The first test image is a 5 beside a 1. Evidence is strongest at the upper right, where the bar of "
     "the 5 runs out, and about three quarters as strong elsewhere. The map has 2x2 points only: it tells quarters "
-    "of the image and no strokes, and cannot part the 5 from its neighbour. The colours under the map are dimmed, "
-    "so that both can be read."
+    "of the image and no strokes, and cannot part the 5 from its neighbour. The image under the map is turned "
+    "grey, so that both can be read."
 )
 
 answer_q_4_1 = (

@@ -15,13 +15,13 @@ class Preprocessed:
     """A lazy view of images through a preprocessing function, so that no second copy of a data set is held.
 
     Args:
-        images: uint8 array (n, 32, 32, 3).
+        images: uint8 array (n, 32, 32, 3), or another such view.
         function: Takes uint8 images (k, 32, 32, 3), returns k arrays of one shape: uint8 (scaled to [0, 1] on the way
             into a model, like raw images) or float (taken as it is). Its name is stored with every model trained on
             the view, and `predict` finds it by that name.
     """
 
-    def __init__(self, images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(self, images: "Images", function: Callable[[np.ndarray], np.ndarray]) -> None:
         self.images = images
         self.function = function
         self.shape = (len(images), *function(images[:1]).shape[1:])
@@ -63,7 +63,15 @@ class Augmented:
 
 def preprocessing_name(images: Images) -> str | None:
     """The name of the function through which `images` are seen, None where a model gets the colours themselves."""
-    return function_name(images.function) if isinstance(images, Preprocessed) else None
+    if not isinstance(images, Preprocessed):
+        return None
+    inner = preprocessing_name(images.images)
+    return function_name(images.function) + (f" after {inner}" if inner else "")
+
+
+def unprocessed(images: Images) -> np.ndarray:
+    """What `images` are a view of."""
+    return unprocessed(images.images) if isinstance(images, Preprocessed) else images
 
 
 def function_name(function: Callable) -> str:
@@ -76,8 +84,10 @@ def function_name(function: Callable) -> str:
 
 
 def preprocess_like(images: Images, raw: np.ndarray) -> Images:
-    """Sees `raw` uint8 images through the same function as `images`."""
-    return Preprocessed(raw, images.function) if isinstance(images, Preprocessed) else raw
+    """Sees `raw` uint8 images through the same function as `images`, or functions, where those are a view of a view."""
+    return (
+        Preprocessed(preprocess_like(images.images, raw), images.function) if isinstance(images, Preprocessed) else raw
+    )
 
 
 def model_input(batch: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import keras
 import pandas as pd
 
 from svhn.errors import SVHNError
-from svhn.evaluation import build_and_fit, digits_of, in_nbgrader, one_pass, unpack
+from svhn.evaluation import build_and_fit, digits_of, in_nbgrader, one_pass, provenance_of, unpack
 from svhn.files import write_json
 from svhn.protocol import Split
 from svhn.training import Schedule
@@ -56,7 +56,7 @@ def run_comparison(
             variant: build_and_fit(f"{name}, {variant}", build, (training, X_val, y_val), base_dir, schedule, split)
             for variant, build in builders.items()
         }
-        provenance = split.provenance if split else None
+        provenance = provenance_of(split, training)
         variants = {variant: result.learning_curves for variant, result in trained.items()}
         conditions = {"data": provenance, **asdict(schedule), "backend": keras.backend.backend()}
         write_json(path, {"name": name, **conditions, "variants": variants})

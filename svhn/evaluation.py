@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import pandas as pd
 
-from svhn.batches import Augmented, Images, predict, preprocess_like, preprocessing_name, unaltered
+from svhn.batches import Augmented, Images, predict, preprocess_like, preprocessing_name, unaltered, unprocessed
 from svhn.errors import SVHNError
 from svhn.figures import plot_learning_curves
 from svhn.files import CHECKPOINTS
 from svhn.protocol import Split
-from svhn.stored import load_model, load_record, store_model
+from svhn.stored import counted_looks, load_model, load_record, looks_by_digits, store_model
 from svhn.training import Schedule, Trained, fit
 from svhn.versions import versions
 
@@ -60,7 +60,8 @@ def run_evaluation(
         steps_per_epoch: Batches an epoch; only with `generator`.
         verbose: 0 for silence.
         split: Where the data come from: the record then names them, and test accuracy is measured once on the
-            stored file. `test_looks` counts such files of this name on the same digits, this one included.
+            stored file. `test_looks` counts such files of this name on the same digits, this one included;
+            `test_looks_elsewhere` those on other digits, by fingerprint.
         finish: Makes what is stored out of the trained model, as `svhn.batchnorm.fold_batchnorm`; must not change
             what it computes, for the learning curves are those of the training.
         **kwargs: Passed on to `model_builder`.
@@ -71,16 +72,25 @@ def run_evaluation(
     Raises:
         SVHNError: There is no stored model to load, it is damaged, or the data are not of the form above.
     """
-    if train and not in_nbgrader():
+    training_now = train and not in_nbgrader()
+    if training_now:
         _shout("Training the model", verbose)
         training, X_val, y_val = unpack(name, data, generator)
+        if split and not np.array_equal(unprocessed(X_val), split.X_val):
+            raise SVHNError(
+                f"{name}: test digits could not be seen as these validation images are; "
+                "use X_val itself or Preprocessed(X_val, function)"
+            )
         schedule = Schedule(epochs, batch_size, steps_per_epoch if generator else one_pass(training, batch_size))
         build = functools.partial(model_builder, **kwargs)
         trained = build_and_fit(name, build, (training, X_val, y_val), base_dir, schedule, split, verbose)
         if finish:
             trained = replace(trained, model=finish(trained.model), recipe=trained.recipe | {"finish": finish.__name__})
-        looks = _test_looks(base_dir, name, split)
-        store_model(base_dir, name, trained.model, lambda stored: _record(stored, trained, X_val, y_val, split, looks))
+        provenance = provenance_of(split, training)
+        looks = _earlier_looks(base_dir, name)
+        store_model(
+            base_dir, name, trained.model, lambda stored: _record(stored, trained, data, split, provenance, looks)
+        )
         trained.checkpoint.unlink(missing_ok=True)
         _shout(f"Model stored in {base_dir}", verbose)
     else:
@@ -89,7 +99,7 @@ def run_evaluation(
     _shout("Success!", verbose)
     if verbose:
         _report(model, record)
-        if split and not train and (record.get("data") or {}).get("fingerprint") != split.digits.fingerprint:
+        if split and not training_now and (record.get("data") or {}).get("fingerprint") != split.digits.fingerprint:
             measured = accuracy(model, data[1], data[-1])
             print(f"On this run's {len(data[-1]):,} validation digits: {measured:.2%} ({split.digits.description})")
             if split.digits.real:
@@ -114,10 +124,17 @@ def build_and_fit(
     keras.backend.clear_session()
     keras.utils.set_random_seed(schedule.seed)
     training, X_val, y_val = data
-    provenance = split.provenance if split else None
+    provenance = provenance_of(split, training)
     folder = Path(base_dir) / CHECKPOINTS
     timed = {"steps": schedule.epochs * schedule.steps_per_epoch} if "steps" in signature(build).parameters else {}
     return fit(name, build(**timed), training, (X_val, y_val), schedule, folder, provenance, verbose)
+
+
+def provenance_of(split: Split | None, training: Augmented) -> dict[str, Any] | None:
+    """What a record says of the digits; of a teacher only where the labels are one's."""
+    if split is None:
+        return None
+    return {key: value for key, value in split.provenance.items() if key != "teacher" or training.labels.ndim > 1}
 
 
 def in_nbgrader() -> bool:
@@ -163,29 +180,31 @@ def digits_of(record: dict[str, Any]) -> str:
     return f", {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
 
 
-def _test_looks(base_dir: str | Path, name: str, split: Split | None) -> int:
-    """How often earlier files of that name were measured on these test digits."""
+def _earlier_looks(base_dir: str | Path, name: str) -> dict[str, int]:
+    """How often earlier files of that name were measured on test digits, by the digits' fingerprint."""
     try:
-        record = load_record(base_dir, name)
-        same = split is not None and record["data"]["fingerprint"] == split.digits.fingerprint
-        return int(record["test_looks"]) if same else 0
-    except (SVHNError, KeyError, TypeError, ValueError):
-        return 0
+        return looks_by_digits(load_record(base_dir, name))
+    except (SVHNError, TypeError, ValueError):
+        return {}
 
 
 def _record(
-    stored: keras.Model, trained: Trained, X_val: Images, y_val: np.ndarray, split: Split | None, earlier_looks: int
+    stored: keras.Model,
+    trained: Trained,
+    data: tuple,
+    split: Split | None,
+    provenance: dict[str, Any] | None,
+    looks: dict[str, int],
 ) -> dict[str, Any]:
+    X_val, y_val = data[1], data[-1]
     measured = {"validation": accuracy(stored, X_val, y_val)}
-    looks = {}
     if split:
         measured["test"] = accuracy(stored, preprocess_like(X_val, split.X_test), split.y_test)
-        looks = {"test_looks": earlier_looks + 1}
     return {
         "learning_curves": trained.learning_curves,
         "accuracy": measured,
-        **looks,
-        "data": split.provenance if split else None,
+        **counted_looks(looks, split.digits.fingerprint if split else None),
+        "data": provenance,
         "preprocessing": preprocessing_name(X_val),
         "recipe": trained.recipe,
         "backend": keras.backend.backend(),

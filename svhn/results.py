@@ -12,7 +12,7 @@ from IPython.display import display
 from svhn.errors import SVHNError
 from svhn.files import write_json, write_text
 from svhn.protocol import Split
-from svhn.stored import load_record, stored_names
+from svhn.stored import counted_looks, load_record, looks_by_digits, stored_names
 
 RESULTS = "results.json"
 FIGURES_MIME = "application/vnd.svhn.figures+json"
@@ -73,21 +73,21 @@ def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -
             f"{readme} has no lines <!-- results --> and <!-- /results -->; put them where the table is to be"
         )
     for question, content in figures.items():
-        content["test_looks"] = _test_looks(models, question, content)
+        content.update(_looks(models, question, content))
     write_json(models / RESULTS, figures)
     table = results_table(models, figures)
     write_text(readme, _TABLE.sub(lambda place: f"{place[1]}{table}\n{place[2]}", text))
 
 
-def _test_looks(models: Path, question: str, content: dict[str, Any]) -> int:
-    """How many different figures of this question were published on these test digits, these included."""
+def _looks(models: Path, question: str, content: dict[str, Any]) -> dict[str, Any]:
+    """How many different figures of this question were published, by test digits, these included."""
+    fingerprint = content["data"]["fingerprint"]
     try:
         earlier = json.loads((models / RESULTS).read_text(encoding="utf-8"))[question]
-        if earlier["data"]["fingerprint"] != content["data"]["fingerprint"]:
-            return 1
-        return int(earlier["test_looks"]) + (earlier["figures"] != content["figures"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1
+        looks, same = looks_by_digits(earlier), earlier["figures"] == content["figures"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        looks, same = {}, False
+    return counted_looks(looks, fingerprint, more=0 if same and fingerprint in looks else 1)
 
 
 def wilson(share: float, of: int) -> tuple[float, float]:

@@ -89,7 +89,7 @@ def fit(
         "recipe": recipe,
         "data": provenance or _digest(train.images),
         "train": len(train.images),
-        "first_batch": _outline(batches[0][0]),
+        "first_batch": _outline(*batches[0]),
         "network": network,
     }
     checkpoint = Checkpoint(Path(folder) / f"{name}.keras", plan)
@@ -105,6 +105,7 @@ def fit(
         validation_batch_size=_VALIDATION_BATCH,
         epochs=schedule.epochs,
         initial_epoch=done,
+        shuffle=False,  # `Batches` has its own order; Keras's would be another one after an interruption.
         verbose=0,
         callbacks=callbacks,
     )
@@ -153,11 +154,11 @@ def _digest(images: Images) -> str:
     return hashlib.sha256(np.ascontiguousarray(stored)).hexdigest()
 
 
-def _outline(batch: np.ndarray) -> list[float]:
-    """One number an image: another preprocessing or augmentation moves it, another processor's last bits do not."""
-    images = batch.reshape(len(batch), -1).astype(float)
-    projection = np.random.default_rng(0).normal(0, images.shape[1] ** -0.5, images.shape[1])
-    return np.round(images @ projection, 3).tolist()
+def _outline(batch: np.ndarray, labels: np.ndarray) -> list[float]:
+    """One number a digit, which another preprocessing, augmentation or label moves, and no processor's last bits."""
+    rows = np.column_stack([batch.reshape(len(batch), -1), labels.reshape(len(labels), -1)]).astype(float)
+    projection = np.random.default_rng(0).normal(0, rows.shape[1] ** -0.5, rows.shape[1])
+    return np.round(rows @ projection, 3).tolist()
 
 
 def _check(name: str, model: keras.Model, schedule: Schedule) -> None:

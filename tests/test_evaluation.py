@@ -2,6 +2,7 @@
 
 import functools
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -33,6 +34,9 @@ def test_a_grader_s_run_loads_and_never_trains(trained, digits, monkeypatch, cap
     before = (trained / "model_small.keras").read_bytes()
     run_evaluation("model_small", build, data, trained, train=True)
     assert "Loading model from file" in capsys.readouterr().out
+    split, other = evaluation_split(n=200, seed=9)
+    run_evaluation("model_small", build, other, trained, train=True, split=split)
+    assert "On this run's 32 validation digits" in capsys.readouterr().out
     assert (trained / "model_small.keras").read_bytes() == before
     with pytest.raises(SVHNError, match=r"comparison_small\.json is missing"):
         run_comparison("comparison_small", {"one": build}, data, trained, train=True)
@@ -40,6 +44,10 @@ def test_a_grader_s_run_loads_and_never_trains(trained, digits, monkeypatch, cap
 
 def inverted(images):
     return 255 - images
+
+
+def halved(images):
+    return images // 2
 
 
 def brighter(batch, generator):
@@ -88,6 +96,30 @@ def test_every_file_s_look_at_test_digits_is_counted(digits, tmp_path):
     assert [looks_after_training(split, data) for _ in range(2)] == [1, 2]
     other_split, other_data = evaluation_split(n=200, seed=9)
     assert looks_after_training(other_split, other_data) == 1
+    assert looks_after_training(split, data) == 3  # Looks that other digits had meanwhile make none undone.
+
+
+def test_a_view_of_a_view_is_measured_through_both(digits, tmp_path):
+    split, (X_train, X_val, y_train, y_val) = digits
+    data = (*(Preprocessed(Preprocessed(X, inverted), halved) for X in (X_train, X_val)), y_train, y_val)
+    model = run_evaluation("model_small", build, data, tmp_path, epochs=1, verbose=0, split=split)
+    record = json.loads((tmp_path / "model_small.json").read_text())
+    assert record["preprocessing"] == "halved after inverted"
+    assert record["accuracy"]["test"] == accuracy(model, halved(inverted(split.X_test)), split.y_test)
+
+
+def test_images_whose_making_is_not_known_are_refused_before_the_training(digits, tmp_path):
+    split, (X_train, X_val, y_train, y_val) = digits
+    with pytest.raises(SVHNError, match=r"use X_val itself or Preprocessed\(X_val, function\)"):
+        run_evaluation("model_small", build, (255 - X_train, 255 - X_val, y_train, y_val), tmp_path, split=split)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_teacher_is_named_only_where_it_taught(digits, tmp_path):
+    plain, (X_train, X_val, y_train, y_val) = digits
+    split = replace(plain, soft_labels=np.full((len(y_train), 10), 0.1, np.float32), teacher={"name": "a teacher"})
+    run_evaluation("model_small", build, (X_train, X_val, y_train, y_val), tmp_path, epochs=1, verbose=0, split=split)
+    assert "teacher" not in json.loads((tmp_path / "model_small.json").read_text())["data"]
 
 
 def test_reloading_reports_the_same_without_training(trained, digits, capsys):
