@@ -1,7 +1,7 @@
 """What each technique is worth: one network, the same number of updates, one thing added at a time, two seeds.
 
     python benchmarks/ablation.py --published weights.npz          model_1_2's network: 20 minutes on two cores
-    python benchmarks/ablation.py --updates 500                    a rehearsal
+    python benchmarks/ablation.py --updates 500                    a rehearsal, whose table lies in output/ablation/
     KERAS_BACKEND=torch python benchmarks/ablation.py              the same on another backend
 
 Writes `benchmarks/ablation.md`: validation accuracy on real digits, mean and every seed. Test digits are not looked at.
@@ -73,9 +73,9 @@ def variants(options: argparse.Namespace, vary: Callable[..., np.ndarray]) -> di
     real = len(plain.y_train)
     taught_alone = replace(plain, soft_labels=taught.targets[:real], teacher=taught.teacher)
     return {
-        "plain: 5,120 real digits": Variant(plain),
+        f"plain: {real:,} real digits": Variant(plain),
         "+ varied": Variant(plain, vary),
-        "+ 58,424 drawn digits, half of what is shown": Variant(extended, vary),
+        f"+ {EXTENSION_DIGITS:,} drawn digits, half of what is shown": Variant(extended, vary),
         "+ teacher": Variant(taught, vary),
         "+ averaged weights": Variant(taught, vary, averaged=True),
         "teacher, but no drawn digits": Variant(taught_alone, vary),
@@ -155,7 +155,8 @@ def main() -> int:
     except SVHNError as error:
         print(f"ablation: {error}", file=sys.stderr)
         return 2
-    write_text(TABLE, "\n".join(lines) + "\n")
+    rehearsed = any(getattr(options, name) != parser.get_default(name) for name in ("real", "updates"))
+    write_text(FINISHED / TABLE.name if rehearsed else TABLE, "\n".join(lines) + "\n")
     return 0
 
 

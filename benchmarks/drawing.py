@@ -6,7 +6,8 @@
     KERAS_BACKEND=torch python benchmarks/drawing.py transfer           the same on another backend
 
 Every run adds its figures to `benchmarks/drawing.json` under the drawer's version and writes the table
-`benchmarks/drawing.md`. All but the speed need real digits, `--real`; the difficulty the published network as well.
+`benchmarks/drawing.md`; a network's figures after fewer updates than those that are there are printed only. All but the
+speed need real digits, `--real`; the difficulty the published network as well.
 """
 
 import argparse
@@ -196,7 +197,10 @@ def _store(name: str, version: str, note: str, figures: dict[str, Any]) -> None:
         rows.append(row)
     row["note"] = note or row["note"]
     if "network" in figures:  # Figures of different networks do not compare; each network keeps its own.
-        row.setdefault(name, {})[figures["network"]] = figures
+        kept = row.setdefault(name, {}).get(figures["network"], figures)
+        if figures["updates"] < kept["updates"]:
+            return
+        row[name][figures["network"]] = figures
     else:
         row[name] = figures
     write_json(STORED, rows)
@@ -241,7 +245,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    quick = ["speed", "difficulty", "two-sample"]
+    quick = ["speed", "difficulty", "two-sample"]  # The speed is this drawer's, whosever digits are measured.
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"{', '.join(MEASURES)} (default: {quick})")
     parser.add_argument("--real", default=str(SHARED / "svhn" / "svhn-8k.npz"), help="real digits")
     parser.add_argument("--published", type=Path, default=SHARED / "pretrained" / "simplenet-310k-svhn.npz")
@@ -256,7 +260,11 @@ def main() -> int:
     # Before anything is measured: somebody may be changing the drawer meanwhile.
     version = options.version or drawer_version()
     try:
-        for name in options.measures or quick:
+        if (options.drawn is None) != (options.version is None) or (options.drawn and "speed" in options.measures):
+            raise SVHNError(
+                "--drawn and --version go together, with measures other than speed, which times this drawer"
+            )
+        for name in options.measures or quick[bool(options.drawn) :]:
             if name not in MEASURES:
                 raise SVHNError(f"there is no measure {name!r}; choose of {', '.join(MEASURES)}")
             figures = MEASURES[name](options)

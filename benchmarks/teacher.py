@@ -3,7 +3,7 @@
     python benchmarks/teacher.py --published weights.npz           a tenth: an hour or two on two cores
     python benchmarks/teacher.py --models model_1_1 model_1_2      these two only; others that are finished stay listed
 
-Writes `benchmarks/teacher.md` after every model, and keeps the rows of other models there that were measured under the
+Writes `benchmarks/teacher.md` after every model (of another length or other digits, in `output/teacher/`), and keeps the rows of other models there that were measured under the
 same conditions: length, digits, teacher, backend and cells. A killed run goes on where it was; what is finished
 lies in `output/teacher/`, in a folder named after the conditions.
 """
@@ -27,8 +27,16 @@ sys.path[:0] = [str(ROOT)]
 from svhn.errors import SVHNError  # noqa: E402
 from svhn.files import sha256, write_text  # noqa: E402
 from svhn.notebook import load_definitions, read_notebook, tagged_cells, trainable_names  # noqa: E402
+from svhn.protocol import split_digits  # noqa: E402
 from svhn.results import wilson  # noqa: E402
-from svhn.sources import EXTENSION_DIGITS, EXTENSION_VARIABLE, SOURCE_VARIABLE  # noqa: E402
+from svhn.sources import (  # noqa: E402
+    EXTENSION_DIGITS,
+    EXTENSION_SEED,
+    EXTENSION_VARIABLE,
+    SOURCE_VARIABLE,
+    drawn_path,
+    load_digits,
+)
 from svhn.stored import load_record, stored_names  # noqa: E402
 from svhn.teacher import TEACHER_VARIABLE  # noqa: E402
 from svhn.training import LENGTH_VARIABLE  # noqa: E402
@@ -49,13 +57,13 @@ def trained(name: str, folder: Path, teacher: Path | None) -> dict[str, Any]:
     return load_record(folder, name)
 
 
-def table(names: list[str], folder: Path, length: float, former: str = "") -> str:
+def table(names: list[str], folder: Path, length: float, real: int, former: str = "") -> str:
     """All models that are finished both ways, in `folder` or in a `former` table of the same conditions."""
     conditions = f"<!-- conditions {folder.name} -->"
     head = [
         "# What the teacher is worth",
         "",
-        "Written by `benchmarks/teacher.py`: each model by its recipe, on 5,120 real digits and",
+        f"Written by `benchmarks/teacher.py`: each model by its recipe, on {real:,} real digits and",
         f"{EXTENSION_DIGITS:,} drawn ones, but {length:g} times as long as the files that ship; once on plain labels,",
         "once on the published network's soft ones. Accuracy on real validation digits / test digits / both pooled",
         "(95 % interval). One seed. What ships learned with the teacher, in full: none of these files ships, and none",
@@ -110,15 +118,19 @@ def main() -> int:
         if "model_2_2" in chosen and "model_2_1" not in chosen:
             raise SVHNError("model_2_2 goes on from model_2_1; name both")
         cells = tagged_cells(read_notebook(NOTEBOOK), "definitions", "data", *known)
-        conditions = [options.length, keras.backend.backend(), str(options.real), sha256(options.published)]
+        split = split_digits(load_digits(options.real))
+        drawn = drawn_path(EXTENSION_DIGITS, EXTENSION_SEED).stem
+        conditions = [options.length, keras.backend.backend(), split.fingerprint, drawn, sha256(options.published)]
         conditions += [cell.source for cell in cells]
         folder = ROOT / "output" / "teacher" / hashlib.sha256(json.dumps(conditions).encode()).hexdigest()[:8]
+        rehearsed = any(getattr(options, name) != parser.get_default(name) for name in ("real", "length"))
+        path = folder / TABLE.name if rehearsed else TABLE
         for name in chosen:
             for way, teacher in zip(WAYS, (None, options.published), strict=True):
                 trained(name, folder / way, teacher)
-            former = TABLE.read_text(encoding="utf-8") if TABLE.exists() else ""
-            write_text(TABLE, table(known, folder, options.length, former))
-        print(TABLE.read_text(encoding="utf-8"))
+            former = path.read_text(encoding="utf-8") if path.exists() else ""
+            write_text(path, table(known, folder, options.length, len(split.y_train), former))
+        print(path.read_text(encoding="utf-8"))
     except SVHNError as error:
         print(f"teacher: {error}", file=sys.stderr)
         return 2
