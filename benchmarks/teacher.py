@@ -3,9 +3,10 @@
     python benchmarks/teacher.py --published weights.npz           a tenth: an hour or two on two cores
     python benchmarks/teacher.py --models model_1_1 model_1_2      these two only; others that are finished stay listed
 
-Writes `benchmarks/teacher.md` after every model (of another length or other digits, in `output/teacher/`), and keeps the rows of other models there that were measured under the
-same conditions: length, digits, teacher, backend and cells. A killed run goes on where it was; what is finished
-lies in `output/teacher/`, in a folder named after the conditions.
+Writes `benchmarks/teacher.md` after every model, or of another length or other digits a table in `output/teacher/`, and
+keeps the rows of other models there that were measured under the same conditions: length, digits, teacher, backend and
+cells. A killed run goes on where it was; what is finished lies in `output/teacher/`, in a folder named after the
+conditions.
 """
 
 import argparse
