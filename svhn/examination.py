@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from svhn.written import read_written
 MODELS = ("model_1_1", "model_1_2", "model_1_3", "model_2_1", "model_2_2", "model_4_1")
 TOLERANCE = 0.01
 _FALL = 0.03
+# From how many epochs on a network is trained, and up to how many.
+_EPOCHS = dict.fromkeys(MODELS, (5, 100)) | {"model_1_1": (5, 50)}
 _TEXT_LIMITS = Limits(seconds=120, memory=1_000_000_000)
 
 
@@ -32,7 +35,8 @@ def examine(
 
     Returns:
         `student`, `date`, `answers`, `evaluation_4_2`, `plots`, `files`, `models` and `findings`, in JSON's types.
-        A model has `curves` or `curves_refused`, `record` or None, `measured` or `refused`, and `claims`, a list.
+        A model has `curves` or `curves_refused`, `record` or None, `measured` or `refused`, and the lists `claims` and
+        `doubts`, what about it is not as the question asks. `faults` is how often the grader itself failed.
     """
     by_model = {name: [path for path in handin.models if _belongs(path, name)] for name in MODELS}
     reply = run_isolated(_read_texts, handin.notebooks, handin.written, by_model, limits=_TEXT_LIMITS)
@@ -45,13 +49,48 @@ def examine(
     for name in MODELS:
         models[name] = _examine_model(name, by_model[name], curves[name], digits, limits, evidence["findings"])
         done(name)
-    return evidence | {"models": models}
+    for name, model in models.items():
+        model["doubts"] = doubts(name, models)
+    faults = ("fault" in reply) + sum(model.pop("faults", 0) for model in models.values())
+    return evidence | {"models": models, "faults": faults}
+
+
+def doubts(name: str, models: dict[str, dict[str, Any]]) -> list[str]:
+    """What keeps a measured model from being the one that its question asks for; each completes "the model ...".
+
+    Args:
+        name: Of the model, "model_1_1".
+        models: All of the hand-in, some with `measured`.
+    """
+    measured = models[name].get("measured")
+    if measured is None:
+        return []
+    question = name.removeprefix("model_").replace("_", ".")
+    found = []
+    if question.startswith("1") and measured["convolutions"]:
+        found.append(f"has convolutions, and {question} asks for a dense network")
+    if not question.startswith("1") and not measured["convolutions"]:
+        found.append(f"has no convolution, and {question} asks for a convolutional network")
+    if question == "1.1" and measured["channels"] == 1:
+        found.append("reads grey images, and 1.1 asks for colour")
+    units = measured["dense"]
+    if question == "1.1" and (len(units) < 3 or any(left <= right for left, right in pairwise(units))):
+        listed = ", ".join(map(str, units[:12])) or "no"
+        found.append(f"has dense layers of {listed} units, and 1.1 asks for three or more, each narrower")
+    twins = [
+        other
+        for other, model in models.items()
+        if other != name and model.get("measured", {}).get("weights") == measured["weights"]
+    ]
+    if twins:
+        found.append(f"has the very weights of {', '.join(twins)}")
+    return found
 
 
 def nothing_but(finding: str) -> dict[str, Any]:
     """The evidence of a hand-in that could not be opened: one finding."""
     evidence = _unread(finding)
-    refused = {"refused": "the hand-in could not be opened", "claims": []}
+    refused = {"refused": "the hand-in could not be opened", "claims": [], "doubts": []}
     return evidence | {"files": [], "models": {name: facts | refused for name, facts in evidence.pop("curves").items()}}
 
 
@@ -78,11 +117,14 @@ def _examine_model(
         findings.append(f"{name}: {facts['curves_refused']}")
     recorded = (facts["record"] or {}).get("preprocessing")
     reply = run_isolated(measure_model, paths, digits, recorded, limits=limits)
+    if "curves" in facts and not _EPOCHS[name][0] <= (epochs := len(facts["curves"]["loss"])) <= _EPOCHS[name][1]:
+        low, high = _EPOCHS[name]
+        findings.append(f"{name}: its curves have {epochs:,} epochs, and {low} to {high} are allowed")
     if "result" in reply:
         model["measured"] = reply["result"]
         model["claims"] = compare(model, digits.provenance)
     else:
-        model |= {"refused": _reason(reply), "claims": []}
+        model |= {"refused": _reason(reply), "claims": [], "faults": int("fault" in reply)}
         findings.append(f"{name}: {model['refused']}")
     return model
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from svhn.calibration import POINTS, ROWS
+from svhn.examination import falls_short
 from svhn.files import write_text
 from svhn.marks import Mark, Total, total_of
 
@@ -52,13 +53,18 @@ class Graded:
 
     @property
     def flags(self) -> list[str]:
-        """Where a model does not do what is claimed of it, one line each."""
-        return [
-            f"{name}: {claim_text(claim)}"
-            for name, model in self.evidence["models"].items()
-            for claim in model["claims"]
-            if claim["flagged"]
-        ]
+        """Where a model is not what is asked for, or does not do what is claimed of it, one line each."""
+        lines = []
+        for name, model in self.evidence["models"].items():
+            lines += [f"{name} {doubt}" for doubt in model.get("doubts", [])]
+            lines += [f"{name}: {claim_text(claim)}" for claim in model["claims"] if claim["flagged"]]
+            counted = self.figures.get(name, {}).get("counted", 0)
+            if falls_short(model, counted):
+                found = model["measured"]["accuracy"]["validation"]
+                lines.append(
+                    f"{name}: its curve would count with {counted:.1%}, and the stored file scores {found:.1%}"
+                )
+        return lines
 
 
 def plain(text: Any) -> str:
@@ -112,7 +118,7 @@ def feedback_text(graded: Graded) -> str:
         for mark in marks:
             aspect = f"{mark.row.aspect.capitalize()}: " if mark.row.aspect else ""
             comment = f" {plain(mark.comment)}" if mark.comment else ""
-            reason = "" if comment and mark.by == "person" else f"{_sentence(mark.reason)}"
+            reason = "" if mark.by == "person" else f"{_sentence(mark.reason)}"
             lines += textwrap.wrap(f"{aspect}{reason}{comment}", 88, initial_indent="  ", subsequent_indent="  ")
         lines.append("")
     return "\n".join(lines)
@@ -126,13 +132,13 @@ def write_course(graded: Sequence[Graded], out: Path, digits: str) -> None:
                      *(row.name for row in ROWS), "flags", "findings"))  # fmt: skip
     for one in graded:
         total, student = one.total, one.evidence["student"]
-        mark = f"{10 * total.earned / total.possible:.1f}" if total.marked else ""
+        mark = "" if total.mark is None else f"{total.mark:.1f}"
         values = ["" if m.value is None else f"{m.value:.1f}" for m in one.marks]
         writer.writerow([_cell(one.name), _cell(student["name"] or ""), _cell(student["id"] or ""), mark,
                          f"{total.earned:.2f}", f"{total.possible:g}", total.marked, *values, len(one.flags),
                          len(one.evidence["findings"])])  # fmt: skip
     write_text(out / "grades.csv", table.getvalue())
-    marks = [10 * one.total.earned / one.total.possible for one in graded if one.total.marked]
+    marks = [one.total.mark for one in graded if one.total.mark is not None]
     page = _template("index.html").render(
         graded=graded,
         digits=digits,

@@ -30,7 +30,7 @@ MANUAL = "manual.csv"
 EVIDENCE = "evidence.json"
 FORMAT = 1
 # Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
-# line each) and `notebook` (the executed copy's file name, or None).
+# line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
 Execute = Callable[[Path, Path], dict[str, Any]]
 _EXAMINING = ("handins", "written", "curves", "untrusted_models", "measurement", "examination", "protocol")
 _EXECUTING = ("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "rerun")
@@ -82,13 +82,14 @@ def grade(
     handins = find_handins(paths, leave_out=out)
     calibration = load_calibration()
     # Before the long part: a slip in the table is told at once.
-    add_missing(out / MANUAL, handins)
+    known = {*handins, *(path.name for path in out.glob("*/"))}
+    add_missing(out / MANUAL, handins, known)
     cores = os.cpu_count() or 1
     workers = min(workers or cores, len(handins))
     with measured_digits(split, limit) as digits:
         job = Job(digits, calibration, out, max(1, cores // workers), execute)
         examine_all(handins, job, workers)
-    entered = read_manual(out / MANUAL)
+    entered = read_manual(out / MANUAL, known)
     graded = [mark_one(name, out, calibration, entered.get(name, {})) for name in handins]
     write_course(graded, out, digits.description)
     return graded
@@ -120,14 +121,17 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
     """
     folder = job.out / name
     try:
-        with opened(path) as handin:
-            key = _key(handin.fingerprint, job)
+        with opened(path, whole=job.execute is not None) as handin:
+            key = _key(handin.whole_fingerprint if job.execute else handin.fingerprint, job)
             if (_stored(folder) or {}).get("key") == key:
                 return
             evidence = examine(handin, job.digits, job.threads, lambda model: show(f"{name}: {model}"))
             if job.execute:
                 show(f"{name}: running it")
                 evidence["execution"] = _executed(job.execute, handin.folder, folder)
+                evidence["faults"] += evidence["execution"].pop("faults", 0)
+            if evidence.pop("faults"):
+                key = ""  # The grader's own failure is no evidence: the next run tries again.
     except SVHNError as error:
         key, evidence = _key(str(error), job), nothing_but(str(error))
     except Exception as error:  # One line in this hand-in's report; the others go on.
@@ -177,7 +181,7 @@ def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
         return execute(handin, folder)
     except Exception as error:  # One line in this hand-in's report; the others go on.
         finding = f"it could not be run ({type(error).__name__}: {one_line(error)})"
-        return {"ran": False, "seconds": 0.0, "findings": [finding], "notebook": None}
+        return {"ran": False, "seconds": 0.0, "findings": [finding], "notebook": None, "faults": 1}
 
 
 def _key(fingerprint: str, job: Job) -> str:

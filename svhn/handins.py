@@ -1,6 +1,7 @@
 """Finds hand-ins and their files, in folders and archives; opens nothing that lies outside a hand-in."""
 
 import hashlib
+import os
 import re
 import stat
 import zipfile
@@ -19,6 +20,9 @@ TEXT_BYTES = 60_000_000
 MODEL_NAME = re.compile(r"model_([1-4])_([1-3])(?:\D.*)?$")
 _MODEL_SUFFIXES = {".keras", ".h5", ".hdf5", ".json", ".p", ".pkl", ".pickle"}
 _WRITTEN = ("answers.py", "solution.py")
+_NOT_THE_HAND_IN = (".git", ".venv", "__pycache__", ".ipynb_checkpoints")
+# What the course's own files are called, beside which each hand-in has a folder of its name.
+_RESULTS = ("manual.csv", "grades.csv", "index.html")
 _ARCHIVE_ENTRIES = 2_000
 _ARCHIVE_BYTES = 1_000_000_000
 
@@ -53,8 +57,16 @@ class HandIn:
     @property
     def fingerprint(self) -> str:
         """First 16 hexadecimal digits of SHA-256 over names, contents and findings."""
+        return self._digest(self.files)
+
+    @property
+    def whole_fingerprint(self) -> str:
+        """The same over every regular file, for who runs the hand-in."""
+        return self._digest(regular_files(self.folder))
+
+    def _digest(self, files: Iterable[Path]) -> str:
         digest = hashlib.sha256(repr(self.findings).encode())
-        for path in self.files:
+        for path in files:
             digest.update(f"{path.relative_to(self.folder)}\0{sha256(path)}\0".encode(errors="surrogateescape"))
         return digest.hexdigest()[:16]
 
@@ -93,9 +105,22 @@ def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[s
     return dict(sorted(named.items()))
 
 
+def regular_files(folder: Path) -> Iterator[Path]:
+    """Every file of a hand-in, in a fixed order; links, whose ends may lie anywhere, and caches are left out."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in _NOT_THE_HAND_IN)
+        for path in (Path(parent, name) for name in sorted(names)):
+            if path.is_file() and not path.is_symlink():
+                yield path
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[HandIn]:
+def opened(path: Path, whole: bool = False) -> Iterator[HandIn]:
     """The files of a hand-in; those of an archive are unpacked for as long as the block lasts.
+
+    Args:
+        path: A folder or an archive.
+        whole: Whether to unpack what grading does not read, too, for who runs the hand-in.
 
     Raises:
         SVHNError: The archive is damaged, or unpacking it would do harm.
@@ -104,7 +129,7 @@ def opened(path: Path) -> Iterator[HandIn]:
         yield _list_files(path)
         return
     with TemporaryDirectory(prefix="svhn-handin-") as temporary:
-        _unpack(path, Path(temporary))
+        _unpack(path, Path(temporary), whole)
         yield _list_files(Path(temporary))
 
 
@@ -140,7 +165,8 @@ def _is_model(name: str) -> bool:
 
 
 def _file_name(name: str) -> str:
-    return re.sub(r"[^\w .+@()-]", "_", name).strip(" .")[:100] or "handin"
+    plain = re.sub(r"[^\w .+@()-]", "_", name).strip(" .")[:100] or "handin"
+    return f"{plain}_" if plain.casefold() in _RESULTS else plain
 
 
 def _list_files(folder: Path) -> HandIn:
@@ -187,8 +213,8 @@ def _reason_to_refuse(path: Path, root: Path, limit: int) -> str | None:
         return f"it cannot be read ({one_line(getattr(error, 'strerror', None) or error)})"
 
 
-def _unpack(archive_path: Path, folder: Path) -> None:
-    """Unpacks what is of interest, counting bytes as they come: what an archive declares of itself may be a lie."""
+def _unpack(archive_path: Path, folder: Path, whole: bool) -> None:
+    """Unpacks what is of interest, or all; counts bytes as they come, as what an archive declares of itself may lie."""
     left = _ARCHIVE_BYTES
     try:
         with zipfile.ZipFile(archive_path) as archive:
@@ -197,7 +223,9 @@ def _unpack(archive_path: Path, folder: Path) -> None:
                 raise SVHNError(f"the archive was refused: {len(entries):,} entries are over the limit of 2,000")
             for entry in entries:
                 target = folder / _inside(entry.filename)
-                if stat.S_ISLNK(entry.external_attr >> 16) or entry.is_dir() or not _is_of_interest(target.name):
+                if stat.S_ISLNK(entry.external_attr >> 16) or entry.is_dir():
+                    continue
+                if not whole and not _is_of_interest(target.name):
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as packed, target.open("wb") as unpacked:

@@ -59,6 +59,16 @@ def stoppable() -> Iterator[None]:
         raise
 
 
+def raise_if_stopped() -> None:
+    """Ends a wait in another thread than the one that was interrupted.
+
+    Raises:
+        KeyboardInterrupt: The block of `stoppable` was interrupted.
+    """
+    if _stopped.is_set():
+        raise KeyboardInterrupt
+
+
 def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) -> dict[str, Any]:
     """Calls a function in another process and waits for it.
 
@@ -74,8 +84,7 @@ def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) 
     Raises:
         KeyboardInterrupt: The block of `stoppable` around it was interrupted.
     """
-    if _stopped.is_set():
-        raise KeyboardInterrupt
+    raise_if_stopped()
     receive, send = _context.Pipe(duplex=False)
     process = _context.Process(target=_call, args=(send, function, arguments, limits), daemon=True)
     with _start, _silent_server():
@@ -83,8 +92,7 @@ def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) 
     send.close()
     try:
         reply = _receive(receive, process, limits)
-        if _stopped.is_set():
-            raise KeyboardInterrupt
+        raise_if_stopped()
         return reply
     finally:
         receive.close()

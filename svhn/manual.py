@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from svhn.calibration import ROWS
@@ -14,14 +14,19 @@ _ROW_NAMES = {row.name for row in ROWS}
 Entered = dict[str, dict[str, tuple[float | None, str]]]
 
 
-def read_manual(path: Path) -> Entered:
-    """Reads the table, as any spreadsheet saves it: commas or semicolons, 7.5 or 7,5.
+def read_manual(path: Path, known: Collection[str]) -> Entered:
+    """Reads the table, as any spreadsheet saves it: commas or semicolons, 7.5 or 7,5, 12345 for 0012345.
+
+    Args:
+        path: Of the table.
+        known: The names of the hand-ins that there are.
 
     Returns:
         By hand-in and row: mark 0..10, or None where the cell is empty, and comment.
 
     Raises:
-        SVHNError: A line has an unknown row or a mark that is no number 0..10, or says what another line says.
+        SVHNError: A line has an unknown row or a mark that is no number 0..10, says what another line says, or marks a
+            hand-in that there is not.
     """
     entered: Entered = {}
     if not path.exists():
@@ -37,15 +42,25 @@ def read_manual(path: Path) -> Entered:
         where = f"{path}, line {table.line_num}"
         if row not in _ROW_NAMES:
             raise SVHNError(f"{where}: there is no row {row!r}; it must be one of {', '.join(sorted(_ROW_NAMES))}")
+        mark, comment = _mark(line["mark"], where), (line.get("comment") or "").strip()
+        if handin not in known:
+            alike = [name for name in known if handin.isdigit() and name.lstrip("0") == handin.lstrip("0")]
+            if len(alike) != 1 and (mark is not None or comment):
+                raise SVHNError(f"{where}: there is no hand-in {handin!r} to mark; write its name as index.html does")
+            handin = alike[0] if len(alike) == 1 else handin
         if row in entered.setdefault(handin, {}):
             raise SVHNError(f"{where}: {handin}, {row} was marked before; keep one of the two lines")
-        entered[handin][row] = _mark(line["mark"], where), (line.get("comment") or "").strip()
+        entered[handin][row] = mark, comment
     return entered
 
 
-def add_missing(path: Path, handins: Iterable[str]) -> None:
-    """Appends an empty line for every row of these hand-ins that a person has to mark; leaves all else as it is."""
-    entered = read_manual(path)
+def add_missing(path: Path, handins: Iterable[str], known: Collection[str]) -> None:
+    """Appends an empty line for every row of these hand-ins that a person has to mark; leaves all else as it is.
+
+    Raises:
+        SVHNError: As `read_manual` does.
+    """
+    entered = read_manual(path, known)
     missing = [
         (name, row.name, "", "")
         for name in handins

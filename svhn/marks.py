@@ -46,11 +46,16 @@ class Total:
         return self.marked == len(ROWS)
 
     @property
+    def mark(self) -> float | None:
+        """0..10 in tenths, None where no row is marked."""
+        return round_half_up(10 * self.earned / self.possible) if self.marked else None
+
+    @property
     def text(self) -> str:
         """As `8.3/10 (33.2/40)`; over fewer points, and saying so, where rows are not yet marked."""
-        if not self.marked:
+        if self.mark is None:
             return "no row is marked yet"
-        mark = f"{round_half_up(10 * self.earned / self.possible):.1f}/10"
+        mark = f"{self.mark:.1f}/10"
         if self.complete:
             return f"{mark} ({round_half_up(self.earned):.1f}/{POINTS})"
         return (
@@ -106,10 +111,12 @@ def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration
     data = (model["record"] or {}).get("data")
     if data and not data["real"] and not any(claim["comparable"] for claim in model["claims"]):
         return None, f"withheld: the curve is of other digits, which are not SVHN ({data['name']})"
+    if model.get("doubts"):
+        return None, f"withheld until a person has looked: the model {'; '.join(model['doubts'])}; {reason}"
     if any(claim["contradicted"] for claim in model["claims"]):
         return None, f"withheld until a person has looked: the stored model does not do what is claimed; {reason}"
     if falls_short(model, figures["counted"]):
-        reason += "; the stored file scores far less, please look at the curve"
+        return None, f"withheld until a person has looked: the stored file scores far less than its curve; {reason}"
     return calibration.mark(row.question, figures["counted"]), reason
 
 

@@ -1,5 +1,6 @@
 """What a stranger's model really scores on the validation and test digits of the protocol's split."""
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from svhn.batches import Preprocessed, predict
 from svhn.curves import read_json
 from svhn.isolation import Refused
 from svhn.protocol import Split
-from svhn.untrusted_models import is_architecture, load_untrusted
+from svhn.untrusted_models import is_architecture, load_untrusted, weights_beside
 
 # A model read through another preprocessing than its own loses 7 points and more, where it was measured; raised
 # contrast lifts a model that never saw it by up to 3, chance included. What lies above counts as evidence.
@@ -106,7 +107,8 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
         recorded: The name of its preprocessing, where a record says it.
 
     Returns:
-        `file`, `bytes`, `parameters`, `accuracy` (validation and test, 0..1), `digits` (how many each),
+        `file`, `bytes`, `parameters`, `layers`, `convolutions`, `dense` (units of the dense layers, in order),
+        `channels`, `weights` (a digest), `accuracy` (validation and test, 0..1), `digits` (how many each),
         `preprocessing`, `preprocessing_from`, `candidates` (accuracies, where it had to be chosen), and `outputs`:
         whether output d stands for the digit d or for OpenML's class index d, the digit (d + 1) % 10.
 
@@ -115,9 +117,10 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
     """
     path = _network_file(paths)
     keras.utils.disable_interactive_logging()
-    model = load_untrusted(path)
+    model = load_untrusted(path, paths)
     fit = _shape_for(model, path)
-    candidates = CANDIDATES[_channels(model, path)]
+    channels = _channels(model, path)
+    candidates = CANDIDATES[channels]
     chosen, choice = _choose(model, digits, candidates, fit, recorded)
     shares: dict[str, dict[str, float]] = {order: {} for order in _OUTPUTS}
     sizes = {}
@@ -129,15 +132,28 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
     outputs = max(_OUTPUTS, key=lambda order: shares[order]["validation"])
     return {
         "file": path.name,
-        "bytes": path.stat().st_size,
+        "bytes": path.stat().st_size + (weights.stat().st_size if (weights := weights_beside(path, paths)) else 0),
         "parameters": model.count_params(),
         "layers": len(model.layers),
+        "convolutions": sum("Conv" in type(layer).__name__ for layer in _flat(model)),
+        "dense": [layer.units for layer in _flat(model) if isinstance(layer, keras.layers.Dense)],
+        "channels": channels,
+        "weights": hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()[:16],
         "accuracy": shares[outputs],
         "digits": sizes,
         "preprocessing": chosen,
         **choice,
         "outputs": outputs,
     }
+
+
+def _flat(model: keras.Model) -> Iterator[keras.Layer]:
+    """Its layers, and those of models in it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat(layer)
+        else:
+            yield layer
 
 
 def _network_file(paths: list[Path]) -> Path:

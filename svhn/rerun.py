@@ -12,19 +12,31 @@ from typing import Any
 
 import nbformat
 
+from svhn import isolation
 from svhn.cell_outputs import clean_output
 from svhn.cell_runner import HAND_IN
 from svhn.errors import SVHNError, one_line
 from svhn.execution import write_notebook
+from svhn.handins import regular_files
 from svhn.notebook import NOTEBOOK, read_notebook
-from svhn.sandbox import HARNESS, WORK, Confined, Limits, inside_python, run_confined, sandbox_problem
+from svhn.sandbox import (
+    HARNESS,
+    SHORT_OF_MEMORY,
+    WORK,
+    Confined,
+    Limits,
+    inside_python,
+    run_confined,
+    sandbox_problem,
+)
 from svhn.sources import SOURCE_VARIABLE, source_files
 
 EXECUTED = "executed.ipynb"
 MOST_NOTEBOOK = 50_000_000  # Bytes of a notebook as handed in.
 MOST_BYTES, MOST_FILES = 2_000_000_000, 5_000  # Of a whole hand-in.
 _MOST_FINDINGS = 40
-_NOT_THE_HAND_IN = (".git", ".venv", "__pycache__", ".ipynb_checkpoints")
+# Of the process that reads a notebook.
+_READING = isolation.Limits(seconds=120, memory=1_000_000_000)
 _ATTEMPTS = {
     "read": "tried to read {}, which is not there in the sandbox",
     "process": "tried to look into another process ({})",
@@ -61,7 +73,8 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
 
     Returns:
         `ran`, whether all cells ran to the end without an error; `seconds`, how long it took; `findings`, one line for
-        each fault, attack or limit; `notebook`, the executed copy's file name, None where there was nothing to execute.
+        each fault, attack or limit; `notebook`, the executed copy's file name, None where there was nothing to execute;
+        `faults`, how many of the findings may be this machine's doing.
 
     Raises:
         SVHNError: There is no working sandbox, or `out` cannot be written to.
@@ -72,7 +85,7 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     started = time.monotonic()
     try:
         path = find_notebook(hand_in)
-        notebook = _bare(read_notebook(path))
+        notebook = _bare(path)
         with tempfile.TemporaryDirectory(prefix="svhn-hand-in-") as folder:
             staged = Path(folder)
             stage(hand_in, staged)
@@ -83,7 +96,7 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     except SVHNError as error:
         if problem := sandbox_problem():
             raise SVHNError(problem) from error
-        return {"ran": False, "seconds": 0.0, "findings": [f"not executed: {error}"], "notebook": None}
+        return {"ran": False, "seconds": 0.0, "findings": [f"not executed: {error}"], "notebook": None, "faults": 0}
     events = _lines_of_json(confined.output)
     running = _fill(notebook, events)
     end = next((str(event["end"]) for event in reversed(events) if "end" in event), None)
@@ -94,7 +107,13 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     write_notebook(notebook, Path(out) / EXECUTED)
     if len(findings) > _MOST_FINDINGS:
         findings[_MOST_FINDINGS:] = [f"and {len(findings) - _MOST_FINDINGS} more findings"]
-    return {"ran": end == "done" and not faults, "seconds": seconds, "findings": findings, "notebook": EXECUTED}
+    return {
+        "ran": end == "done" and not faults,
+        "seconds": seconds,
+        "findings": findings,
+        "notebook": EXECUTED,
+        "faults": int(confined.stopped == SHORT_OF_MEMORY),
+    }
 
 
 def find_notebook(hand_in: Path) -> Path:
@@ -119,21 +138,19 @@ def stage(hand_in: Path, folder: Path) -> None:
     Raises:
         SVHNError: It is too large, or cannot be read.
     """
-    count = size = 0
+    size = 0
     try:
-        for parent, folders, names in os.walk(hand_in):
-            folders[:] = [name for name in folders if name not in _NOT_THE_HAND_IN]
-            copy = folder / Path(parent).relative_to(hand_in)
-            copy.mkdir(exist_ok=True)
-            copy.chmod(0o755)
-            for original in (Path(parent, name) for name in names):
-                if original.is_symlink() or not original.is_file():
-                    continue
-                count, size = count + 1, size + original.stat().st_size
-                if count > MOST_FILES or size > MOST_BYTES:
-                    raise SVHNError(f"it has more than {MOST_FILES:,} files or {MOST_BYTES / 1e9:.0f} GB")
-                shutil.copyfile(original, copy / original.name)
-                (copy / original.name).chmod(0o644)
+        folder.chmod(0o755)
+        for count, original in enumerate(regular_files(hand_in), start=1):
+            size += original.stat().st_size
+            if count > MOST_FILES or size > MOST_BYTES:
+                raise SVHNError(f"it has more than {MOST_FILES:,} files or {MOST_BYTES / 1e9:.0f} GB")
+            copy = folder / original.relative_to(hand_in)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(original, copy)
+            copy.chmod(0o644)
+        for copied in (path for path in folder.rglob("*") if path.is_dir()):
+            copied.chmod(0o755)
     except OSError as error:
         raise SVHNError(f"it cannot be copied: {error}") from error
 
@@ -193,23 +210,34 @@ def _lines_of_json(content: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def _bare(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def _bare(path: Path) -> nbformat.NotebookNode:
     """The notebook's sources and tags in a form that is surely valid.
 
     Stored outputs were put out by nobody knows what: neither the sandbox nor the executed copy gets them.
     """
+    reply = isolation.run_isolated(_sources, path, limits=_READING)
+    if "result" not in reply:
+        raise SVHNError(reply.get("refused") or f"{path.name} cannot be read ({_plain(reply['fault'])})")
     bare = nbformat.v4.new_notebook()
     bare.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     makers = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+    for index, (kind, source, tags) in enumerate(reply["result"]):
+        make = makers.get(kind, nbformat.v4.new_raw_cell)
+        bare.cells.append(make(source, id=f"cell-{index}", metadata={"tags": tags} if tags else {}))
+    return bare
+
+
+def _sources(path: Path) -> list[tuple[str, str, list[str]]]:
+    """Each cell's kind, source and tags; in a process of its own, as a file of few megabytes may ask for gigabytes."""
+    cells = []
     try:
-        for index, cell in enumerate(notebook.cells):
+        for cell in read_notebook(path).cells:
             tags = cell.get("metadata", {}).get("tags") or []
-            metadata = {"tags": tags} if all(isinstance(tag, str) for tag in tags) else {}
-            make = makers.get(cell["cell_type"], nbformat.v4.new_raw_cell)
-            bare.cells.append(make(str(cell["source"]), id=f"cell-{index}", metadata=metadata))
+            valid = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
+            cells.append((str(cell["cell_type"]), str(cell["source"]), tags if valid else []))
     except (AttributeError, KeyError, TypeError) as error:
         raise SVHNError(f"the notebook's cells are not as the format has them ({one_line(error)})") from error
-    return bare
+    return cells
 
 
 def _fill(notebook: nbformat.NotebookNode, events: list[dict[str, Any]]) -> int | None:

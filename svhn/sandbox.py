@@ -19,6 +19,7 @@ import psutil
 
 from svhn import lockdown
 from svhn.errors import SVHNError, one_line
+from svhn.isolation import raise_if_stopped
 
 HARNESS = Path("/harness")  # Inside: the folder that holds this package, read-only.
 PRIVATE = Path("/sandbox")  # Inside: the one folder that can be written to; /tmp and the home lie in it.
@@ -29,6 +30,8 @@ _END_SECONDS = 5
 _MOST_ERRORS = 1 << 18
 _MACHINE_RESERVE = 1 << 28  # A machine with fewer free bytes than this is about to kill processes on its own.
 _MOST_FILES = 200_000
+# What a command was stopped for that may not be its own doing.
+SHORT_OF_MEMORY = "was running when this machine ran short of memory, perhaps for another reason"
 _REMEDY = (
     "install bubblewrap 0.8 or newer and libseccomp (Debian, Ubuntu: apt install bubblewrap libseccomp2) and allow "
     "user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0)"
@@ -96,6 +99,7 @@ def run_confined(
 
     Raises:
         SVHNError: There is no working sandbox.
+        KeyboardInterrupt: The block of `svhn.isolation.stoppable` around it was interrupted.
     """
     if not shutil.which("bwrap"):
         raise SVHNError(f"hand-ins are executed in a sandbox only, and bubblewrap is not installed; {_REMEDY}")
@@ -104,8 +108,14 @@ def run_confined(
     with tempfile.TemporaryDirectory(prefix="svhn-sandbox-") as folder:
         arguments = [*_confinement(readable or {}, environment or {}, limits, Path(folder)), *map(str, command)]
         # The first process inside is a copy of bubblewrap: /proc/1/environ would show it all that bubblewrap was given.
+        # In a session of its own, or Ctrl-C would end what is inside, and look like the doing of who is graded.
         process = subprocess.Popen(
-            arguments, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            arguments,
+            env={},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         with _ended(process):
             output, errors = _Pipe(process.stdout, limits.output), _Pipe(process.stderr, _MOST_ERRORS)
@@ -249,6 +259,7 @@ def _watch(process: subprocess.Popen, limits: Limits, started: float, output: _P
         with suppress(subprocess.TimeoutExpired):
             process.wait(_POLL_SECONDS)
             return None
+        raise_if_stopped()
         if time.monotonic() - started > limits.seconds:
             return f"ran longer than the {limits.seconds:,} seconds allowed"
         if output.overflowed:
@@ -279,7 +290,7 @@ def _passed(pid: int, limits: Limits) -> str | None:
         if inside and (passed := _passed_on_disk(inside[0].pid, limits)):
             return passed
     if psutil.virtual_memory().available < _MACHINE_RESERVE:
-        return "was running when this machine ran short of memory, perhaps for another reason"
+        return SHORT_OF_MEMORY
     return None
 
 

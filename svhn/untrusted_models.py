@@ -7,6 +7,7 @@ import copy
 import json
 import math
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,12 +46,13 @@ def _admitted() -> dict[str, str]:
 ADMITTED = _admitted()
 
 
-def load_untrusted(path: Path) -> keras.Model:
+def load_untrusted(path: Path, beside: Sequence[Path] = ()) -> keras.Model:
     """Loads a model of a hand-in, in any form that the course has seen.
 
     Args:
         path: `.keras` (Keras 3), `.h5` (Keras 2 or 3, whole), or `.json` (a network's description), whose weights are
             in `NAME.h5`, `NAME_weights.h5` or `NAME.weights.h5` beside it.
+        beside: The files that the weights of a `.json` may be: those of the hand-in that were not refused.
 
     Returns:
         The model, not compiled.
@@ -62,7 +64,7 @@ def load_untrusted(path: Path) -> keras.Model:
         if path.suffix.lower() == ".keras":
             return _load_keras(path)
         if path.suffix.lower() == ".json":
-            return _load_pair(path)
+            return _load_pair(path, beside)
         return _load_h5(path)
     except (Refused, MemoryError, RecursionError):
         raise
@@ -75,15 +77,13 @@ def is_architecture(content: Any) -> bool:
     return isinstance(content, dict) and "class_name" in content and "config" in content
 
 
-def weights_beside(path: Path) -> Path | None:
-    """The file that holds the weights of a `.json` description."""
-    names = [f"{path.stem}{ending}" for ending in (".weights.h5", "_weights.h5", ".h5", ".hdf5", "_weights.hdf5")]
-    root = path.parent.resolve()
-    return next(
-        (path.parent / name for name in names if (path.parent / name).is_file()
-         and (path.parent / name).resolve().is_relative_to(root)),
-        None,
-    )  # fmt: skip
+def weights_beside(path: Path, beside: Sequence[Path]) -> Path | None:
+    """The one of some files that holds the weights of a `.json` description, None where `path` needs no other."""
+    if path.suffix.lower() != ".json":
+        return None
+    endings = (".weights.h5", "_weights.h5", ".h5", ".hdf5", "_weights.hdf5")
+    names = [path.with_name(f"{path.stem}{ending}") for ending in endings]
+    return next((name for name in names if name in beside), None)
 
 
 def _load_keras(path: Path) -> keras.Model:
@@ -94,8 +94,8 @@ def _load_keras(path: Path) -> keras.Model:
         return _assemble(config, weights, path)
 
 
-def _load_pair(path: Path) -> keras.Model:
-    weights = weights_beside(path)
+def _load_pair(path: Path, beside: Sequence[Path]) -> keras.Model:
+    weights = weights_beside(path, beside)
     if weights is None:
         raise Refused(f"{path.name} describes a network, but there is no {path.stem}.h5 with its weights")
     return _assemble(read_json(path), weights, path)

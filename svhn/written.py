@@ -6,6 +6,7 @@ import binascii
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ _MODIFIED = re.compile(r"^Last modified: (\d{4}-\d\d-\d\d[ \d:]{0,9})", re.M)
 _EVALUATION = re.compile(r"^Evaluation: *([01]?\.\d+|[01])\b", re.M)
 _HEADING = re.compile(r"^#+ .*?\b([1-4]\.[1-3])\b", re.M)
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PLOT_BYTES = 3_000_000
-_PLOTS = 40
+# Of a plot in base64, and of all; and how many of a question.
+_PLOT_BYTES, _ALL_PLOTS_BYTES = 3_000_000, 40_000_000
+_PLOTS = 20
 
 
 def read_written(notebooks: list[Path], written: list[Path]) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def read_written(notebooks: list[Path], written: list[Path]) -> dict[str, Any]:
     cells = _read_notebook(notebooks, findings)
     for number, cell in enumerate(cells, start=1):
         if cell["cell_type"] == "code":
-            _collect(_python_lines(_source(cell)), f"{cell['where']}, cell {number}", values, findings)
+            _collect(_python(_source(cell)), f"{cell['where']}, cell {number}", values, findings)
     for path in written:
         if (text := _text(path, findings)) is not None:
             _collect(text, path.name, values, findings)
@@ -53,7 +55,7 @@ def read_written(notebooks: list[Path], written: list[Path]) -> dict[str, Any]:
         "answers": _answers(values, findings),
         "date": _date(outputs, [*notebooks, *written]),
         "evaluation_4_2": _evaluation(outputs),
-        "plots": list(_plots(cells)),
+        "plots": list(_plots(cells, findings)),
         "findings": findings,
     }
 
@@ -100,11 +102,28 @@ def _joined(text: Any) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-def _python_lines(source: str) -> str:
-    """A cell's Python: what only IPython understands becomes empty lines, so that line numbers stay."""
+def _python(source: str) -> str:
+    """A cell's Python: what only IPython understands becomes `pass`, so that line numbers stay.
+
+    A line of a text or a comment may look like that, too: so nothing is replaced where the cell is Python as it is, and
+    questions (`plt.plot?`) only where it is not without its commands (`%matplotlib inline`, `!ls`).
+    """
     if source.lstrip().startswith("%%"):
         return ""
-    return "\n".join("pass" if re.match(r"\s*[%!?]|.*\?\s*$", line) else line for line in source.splitlines())
+    tried = source
+    for pattern in (r"^([ \t]*)[%!].*", r"^([ \t]*)(?:\?.*|.*\?[ \t]*)$"):
+        if _parses(tried):
+            break
+        tried = re.sub(pattern, r"\1pass", tried, flags=re.M)
+    return tried
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _collect(source: str, where: str, values: dict[str, tuple[Any, str]], findings: list[str]) -> None:
@@ -207,18 +226,26 @@ def _printed(cells: list[dict[str, Any]]) -> Iterator[str]:
             yield _joined(data.get("text/plain"))[:100_000] if isinstance(data, dict) else ""
 
 
-def _plots(cells: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
-    """The stored plots under each question's heading, for the person who marks them."""
-    question, left = None, _PLOTS
+def _plots(cells: list[dict[str, Any]], findings: list[str]) -> Iterator[dict[str, str]]:
+    """The stored plots under each question's heading, for the person who marks them; as many of each as fit."""
+    question = None
+    numbers, left_out, room = Counter[str](), Counter[str](), _ALL_PLOTS_BYTES
     for cell in cells:
         if cell["cell_type"] == "markdown" and (headings := _HEADING.findall(_source(cell))):
             question = headings[-1]
         for output in _outputs(cell):
             data = output.get("data")
             png = _joined(data.get("image/png")) if isinstance(data, dict) else ""
-            if question in QUESTIONS and left and 0 < len(png) < _PLOT_BYTES and _is_png(png):
-                left -= 1
-                yield {"question": question, "png": "".join(png.split())}
+            if question not in QUESTIONS or not png or not _is_png(png):
+                continue
+            if numbers[question] == _PLOTS or len(png) > min(_PLOT_BYTES, room):
+                left_out[question] += 1
+                continue
+            numbers[question] += 1
+            room -= len(png)
+            yield {"question": question, "png": "".join(png.split())}
+    for question, count in left_out.items():
+        findings.append(f"{count} of the plots of {question} are too large or too many to be in the report")
 
 
 def _is_png(text: str) -> bool:

