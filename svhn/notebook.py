@@ -26,6 +26,8 @@ def read_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError:
         raise SVHNError(f"{path} is missing; run this from the project's folder or restore the file from git") from None
+    except MemoryError:
+        raise
     except Exception as error:  # nbformat raises errors of several libraries.
         raise SVHNError(f"{path} is not a readable notebook; restore it from git") from error
 

@@ -229,9 +229,13 @@ def _bare(path: Path) -> nbformat.NotebookNode:
 
 def _sources(path: Path) -> list[tuple[str, str, list[str]]]:
     """Each cell's kind, source and tags; in a process of its own, as a file of few megabytes may ask for gigabytes."""
+    try:
+        notebook = read_notebook(path)
+    except SVHNError as error:
+        raise SVHNError(f"{path.name} is not a readable notebook") from error
     cells = []
     try:
-        for cell in read_notebook(path).cells:
+        for cell in notebook.cells:
             tags = cell.get("metadata", {}).get("tags") or []
             valid = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
             cells.append((str(cell["cell_type"]), str(cell["source"]), tags if valid else []))

@@ -100,6 +100,29 @@ class TestFinding:
             assert [path.name for path in handin.files] == ["answers.py"]
         assert not folder.exists()
 
+    def test_an_archive_to_run_is_unpacked_whole_and_known_by_every_file(self, tmp_path):
+        def archive(helper):
+            with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+                file.writestr("a/answers.py", "")
+                file.writestr("a/helper.py", helper)
+            return tmp_path / "a.zip"
+
+        def opened_as(whole):
+            with opened(archive("1"), whole) as first:
+                files = sorted(path.name for path in first.folder.iterdir())
+                before = first.fingerprint, first.whole_fingerprint
+            with opened(archive("2"), whole) as second:
+                return files, before[0] == second.fingerprint, before[1] == second.whole_fingerprint
+
+        assert opened_as(whole=False) == (["answers.py"], True, True)
+        assert opened_as(whole=True) == (["answers.py", "helper.py"], True, False)
+
+    def test_no_hand_in_takes_the_name_of_a_file_of_the_course(self, tmp_path):
+        for name in ("Manual.csv", "index.html", "grades.csv", "ann"):
+            (tmp_path / "course" / name).mkdir(parents=True)
+            (tmp_path / "course" / name / "answers.py").touch()
+        assert set(find_handins([tmp_path / "course"])) == {"Manual.csv_", "index.html_", "grades.csv_", "ann"}
+
     @pytest.mark.parametrize("name", ["../answers.py", "/tmp/answers.py", "a/../../answers.py", "..\\answers.py"])
     def test_an_archive_that_points_outside_is_refused(self, tmp_path, name):
         with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:

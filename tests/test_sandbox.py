@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -329,6 +330,41 @@ def test_very_many_files_are_stopped(sandbox, monkeypatch):
     monkeypatch.setattr(svhn.sandbox, "_MOST_FILES", 2000)
     program = "i = 0\nwhile True: open(str(i := i + 1), 'w')"
     assert "2,000 files" in run_confined([inside_python(), "-c", program], limits=Limits(**SMALL)).stopped
+
+
+def test_a_notebook_that_asks_for_gigabytes_to_be_read_is_not_read(sandbox, grader, tmp_path):
+    (tmp_path / "hand-in").mkdir()
+    path = tmp_path / "hand-in/a.ipynb"
+    path.write_text(
+        '{"cells": [], "metadata": {"x": [%s{}]}, "nbformat": 4, "nbformat_minor": 5}' % ("{}," * 9_000_000)
+    )
+    result = execute_hand_in(tmp_path / "hand-in", tmp_path / "out", Limits(**SMALL))
+    assert not result["ran"] and result["notebook"] is None
+    assert "not executed: it asked for more than 1 GB of memory" in result["findings"][0]
+
+
+def test_an_interrupted_grader_accuses_nobody(sandbox, grader, tmp_path):
+    """Ctrl-C at a terminal reaches every process of the foreground, and is not the hand-in's doing."""
+    (tmp_path / "course/ann").mkdir(parents=True)
+    cell = new_code_cell("import time\nopen('/tmp/here', 'w')\ntime.sleep(500)")
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "course/ann/a.ipynb")
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "svhn", "grade", tmp_path / "course/ann", "--execute", "--out", out, "--data", "drawn"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    try:
+        while not (inside := [p for p in psutil.Process(process.pid).children(recursive=True) if p.name() == "bwrap"]):
+            assert process.poll() is None
+            time.sleep(0.1)
+        time.sleep(3)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+    assert not (out / "ann/evidence.json").exists()
+    assert not psutil.wait_procs(inside, 10)[1]
 
 
 def test_without_bubblewrap_it_refuses(monkeypatch, tmp_path):
