@@ -85,9 +85,9 @@ def function_name(function: Callable) -> str:
 
 def preprocess_like(images: Images, raw: np.ndarray) -> Images:
     """Sees `raw` uint8 images through the same function as `images`, or functions, where those are a view of a view."""
-    return (
-        Preprocessed(preprocess_like(images.images, raw), images.function) if isinstance(images, Preprocessed) else raw
-    )
+    if not isinstance(images, Preprocessed):
+        return raw
+    return Preprocessed(preprocess_like(images.images, raw), images.function)
 
 
 def model_input(batch: np.ndarray) -> np.ndarray:

@@ -61,13 +61,15 @@ class HandIn:
 
     @property
     def whole_fingerprint(self) -> str:
-        """The same over every regular file, for who runs the hand-in."""
+        """The same over every regular file, for who runs the hand-in; of very large ones size and time must do."""
         return self._digest(regular_files(self.folder))
 
     def _digest(self, files: Iterable[Path]) -> str:
         digest = hashlib.sha256(repr(self.findings).encode())
         for path in files:
-            digest.update(f"{path.relative_to(self.folder)}\0{sha256(path)}\0".encode(errors="surrogateescape"))
+            status = path.stat()
+            known_by = sha256(path) if status.st_size <= MODEL_BYTES else (status.st_size, status.st_mtime_ns)
+            digest.update(f"{path.relative_to(self.folder)}\0{known_by}\0".encode(errors="surrogateescape"))
         return digest.hexdigest()[:16]
 
 

@@ -111,7 +111,7 @@ def _python(source: str) -> str:
     if source.lstrip().startswith("%%"):
         return ""
     tried = source
-    for pattern in (r"^([ \t]*)[%!].*", r"^([ \t]*)(?:\?.*|.*\?[ \t]*)$"):
+    for pattern in (r"^([ \t]*+)[%!].*", r"^([ \t]*+)(?:\?.*|.*\?[ \t]*)$"):
         if _parses(tried):
             break
         tried = re.sub(pattern, r"\1pass", tried, flags=re.M)
