@@ -71,12 +71,6 @@ def doubts(name: str, models: dict[str, dict[str, Any]]) -> list[str]:
         found.append(f"has convolutions, and {question} asks for a dense network")
     if not question.startswith("1") and not measured["convolutions"]:
         found.append(f"has no convolution, and {question} asks for a convolutional network")
-    if question == "1.1" and measured["channels"] == 1:
-        found.append("reads grey images, and 1.1 asks for colour")
-    units = measured["dense"]
-    if question == "1.1" and (len(units) < 3 or any(left <= right for left, right in pairwise(units))):
-        listed = ", ".join(map(str, units[:12])) or "no"
-        found.append(f"has dense layers of {listed} units, and 1.1 asks for three or more, each narrower")
     twins = [
         other
         for other, model in models.items()
@@ -117,15 +111,13 @@ def _examine_model(
         findings.append(f"{name}: {facts['curves_refused']}")
     recorded = (facts["record"] or {}).get("preprocessing")
     reply = run_isolated(measure_model, paths, digits, recorded, limits=limits)
-    if "curves" in facts and not _EPOCHS[name][0] <= (epochs := len(facts["curves"]["loss"])) <= _EPOCHS[name][1]:
-        low, high = _EPOCHS[name]
-        findings.append(f"{name}: its curves have {epochs:,} epochs, and {low} to {high} are allowed")
     if "result" in reply:
         model["measured"] = reply["result"]
         model["claims"] = compare(model, digits.provenance)
     else:
         model |= {"refused": _reason(reply), "claims": [], "faults": int("fault" in reply)}
         findings.append(f"{name}: {model['refused']}")
+    findings += departures(name, model)
     return model
 
 
@@ -225,6 +217,22 @@ def _record(content: dict[str, Any]) -> dict[str, Any]:
     # Null is said of models that see the colours themselves; where the key is absent nothing is said.
     name = content.get("preprocessing", "") or ("scaled" if "preprocessing" in content else None)
     return {"accuracy": shares, "data": named, "preprocessing": name if isinstance(name, str) else None}
+
+
+def departures(name: str, model: dict[str, Any]) -> list[str]:
+    """Where a model leaves what the assignment allows, in ways that a person may let pass."""
+    found = []
+    (low, high), epochs = _EPOCHS[name], len(model["curves"]["loss"]) if "curves" in model else None
+    if epochs is not None and not low <= epochs <= high:
+        found.append(f"{name}: its curves have {epochs:,} epochs, and {low} to {high} are allowed")
+    if name == "model_1_1" and (measured := model.get("measured")):
+        units = measured["dense"]
+        if measured["channels"] == 1:
+            found.append(f"{name} reads grey images, and 1.1 asks for colour")
+        if len(units) < 3 or any(left <= right for left, right in pairwise(units)):
+            listed = ", ".join(map(str, units[:12])) or "no"
+            found.append(f"{name} has dense layers of {listed} units, and 1.1 asks for three or more, each narrower")
+    return found
 
 
 def _belongs(path: Path, name: str) -> bool:
