@@ -25,19 +25,13 @@ import matplotlib.pyplot as plt
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
+from svhn.drawing import EDITION  # noqa: E402
 from svhn.errors import SVHNError  # noqa: E402
 from svhn.files import sha256, write_text  # noqa: E402
 from svhn.notebook import load_definitions, read_notebook, tagged_cells, trainable_names  # noqa: E402
 from svhn.protocol import split_digits  # noqa: E402
 from svhn.results import wilson  # noqa: E402
-from svhn.sources import (  # noqa: E402
-    EXTENSION_DIGITS,
-    EXTENSION_SEED,
-    EXTENSION_VARIABLE,
-    SOURCE_VARIABLE,
-    drawn_path,
-    load_digits,
-)
+from svhn.sources import EXTENSION_DIGITS, EXTENSION_VARIABLE, SOURCE_VARIABLE, load_digits  # noqa: E402
 from svhn.stored import load_record, stored_names  # noqa: E402
 from svhn.teacher import TEACHER_VARIABLE  # noqa: E402
 from svhn.training import LENGTH_VARIABLE  # noqa: E402
@@ -120,8 +114,7 @@ def main() -> int:
             raise SVHNError("model_2_2 goes on from model_2_1; name both")
         cells = tagged_cells(read_notebook(NOTEBOOK), "definitions", "data", *known)
         split = split_digits(load_digits(options.real))
-        drawn = drawn_path(EXTENSION_DIGITS, EXTENSION_SEED).stem
-        conditions = [options.length, keras.backend.backend(), split.fingerprint, drawn, sha256(options.published)]
+        conditions = [options.length, keras.backend.backend(), split.fingerprint, EDITION, sha256(options.published)]
         conditions += [cell.source for cell in cells]
         folder = ROOT / "output" / "teacher" / hashlib.sha256(json.dumps(conditions).encode()).hexdigest()[:8]
         rehearsed = any(getattr(options, name) != parser.get_default(name) for name in ("real", "length"))

@@ -18,7 +18,7 @@ class Preprocessed:
         images: uint8 array (n, 32, 32, 3), or another such view.
         function: Takes uint8 images (k, 32, 32, 3), returns k arrays of one shape: uint8 (scaled to [0, 1] on the way
             into a model, like raw images) or float (taken as it is). Its name is stored with every model trained on
-            the view, and `predict` finds it by that name.
+            the view, and `predict` finds it by that name (of a view of a view it is told both, and finds none).
     """
 
     def __init__(self, images: "Images", function: Callable[[np.ndarray], np.ndarray]) -> None:

@@ -31,6 +31,9 @@ from svhn.painting import paint
 from svhn.signs import view_sign
 from svhn.typefaces import FOLDER
 
+# To be raised when other digits are drawn: it tells them apart where the code's wording may change, and pixels may be
+# rounded differently by another kind of processor.
+EDITION = 1
 # What a worker draws at a time, and from how many digits on it pays to start workers.
 BLOCK, ENOUGH = 250, 2000
 _ENDED = "a process that was drawing digits ended; free some memory, or draw with one worker"
@@ -44,7 +47,7 @@ def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
 
     So the same seed gives the same bytes in any process and with any number of workers, and fewer digits are a prefix
     of more. Another version of OpenCV or kind of processor may round a pixel differently: what tells drawn digits apart
-    is not their bytes but how they were drawn (`sources.drawn_digits`).
+    is not their bytes but number, seed and `EDITION`.
 
     Args:
         n: How many digits, at least 1.
@@ -75,7 +78,7 @@ def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
         for (start, stop), block_labels, block_images in drawn:
             labels[start:stop], images[start:stop] = block_labels, block_images
             bar.update(stop - start)
-    return Digits(images, labels, name=f"drawn, seed {seed}", real=False)
+    return Digits(images, labels, f"drawn, seed {seed}", real=False, identity=f"drawn {n} {seed} edition {EDITION}")
 
 
 @cache

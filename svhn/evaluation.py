@@ -12,7 +12,16 @@ import keras
 import numpy as np
 import pandas as pd
 
-from svhn.batches import Augmented, Images, predict, preprocess_like, preprocessing_name, unaltered, unprocessed
+from svhn.batches import (
+    Augmented,
+    Images,
+    model_input,
+    predict,
+    preprocess_like,
+    preprocessing_name,
+    unaltered,
+    unprocessed,
+)
 from svhn.errors import SVHNError
 from svhn.figures import plot_learning_curves
 from svhn.files import CHECKPOINTS
@@ -76,11 +85,8 @@ def run_evaluation(
     if training_now:
         _shout("Training the model", verbose)
         training, X_val, y_val = unpack(name, data, generator)
-        if split and not np.array_equal(unprocessed(X_val), split.X_val):
-            raise SVHNError(
-                f"{name}: test digits could not be seen as these validation images are; "
-                "use X_val itself or Preprocessed(X_val, function)"
-            )
+        if split:
+            _check_seen(name, X_val, split)
         schedule = Schedule(epochs, batch_size, steps_per_epoch if generator else one_pass(training, batch_size))
         build = functools.partial(model_builder, **kwargs)
         trained = build_and_fit(name, build, (training, X_val, y_val), base_dir, schedule, split, verbose)
@@ -128,6 +134,19 @@ def build_and_fit(
     folder = Path(base_dir) / CHECKPOINTS
     timed = {"steps": schedule.epochs * schedule.steps_per_epoch} if "steps" in signature(build).parameters else {}
     return fit(name, build(**timed), training, (X_val, y_val), schedule, folder, provenance, verbose)
+
+
+def _check_seen(name: str, X_val: Images, split: Split) -> None:
+    """Refuses, before the training, images of which nothing says how test digits would be seen in the same way."""
+    given = unprocessed(X_val)
+    same = given is split.X_val or (
+        given.shape == split.X_val.shape and np.array_equal(model_input(given), model_input(split.X_val))
+    )
+    if not same:
+        raise SVHNError(
+            f"{name}: test digits could not be seen as these validation images are; "
+            "use X_val itself or Preprocessed(X_val, function)"
+        )
 
 
 def provenance_of(split: Split | None, training: Augmented) -> dict[str, Any] | None:

@@ -122,7 +122,7 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
     folder = job.out / name
     try:
         with opened(path, whole=job.execute is not None) as handin:
-            key = _key(handin.whole_fingerprint if job.execute else handin.fingerprint, job)
+            key = _key(handin.whole_fingerprint(job.out) if job.execute else handin.fingerprint, job)
             if (_stored(folder) or {}).get("key") == key:
                 return
             evidence = examine(handin, job.digits, job.threads, lambda model: show(f"{name}: {model}"))

@@ -4,9 +4,10 @@ import hashlib
 import os
 import re
 import stat
+import time
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -59,16 +60,22 @@ class HandIn:
         """First 16 hexadecimal digits of SHA-256 over names, contents and findings."""
         return self._digest(self.files)
 
-    @property
-    def whole_fingerprint(self) -> str:
-        """The same over every regular file, for who runs the hand-in; of very large ones size and time must do."""
-        return self._digest(regular_files(self.folder))
+    def whole_fingerprint(self, leave_out: Path | None = None) -> str:
+        """The same over every regular file but those in the folder of results, for who runs the hand-in.
+
+        Of files that are very large or cannot be read, size and time must do.
+        """
+        skipped = leave_out.resolve() if leave_out else None
+        return self._digest(path for path in regular_files(self.folder) if skipped not in path.resolve().parents)
 
     def _digest(self, files: Iterable[Path]) -> str:
         digest = hashlib.sha256(repr(self.findings).encode())
         for path in files:
             status = path.stat()
-            known_by = sha256(path) if status.st_size <= MODEL_BYTES else (status.st_size, status.st_mtime_ns)
+            known_by: object = (status.st_size, status.st_mtime_ns)
+            if status.st_size <= MODEL_BYTES:
+                with suppress(PermissionError):
+                    known_by = sha256(path)
             digest.update(f"{path.relative_to(self.folder)}\0{known_by}\0".encode(errors="surrogateescape"))
         return digest.hexdigest()[:16]
 
@@ -107,13 +114,21 @@ def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[s
     return dict(sorted(named.items()))
 
 
-def regular_files(folder: Path) -> Iterator[Path]:
-    """Every file of a hand-in, in a fixed order; links, whose ends may lie anywhere, and caches are left out."""
+def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Every folder of a hand-in and its regular files, in a fixed order.
+
+    Links, whose ends may lie anywhere, and caches are left out.
+    """
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _NOT_THE_HAND_IN)
-        for path in (Path(parent, name) for name in sorted(names)):
-            if path.is_file() and not path.is_symlink():
-                yield path
+        paths = (Path(parent, name) for name in sorted(names))
+        yield Path(parent), [path for path in paths if path.is_file() and not path.is_symlink()]
+
+
+def regular_files(folder: Path) -> Iterator[Path]:
+    """Every file that `walk` finds."""
+    for _, paths in walk(folder):
+        yield from paths
 
 
 @contextmanager
@@ -131,8 +146,10 @@ def opened(path: Path, whole: bool = False) -> Iterator[HandIn]:
         yield _list_files(path)
         return
     with TemporaryDirectory(prefix="svhn-handin-") as temporary:
-        _unpack(path, Path(temporary), whole)
-        yield _list_files(Path(temporary))
+        left_out = _unpack(path, Path(temporary), whole)
+        handin = _list_files(Path(temporary))
+        handin.findings += left_out
+        yield handin
 
 
 def _course(path: Path, leave_out: Path | None) -> list[Path]:
@@ -215,27 +232,52 @@ def _reason_to_refuse(path: Path, root: Path, limit: int) -> str | None:
         return f"it cannot be read ({one_line(getattr(error, 'strerror', None) or error)})"
 
 
-def _unpack(archive_path: Path, folder: Path, whole: bool) -> None:
-    """Unpacks what is of interest, or all; counts bytes as they come, as what an archive declares of itself may lie."""
+def _unpack(archive_path: Path, folder: Path, whole: bool) -> list[str]:
+    """Unpacks what is of interest, then all else where the `whole` is wanted; says what of that could not be unpacked.
+
+    Bytes are counted as they come: what an archive declares of itself may be a lie.
+    """
     left = _ARCHIVE_BYTES
     try:
         with zipfile.ZipFile(archive_path) as archive:
             entries = archive.infolist()
             if len(entries) > _ARCHIVE_ENTRIES:
                 raise SVHNError(f"the archive was refused: {len(entries):,} entries are over the limit of 2,000")
-            for entry in entries:
-                target = folder / _inside(entry.filename)
-                if stat.S_ISLNK(entry.external_attr >> 16) or entry.is_dir():
-                    continue
-                if not whole and not _is_of_interest(target.name):
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(entry) as packed, target.open("wb") as unpacked:
-                    left = _copy(packed, unpacked, left)
+            targets = {entry: folder / _inside(entry.filename) for entry in entries}
+            regular = [entry for entry in entries if not entry.is_dir() and not stat.S_ISLNK(entry.external_attr >> 16)]
+            for entry in regular:
+                if _is_of_interest(targets[entry].name):
+                    left = _unpack_one(archive, entry, targets[entry], left)
+            if not whole:
+                return []
+            # Nothing that is graded rests on the rest: what cannot be unpacked is only missing when the notebook runs.
+            try:
+                for entry in entries:
+                    target = targets[entry]
+                    if set(target.relative_to(folder).parts) & set(_NOT_THE_HAND_IN) or target.exists():
+                        continue
+                    if entry.is_dir():
+                        target.mkdir(parents=True, exist_ok=True)
+                    elif entry in regular:
+                        left = _unpack_one(archive, entry, target, left)
+            except Exception as error:
+                return [f"not all of the archive was unpacked to run it ({one_line(error)})"]
+            return []
     except SVHNError:
         raise
     except Exception as error:  # zipfile raises whatever a damaged archive makes it run into.
         raise SVHNError(f"the archive cannot be read ({one_line(error)})") from error
+
+
+def _unpack_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int) -> int:
+    """Unpacks a file with the time that the archive says; returns how many bytes may still follow."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(entry) as packed, target.open("wb") as unpacked:
+        left = _copy(packed, unpacked, left)
+    with suppress(ValueError, OverflowError):
+        seconds = time.mktime((*entry.date_time, 0, 0, -1))
+        os.utime(target, (seconds, seconds))
+    return left
 
 
 def _inside(name: str) -> PurePosixPath:

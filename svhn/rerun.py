@@ -1,5 +1,6 @@
 """Executes a hand-in's notebook in the sandbox, training off, and says in plain words what it was up to."""
 
+import errno
 import filecmp
 import json
 import os
@@ -17,7 +18,7 @@ from svhn.cell_outputs import clean_output
 from svhn.cell_runner import HAND_IN
 from svhn.errors import SVHNError, one_line
 from svhn.execution import write_notebook
-from svhn.handins import regular_files
+from svhn.handins import walk
 from svhn.notebook import NOTEBOOK, read_notebook
 from svhn.sandbox import (
     HARNESS,
@@ -138,20 +139,21 @@ def stage(hand_in: Path, folder: Path) -> None:
     Raises:
         SVHNError: It is too large, or cannot be read.
     """
-    size = 0
+    count = size = 0
     try:
-        folder.chmod(0o755)
-        for count, original in enumerate(regular_files(hand_in), start=1):
-            size += original.stat().st_size
-            if count > MOST_FILES or size > MOST_BYTES:
-                raise SVHNError(f"it has more than {MOST_FILES:,} files or {MOST_BYTES / 1e9:.0f} GB")
-            copy = folder / original.relative_to(hand_in)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(original, copy)
-            copy.chmod(0o644)
-        for copied in (path for path in folder.rglob("*") if path.is_dir()):
-            copied.chmod(0o755)
+        for parent, originals in walk(hand_in):
+            copy = folder / parent.relative_to(hand_in)
+            copy.mkdir(exist_ok=True)
+            copy.chmod(0o755)
+            for original in originals:
+                count, size = count + 1, size + original.stat().st_size
+                if count > MOST_FILES or size > MOST_BYTES:
+                    raise SVHNError(f"it has more than {MOST_FILES:,} files or {MOST_BYTES / 1e9:.0f} GB")
+                shutil.copyfile(original, copy / original.name)
+                (copy / original.name).chmod(0o644)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         raise SVHNError(f"it cannot be copied: {error}") from error
 
 
@@ -216,8 +218,10 @@ def _bare(path: Path) -> nbformat.NotebookNode:
     Stored outputs were put out by nobody knows what: neither the sandbox nor the executed copy gets them.
     """
     reply = isolation.run_isolated(_sources, path, limits=_READING)
-    if "result" not in reply:
-        raise SVHNError(reply.get("refused") or f"{path.name} cannot be read ({_plain(reply['fault'])})")
+    if "fault" in reply:
+        raise RuntimeError(_plain(reply["fault"]))
+    if "refused" in reply:
+        raise SVHNError(reply["refused"])
     bare = nbformat.v4.new_notebook()
     bare.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     makers = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}

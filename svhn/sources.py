@@ -153,22 +153,21 @@ def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
     from svhn.drawing import draw, drawer_version
 
     path = drawn_path(n, seed, folder)
-    named = {"name": f"drawn, seed {seed}", "identity": path.stem}
     if path.exists():
         try:
             digits = _load_npz(path)
             if len(digits) == n and not digits.real:
-                return replace(digits, **named)
+                return replace(digits, name=f"drawn, seed {seed}")
         except SVHNError:
             pass  # drawn again below: the digits are the same each time
     # An unwritable folder shows before anything is drawn.
     with atomic_path(path) as temporary:
         digits = draw(n, seed)
-        np.savez(temporary, X=digits.images, y=digits.labels, real=False, identity=path.stem)
+        np.savez(temporary, X=digits.images, y=digits.labels, real=False, identity=digits.identity)
     for outdated in folder.glob(f"drawn-{n}-{seed}-*.npz"):
         if drawer_version() not in outdated.name:
             outdated.unlink()
-    return replace(digits, **named)
+    return digits
 
 
 def drawn_path(n: int, seed: int, folder: Path = Path("data")) -> Path:

@@ -113,6 +113,10 @@ def test_images_whose_making_is_not_known_are_refused_before_the_training(digits
     with pytest.raises(SVHNError, match=r"use X_val itself or Preprocessed\(X_val, function\)"):
         run_evaluation("model_small", build, (255 - X_train, 255 - X_val, y_train, y_val), tmp_path, split=split)
     assert not list(tmp_path.iterdir())
+    scaled = (X_train.astype(np.float32) / np.float32(255), X_val.astype(np.float32) / np.float32(255), y_train, y_val)
+    model = run_evaluation("model_small", build, scaled, tmp_path, epochs=1, verbose=0, split=split)
+    record = json.loads((tmp_path / "model_small.json").read_text())
+    assert record["accuracy"]["test"] == accuracy(model, split.X_test, split.y_test)
 
 
 def test_a_teacher_is_named_only_where_it_taught(digits, tmp_path):

@@ -110,12 +110,36 @@ class TestFinding:
         def opened_as(whole):
             with opened(archive("1"), whole) as first:
                 files = sorted(path.name for path in first.folder.iterdir())
-                before = first.fingerprint, first.whole_fingerprint
+                before = first.fingerprint, first.whole_fingerprint()
             with opened(archive("2"), whole) as second:
-                return files, before[0] == second.fingerprint, before[1] == second.whole_fingerprint
+                return files, before[0] == second.fingerprint, before[1] == second.whole_fingerprint()
 
         assert opened_as(whole=False) == (["answers.py"], True, True)
         assert opened_as(whole=True) == (["answers.py", "helper.py"], True, False)
+
+    def test_what_cannot_be_unpacked_to_run_takes_nothing_from_what_is_graded(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("svhn.handins._ARCHIVE_BYTES", 1000)
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+            file.writestr("data/digits.npz", bytes(2000))
+            file.writestr(".git/objects", bytes(2000))
+            file.writestr("answers.py", "your_name = 'Ann'")
+            file.writestr("plots/", "")
+        with opened(tmp_path / "a.zip", whole=True) as handin:
+            assert [path.name for path in handin.files] == ["answers.py"]
+            (finding,) = handin.findings
+            assert "not all of the archive was unpacked to run it" in finding
+            before = handin.whole_fingerprint()
+        with opened(tmp_path / "a.zip", whole=True) as again:
+            assert again.whole_fingerprint() == before
+
+    def test_results_in_a_hand_in_are_none_of_its_files(self, tmp_path):
+        (tmp_path / "ann").mkdir()
+        (tmp_path / "ann/answers.py").touch()
+        with opened(tmp_path / "ann") as handin:
+            before = handin.whole_fingerprint(tmp_path / "ann/graded")
+            (tmp_path / "ann/graded/ann").mkdir(parents=True)
+            (tmp_path / "ann/graded/ann/evidence.json").touch()
+            assert handin.whole_fingerprint(tmp_path / "ann/graded") == before != handin.whole_fingerprint()
 
     def test_no_hand_in_takes_the_name_of_a_file_of_the_course(self, tmp_path):
         for name in ("Manual.csv", "index.html", "grades.csv", "ann"):

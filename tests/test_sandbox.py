@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import nbformat
 import psutil
@@ -355,10 +356,14 @@ def test_an_interrupted_grader_accuses_nobody(sandbox, grader, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
-        while not (inside := [p for p in psutil.Process(process.pid).children(recursive=True) if p.name() == "bwrap"]):
+        # Before anything is loaded the sandbox is tried out; the folder is made when the hand-in is about to run.
+        inside = []
+        while not ((out / "ann").exists() and inside):
             assert process.poll() is None
             time.sleep(0.1)
-        time.sleep(3)
+            with suppress(psutil.Error):
+                inside = [p for p in psutil.Process(process.pid).children(recursive=True) if p.name() == "bwrap"]
+        time.sleep(2)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 130
     finally:
