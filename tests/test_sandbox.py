@@ -9,6 +9,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import nbformat
 import psutil
@@ -263,7 +264,8 @@ def test_no_process_outlives_a_killed_grader(sandbox):
         f"from svhn.sandbox import run_confined; run_confined(['/usr/bin/setsid', '-w', '/usr/bin/sleep', '{name}'])"
     )
     grader = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
-    wait_until(lambda: sleepers(name))
+    # Until the sandbox stands, only bubblewrap's own command line names the program.
+    wait_until(lambda: any(Path(sleeper.info["cmdline"][0]).name == "sleep" for sleeper in sleepers(name)))
     grader.kill()
     grader.wait()
     wait_until(lambda: not sleepers(name))
