@@ -24,7 +24,8 @@ _STUB = "# YOUR CODE HERE"
 # The teacher's part of the package: students get the harness without it, and without the solutions it knows.
 _NOT_RELEASED = (
     *("handins", "written", "isolation", "curves", "untrusted_models", "measurement", "examination", "marks", "manual"),
-    *("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "rerun", "feedback", "grading"),
+    *("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "staging", "rerun"),
+    *("feedback", "grading"),
     *("handout", "course"),
 )
 _CRITERIA = {

@@ -33,7 +33,7 @@ FORMAT = 1
 # line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
 Execute = Callable[[Path, Path], dict[str, Any]]
 _EXAMINING = ("handins", "written", "curves", "untrusted_models", "measurement", "examination", "protocol")
-_EXECUTING = ("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "rerun")
+_EXECUTING = ("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "staging", "rerun")
 
 
 @dataclass(frozen=True)

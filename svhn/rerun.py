@@ -1,11 +1,8 @@
 """Executes a hand-in's notebook in the sandbox, training off, and says in plain words what it was up to."""
 
-import errno
-import filecmp
 import json
 import os
 import re
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -13,13 +10,10 @@ from typing import Any
 
 import nbformat
 
-from svhn import isolation
 from svhn.cell_outputs import clean_output
 from svhn.cell_runner import HAND_IN
-from svhn.errors import SVHNError, one_line
+from svhn.errors import SVHNError
 from svhn.execution import write_notebook
-from svhn.handins import walk
-from svhn.notebook import NOTEBOOK, read_notebook
 from svhn.sandbox import (
     HARNESS,
     SHORT_OF_MEMORY,
@@ -31,13 +25,10 @@ from svhn.sandbox import (
     sandbox_problem,
 )
 from svhn.sources import SOURCE_VARIABLE, source_files
+from svhn.staging import bare_notebook, find_notebook, foreign_harness, plain_line, stage
 
 EXECUTED = "executed.ipynb"
-MOST_NOTEBOOK = 50_000_000  # Bytes of a notebook as handed in.
-MOST_BYTES, MOST_FILES = 2_000_000_000, 5_000  # Of a whole hand-in.
 _MOST_FINDINGS = 40
-# Of the process that reads a notebook.
-_READING = isolation.Limits(seconds=120, memory=1_000_000_000)
 _ATTEMPTS = {
     "read": "tried to read {}, which is not there in the sandbox",
     "process": "tried to look into another process ({})",
@@ -86,7 +77,7 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     started = time.monotonic()
     try:
         path = find_notebook(hand_in)
-        notebook = _bare(path)
+        notebook = bare_notebook(path)
         with tempfile.TemporaryDirectory(prefix="svhn-hand-in-") as folder:
             staged = Path(folder)
             stage(hand_in, staged)
@@ -115,60 +106,6 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
         "notebook": EXECUTED,
         "faults": int(confined.stopped == SHORT_OF_MEMORY),
     }
-
-
-def find_notebook(hand_in: Path) -> Path:
-    """The notebook of a hand-in: the project's name for it, else the only one in its folder.
-
-    Raises:
-        SVHNError: There is none, there are several, or it is too large.
-    """
-    found = sorted(path for path in Path(hand_in).glob("*.ipynb") if path.is_file() and not path.is_symlink())
-    path = next((path for path in found if path.name == NOTEBOOK.name), found[0] if len(found) == 1 else None)
-    if path is None:
-        names = ", ".join(path.name for path in found[:5])
-        raise SVHNError(f"there are several notebooks ({names}); keep one" if found else "there is no notebook")
-    if path.stat().st_size > MOST_NOTEBOOK:
-        raise SVHNError(f"{path.name} has {path.stat().st_size:,} bytes, over {MOST_NOTEBOOK:,}; clear its outputs")
-    return path
-
-
-def stage(hand_in: Path, folder: Path) -> None:
-    """Copies a hand-in's regular files, readable by all, to `folder`; links, whose ends may lie anywhere, are left out.
-
-    Raises:
-        SVHNError: It is too large, or cannot be read.
-    """
-    count = size = 0
-    try:
-        for parent, originals in walk(hand_in):
-            copy = folder / parent.relative_to(hand_in)
-            copy.mkdir(exist_ok=True)
-            copy.chmod(0o755)
-            for original in originals:
-                count, size = count + 1, size + original.stat().st_size
-                if count > MOST_FILES or size > MOST_BYTES:
-                    raise SVHNError(f"it has more than {MOST_FILES:,} files or {MOST_BYTES / 1e9:.0f} GB")
-                shutil.copyfile(original, copy / original.name)
-                (copy / original.name).chmod(0o644)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise
-        raise SVHNError(f"it cannot be copied: {error}") from error
-
-
-def foreign_harness(hand_in: Path) -> list[str]:
-    """The finding that a staged hand-in brings a harness of its own, where it differs from the grader's."""
-    own, theirs = Path(__file__).parent, hand_in / "svhn"
-    changed = []
-    for path in sorted(path for path in theirs.glob("**/*.py") if path.is_file()):
-        counterpart = own / path.relative_to(theirs)
-        if not counterpart.is_file() or not filecmp.cmp(path, counterpart, shallow=False):
-            changed.append(_plain(str(path.relative_to(hand_in))))
-    if not changed:
-        return []
-    names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-    return [f"brings its own version of the course's harness ({names}); the grader's was used instead"]
 
 
 def _digits() -> tuple[str, dict[Path, Path]]:
@@ -212,42 +149,6 @@ def _lines_of_json(content: bytes) -> list[dict[str, Any]]:
     return events
 
 
-def _bare(path: Path) -> nbformat.NotebookNode:
-    """The notebook's sources and tags in a form that is surely valid.
-
-    Stored outputs were put out by nobody knows what: neither the sandbox nor the executed copy gets them.
-    """
-    reply = isolation.run_isolated(_sources, path, limits=_READING)
-    if "fault" in reply:
-        raise RuntimeError(_plain(reply["fault"]))
-    if "refused" in reply:
-        raise SVHNError(reply["refused"])
-    bare = nbformat.v4.new_notebook()
-    bare.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    makers = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-    for index, (kind, source, tags) in enumerate(reply["result"]):
-        make = makers.get(kind, nbformat.v4.new_raw_cell)
-        bare.cells.append(make(source, id=f"cell-{index}", metadata={"tags": tags} if tags else {}))
-    return bare
-
-
-def _sources(path: Path) -> list[tuple[str, str, list[str]]]:
-    """Each cell's kind, source and tags; in a process of its own, as a file of few megabytes may ask for gigabytes."""
-    try:
-        notebook = read_notebook(path)
-    except SVHNError as error:
-        raise SVHNError(f"{path.name} is not a readable notebook") from error
-    cells = []
-    try:
-        for cell in notebook.cells:
-            tags = cell.get("metadata", {}).get("tags") or []
-            valid = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
-            cells.append((str(cell["cell_type"]), str(cell["source"]), tags if valid else []))
-    except (AttributeError, KeyError, TypeError) as error:
-        raise SVHNError(f"the notebook's cells are not as the format has them ({one_line(error)})") from error
-    return cells
-
-
 def _fill(notebook: nbformat.NotebookNode, events: list[dict[str, Any]]) -> int | None:
     """Gives outputs to the cells they belong to; returns the cell that started and did not end, by index."""
     running = None
@@ -282,7 +183,7 @@ def _failed_cells(notebook: nbformat.NotebookNode) -> list[str]:
             if output.output_type == "error":
                 text = f"{output.ename}: {output.evalue}"
                 cause = next((f" ({cause})" for pattern, cause in _CAUSES if re.search(pattern, text)), "")
-                findings.append(f"{_place(notebook, index)} failed with {_plain(text)}{cause}")
+                findings.append(f"{_place(notebook, index)} failed with {plain_line(text)}{cause}")
     return findings
 
 
@@ -301,7 +202,7 @@ def _endings(
         return [f"{place} killed its own kernel, or the kernel ran out of memory; the cells after it did not run"]
     if end == "broken":
         reason = next((event.get("reason") for event in reversed(events) if "reason" in event), "")
-        return [f"{place} could not be executed: {_plain(str(reason))}"]
+        return [f"{place} could not be executed: {plain_line(str(reason))}"]
     return [f"{place} ended the program that runs it (exit status {confined.status}); the cells after it did not run"]
 
 
@@ -311,7 +212,7 @@ def _attempts(confined: Confined) -> list[str]:
     for event in _lines_of_json(confined.errors):
         sentence = _ATTEMPTS.get(str(event.get("attempt")))
         if sentence:
-            findings[sentence.format(_plain(str(event.get("what"))))] = None
+            findings[sentence.format(plain_line(str(event.get("what"))))] = None
     return list(findings)
 
 
@@ -328,9 +229,4 @@ def _place(notebook: nbformat.NotebookNode, index: int) -> str:
     """A cell as a reader finds it: its number among the code cells, and its last tag."""
     number = sum(cell.cell_type == "code" for cell in notebook.cells[: index + 1])
     tags = notebook.cells[index].metadata.get("tags")
-    return f"code cell {number}" + (f" ({_plain(tags[-1])})" if tags else "")
-
-
-def _plain(text: str) -> str:
-    """Untrusted text as part of one line: printable, and cut where it is long."""
-    return one_line("".join(character if character.isprintable() else " " for character in text))
+    return f"code cell {number}" + (f" ({plain_line(tags[-1])})" if tags else "")

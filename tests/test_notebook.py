@@ -14,6 +14,7 @@ import pytest
 from svhn.batches import model_input
 from svhn.errors import SVHNError
 from svhn.notebook import load_definitions, read_notebook, tagged_cells, trainable_names
+from svhn.protocol import split_digits
 from svhn.stored import load_record
 
 ROOT = Path(__file__).parents[1]
@@ -137,6 +138,13 @@ def test_loading_the_backend_says_nothing():
     program = "from svhn.notebook import load_definitions; print(load_definitions()['keras'].__name__)"
     process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (process.stdout, process.stderr) == ("keras\n", "")
+
+
+def test_no_training_goes_on_from_a_model_of_other_digits(drawn):
+    defined = load_definitions(NOTEBOOK, base_dir=str(ROOT / "models"))
+    defined["split"] = split_digits(drawn)
+    with pytest.raises(SVHNError, match="model_2_1 learned from other digits"):
+        defined["build_model_2_2"](start_from="model_2_1")
 
 
 def test_parameters_can_be_set():
