@@ -5,9 +5,10 @@
     python benchmarks/drawing.py gain --updates 1600 --network small    extended against plain training
     KERAS_BACKEND=torch python benchmarks/drawing.py transfer           the same on another backend
 
-Every run adds its figures to `benchmarks/drawing.json` under the drawer's version and writes the table
-`benchmarks/drawing.md`; a network's figures after fewer updates than those that are there are printed only. All but the
-speed need real digits, `--real`; the difficulty the published network as well.
+Every run adds its figures to `benchmarks/drawing.json` under the drawer's edition and writes the table
+`benchmarks/drawing.md`. Figures on other real digits than the default, or on fewer digits or after fewer updates than
+those that are there, are printed only. All but the speed need real digits, `--real`; the difficulty the published
+network as well.
 """
 
 import argparse
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from svhn.digits import Digits  # noqa: E402
-from svhn.drawing import draw, drawer_version  # noqa: E402
+from svhn.drawing import EDITION, draw  # noqa: E402
 from svhn.errors import SVHNError  # noqa: E402
 from svhn.files import write_json, write_text  # noqa: E402
 from svhn.protocol import extend_training, split_digits  # noqa: E402
@@ -188,23 +189,28 @@ def _real(options: argparse.Namespace) -> Digits:
     return load_digits(options.real)
 
 
+def _effort(figures: dict[str, Any]) -> int:
+    """What a measure was made with: updates of a network, or digits."""
+    return figures.get("updates") or figures.get("of") or sum(figures[kind]["digits"] for kind in ("drawn", "real"))
+
+
 def _store(name: str, version: str, note: str, figures: dict[str, Any]) -> None:
-    """Adds figures to those of the drawer's version and writes the table anew."""
+    """Adds figures to those of the drawer's version and writes the table anew, unless there are better founded ones."""
     rows = json.loads(STORED.read_text(encoding="utf-8")) if STORED.exists() else []
     row = next((row for row in rows if row["drawer"] == version), None)
     if row is None:
         row = {"drawer": version, "note": note}
         rows.append(row)
     row["note"] = note or row["note"]
-    if "network" in figures:  # Figures of different networks do not compare; each network keeps its own.
-        kept = row.setdefault(name, {}).get(figures["network"], figures)
-        if figures["updates"] < kept["updates"]:
-            return
-        row[name][figures["network"]] = figures
-    else:
-        row[name] = figures
+    # Figures of different networks do not compare; each network keeps its own.
+    place, key = (row.setdefault(name, {}), figures["network"]) if "network" in figures else (row, name)
+    if _effort(figures) < _effort(place.get(key, figures)):
+        print(f"{TABLE.relative_to(ROOT)} keeps its figures, which rest on {_effort(place[key]):,} digits or updates")
+        return
+    place[key] = figures
     write_json(STORED, rows)
     write_text(TABLE, _table(rows))
+    print(f"written to {TABLE.relative_to(ROOT)}")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -257,8 +263,7 @@ def main() -> int:
     parser.add_argument("--network", default="small", help="small (default), tiny, or for gain model_2_1's recipe")
     parser.add_argument("--note", default="", help="what is new in this version of the drawer")
     options = parser.parse_args()
-    # Before anything is measured: somebody may be changing the drawer meanwhile.
-    version = options.version or drawer_version()
+    version = options.version or f"edition {EDITION}"
     try:
         if (options.drawn is None) != (options.version is None) or (options.drawn and "speed" in options.measures):
             raise SVHNError(
@@ -269,11 +274,13 @@ def main() -> int:
                 raise SVHNError(f"there is no measure {name!r}; choose of {', '.join(MEASURES)}")
             figures = MEASURES[name](options)
             print(name, json.dumps(figures))
-            _store(name, version, options.note, figures)
+            if options.real != parser.get_default("real") and name != "speed":
+                print(f"measured on {options.real}: not for {TABLE.relative_to(ROOT)}")
+            else:
+                _store(name, version, options.note, figures)
     except SVHNError as error:
         print(f"drawing: {error}", file=sys.stderr)
         return 2
-    print(f"written to {TABLE.relative_to(ROOT)}")
     return 0
 
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from svhn.appearance import measures  # noqa: E402
 from svhn.digits import Digits  # noqa: E402
-from svhn.drawing import draw, drawer_version  # noqa: E402
+from svhn.drawing import EDITION, draw  # noqa: E402
 from svhn.errors import SVHNError  # noqa: E402
 from svhn.figures import plot_images  # noqa: E402
 from svhn.files import atomic_path, write_text  # noqa: E402
@@ -114,7 +114,7 @@ def write_page(real: Digits, drawn: Digits) -> None:
 img{{width:100%;image-rendering:pixelated}}
 td,th{{padding:.2rem .8rem;text-align:right}}</style>
 <h1>Drawn digits beside real ones</h1>
-<p>{drawn.description}, drawer {drawer_version()}; {real.description}. Real digits are shown for comparison here and are
+<p>{drawn.description}, edition {EDITION}; {real.description}. Real digits are shown for comparison here and are
 not to be passed on.</p>
 <div class="grids">{grids}</div>
 <h2>Distributions</h2>{embedded(figure)}

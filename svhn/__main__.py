@@ -8,6 +8,7 @@ from pathlib import Path
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
+from svhn.sources import EXTENSION_DIGITS, EXTENSION_SEED
 from svhn.startup import load_keras
 
 _EXAMPLES = """examples:
@@ -33,7 +34,7 @@ and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken i
 """
 _DATA = "openml, mat, drawn, or the path of an .npz or a folder (default: SVHN_DATA, else what data/ holds, else drawn)"
 
-_EXTEND = "train on N drawn digits as well (58424 if N is left out), or as the variable SVHN_EXTEND says"
+_EXTEND = f"train on N drawn digits as well ({EXTENSION_DIGITS} if N is left out), or as the variable SVHN_EXTEND says"
 _LENGTH = "train for X times as many batches as the recipes say, or as the variable SVHN_LENGTH says"
 _TEACH = "learn soft labels from the published network whose weights lie there, or as the variable SVHN_TEACHER says"
 
@@ -51,6 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ["SVHN_LENGTH"] = options.length
     try:
         options.command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # Whoever read the output has seen enough; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except SVHNError as error:
         print(f"svhn: {error}", file=sys.stderr)
         return 2
@@ -150,11 +155,12 @@ def _predict(options: argparse.Namespace) -> None:
     from svhn.prediction import predict_images, write_predictions
 
     names, probabilities = predict_images(options.model, options.images)
+    if options.out:  # First: whoever reads the lines below may stop halfway.
+        write_predictions(options.out, names, probabilities)
     width = max(map(len, names))
     for name, row in zip(names, probabilities, strict=True):
         print(f"{name:{width}}  {row.argmax()}  {row.max():7.2%}")
     if options.out:
-        write_predictions(options.out, names, probabilities)
         print(f"written to {options.out}")
 
 
@@ -236,11 +242,15 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, report):
         command.add_argument("--out", type=Path, default=Path("output"), help="folder to write to (default: output)")
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
-    train.add_argument("--extend", type=int, nargs="?", const=58_424, metavar="N", help=_EXTEND)
+    train.add_argument("--extend", type=int, nargs="?", const=EXTENSION_DIGITS, metavar="N", help=_EXTEND)
     train.add_argument("--teacher", metavar="NPZ", help=_TEACH)
     train.add_argument("--length", metavar="X", help=_LENGTH)
-    digits.add_argument("--count", type=int, default=58_424, metavar="N", help="how many (default: 58424)")
-    digits.add_argument("--seed", type=int, default=2, help="which ones (default: 2, those that --extend trains on)")
+    digits.add_argument(
+        "--count", type=int, default=EXTENSION_DIGITS, metavar="N", help="how many (default: %(default)s)"
+    )
+    digits.add_argument(
+        "--seed", type=int, default=EXTENSION_SEED, help="which ones (default: %(default)s, as --extend trains on)"
+    )
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
     predict.add_argument("--out", type=Path, metavar="CSV", help="also write columns image,digit,probability")
     predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG, or .npz with X")

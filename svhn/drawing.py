@@ -7,14 +7,12 @@ SVHN's crop rule (`camera`). Every digit is from a house of its own, so that no 
 `python -m svhn.drawing` is the worker of `draw`: it draws what its input asks for, until that ends.
 """
 
-import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from functools import cache
 from numbers import Integral
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -29,17 +27,15 @@ from svhn.errors import SVHNError
 from svhn.house_numbers import house_number
 from svhn.painting import paint
 from svhn.signs import view_sign
-from svhn.typefaces import FOLDER
 
-# To be raised when other digits are drawn: it tells them apart where the code's wording may change, and pixels may be
-# rounded differently by another kind of processor.
+# To be raised when other digits are drawn. Neither the code, whose wording may change, nor the pixels, which another
+# kind of processor may round differently, tell as well which digits these are.
 EDITION = 1
 # What a worker draws at a time, and from how many digits on it pays to start workers.
 BLOCK, ENOUGH = 250, 2000
 _ENDED = "a process that was drawing digits ended; free some memory, or draw with one worker"
 # A digit stands out by this many grey levels, and its shape explains this much of what is seen (a correlation).
 LEAST_STEP, LEAST_AGREEMENT, TRIES = 14.0, 0.45, 3
-_MODULES = ("typefaces", "house_numbers", "surfaces", "signs", "painting", "camera", "drawing")
 
 
 def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
@@ -79,16 +75,6 @@ def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
             labels[start:stop], images[start:stop] = block_labels, block_images
             bar.update(stop - start)
     return Digits(images, labels, f"drawn, seed {seed}", real=False, identity=f"drawn {n} {seed} edition {EDITION}")
-
-
-@cache
-def drawer_version() -> str:
-    """Eight hexadecimal digits that change whenever the drawer does: its code, tables or typefaces."""
-    digest = hashlib.sha256()
-    tables = sorted(path for path in FOLDER.iterdir() if path.suffix in (".json", ".csv", ".zip"))
-    for path in [Path(__file__).with_name(f"{name}.py") for name in _MODULES] + tables:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]
 
 
 def _check_whole(what: str, value: int, least: int) -> None:
@@ -166,7 +152,10 @@ def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Itera
 def _start_worker() -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     command = [sys.executable, "-m", "svhn.drawing"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    # In a session of its own: Ctrl-C is for this process, which ends its workers.
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+    )
 
 
 def _serve(process: subprocess.Popen, seed: int, waiting: SimpleQueue, finished: SimpleQueue) -> None:

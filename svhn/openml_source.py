@@ -8,6 +8,7 @@ The steps: `_describe` -> `_data_file` (download into the client's cache) -> `bl
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -55,10 +56,9 @@ def load_openml(folder: Path) -> Digits:
     cache = Path(folder) / CACHE_NAME
     digits = _reopen(cache)
     if digits is None:
-        dataset, classes, rows = _describe()
-        source = _data_file(dataset)
-        _convert(source, cache, dataset.default_target_attribute or "class", classes, rows)
-        digits = _reopen(cache)
+        # Two processes at once would take each other's half downloads for their own.
+        with _alone_in(cache.parent) as waited:
+            digits = (waited and _reopen(cache)) or _fetch(cache)
     if digits is None:
         raise SVHNError(f"{cache}: cannot be read back after writing; check the disk")
     return digits
@@ -88,6 +88,36 @@ def _reopen(cache: Path) -> Digits | None:
         return None
 
 
+def _fetch(cache: Path) -> Digits | None:
+    dataset, classes, rows = _describe()
+    source = _data_file(dataset)
+    _convert(source, cache, dataset.default_target_attribute or "class", classes, rows)
+    return _reopen(cache)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[bool]:
+    """Waits until no other process loads into `folder`; tells whether one did. One that is killed gives way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise SVHNError(f"cannot write to {folder}: {error.strerror}; choose a folder you may write to") from error
+    try:
+        waited = False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another process is loading {NAME} into {folder}; waiting for it", file=sys.stderr)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            waited = True
+        except OSError:  # Some network drives know no locks; there, one process at a time is up to their users.
+            pass
+        yield waited
+    finally:
+        os.close(handle)
+
+
 def _describe() -> tuple["OpenMLDataset", list[str] | None, int | None]:
     """What the server says of the data set: its description, the nominal class values in order, the number of rows."""
     with _client_errors() as openml:
@@ -102,7 +132,8 @@ def _describe() -> tuple["OpenMLDataset", list[str] | None, int | None]:
         # The number of rows only guards against a cut file; a server that has no qualities is still a good server.
         with contextlib.suppress(openml.exceptions.OpenMLServerException, ExpatError):
             rows = (dataset.qualities or {}).get("NumberOfInstances")
-    return dataset, classes, None if rows is None else int(rows)
+    # The client makes NaN of a number that the server lists without saying it.
+    return dataset, classes, int(rows) if rows and rows == rows else None
 
 
 def _data_file(dataset: "OpenMLDataset") -> Path:
@@ -173,7 +204,12 @@ def _download(url: str) -> Iterator[bytes]:
 @contextlib.contextmanager
 def _client_errors() -> Iterator[Any]:
     """Gives the configured client and turns whatever it raises into one line."""
-    import openml
+    try:
+        import openml
+    except OSError as error:  # it makes its folders when imported
+        raise SVHNError(
+            f"the openml client cannot make its folders ({one_line(error)}); set HOME to a folder you may write to"
+        ) from error
     import requests
 
     openml.config.server = os.environ.get("OPENML_SERVER", openml.config.server)

@@ -1,7 +1,9 @@
 """Reads the images that a prediction is asked for: photos of single digits, or arrays of them."""
 
 import io
+import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,26 +28,34 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, list[str]]:
 
     Returns:
         The images, uint8 (n, 32, 32, 3), RGB, in the order given; and a name for each: "photo.png" for a photo,
-        "digits.npz[17]" for an image in an array.
+        "digits.npz[17]" for an image in an array, or with its folder where two files are called alike.
 
     Raises:
         SVHNError: No path was given; a file is missing, damaged, too large, of another kind or without images.
     """
     images, names = [], []
-    for path in map(Path, paths):
+    paths = [Path(path) for path in paths]
+    alike = Counter(path.name for path in paths)
+    for path in paths:
+        name = _printable(path if alike[path.name] > 1 else path.name)
         suffix = path.suffix.lower()
         if suffix == ".npz":
             batch = _read_array(path)
-            names += [f"{path.name}[{i}]" for i in range(len(batch))]
+            names += [f"{name}[{i}]" for i in range(len(batch))]
         elif suffix in PHOTO_SUFFIXES:
             batch = _to_digit_size(_read_photo(path))[None]
-            names.append(path.name)
+            names.append(name)
         else:
             raise SVHNError(f"{path}: cannot read this kind of file; give a .png, .jpg, .jpeg or .npz file")
         images.append(batch)
     if not images:
         raise SVHNError("no image was given; name at least one .png, .jpg, .jpeg or .npz file")
     return np.concatenate(images), names
+
+
+def _printable(name: Path | str) -> str:
+    """A file's name as text that can be written: on Linux its bytes need not be any."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _read_bytes(path: Path) -> io.BytesIO:

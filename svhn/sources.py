@@ -3,7 +3,7 @@
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,9 +71,14 @@ def source_files(source: str | Path | None = None, folder: Path = Path("data")) 
 def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
     """A source's name or path, and the folder that it is in."""
     chosen = str(source or os.environ.get(SOURCE_VARIABLE) or _found_in(folder))
-    named = Path(chosen).expanduser()
-    if chosen in ("openml", "mat", "drawn") or not named.is_dir():
+    if chosen in ("openml", "mat", "drawn"):
         return chosen, folder
+    try:
+        named = Path(chosen).expanduser()
+        if not named.is_dir():
+            return chosen, folder
+    except (OSError, RuntimeError) as error:  # a folder that is not to be looked into, or nobody's home
+        raise SVHNError(f"{chosen}: cannot be opened ({one_line(error)}); name digits that you may read") from error
     found = _found_in(named)
     if found == "drawn":
         raise SVHNError(f"{named} holds no digits; put {' and '.join(MAT_FILES)} or one .npz with X and y there")
@@ -145,12 +150,12 @@ def _load_npz(path: Path) -> Digits:
 
 
 def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
-    """The digits of `draw(n, seed)`, kept in `folder` from the first time on, as long as the drawer stays as it is.
+    """The digits of `draw(n, seed)`, kept in `folder` from the first time on, until there is a new edition of them.
 
     Raises:
         SVHNError: As `draw` does, or `folder` cannot be written to.
     """
-    from svhn.drawing import draw, drawer_version
+    from svhn.drawing import draw
 
     path = drawn_path(n, seed, folder)
     if path.exists():
@@ -165,16 +170,17 @@ def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
         digits = draw(n, seed)
         np.savez(temporary, X=digits.images, y=digits.labels, real=False, identity=digits.identity)
     for outdated in folder.glob(f"drawn-{n}-{seed}-*.npz"):
-        if drawer_version() not in outdated.name:
-            outdated.unlink()
+        if outdated != path:
+            with suppress(OSError):  # gone meanwhile, or not ours to remove
+                outdated.unlink()
     return digits
 
 
 def drawn_path(n: int, seed: int, folder: Path = Path("data")) -> Path:
-    """Where drawn digits are kept: what an earlier version of the drawer drew has another name."""
-    from svhn.drawing import drawer_version
+    """Where drawn digits are kept: those of an earlier edition have another name."""
+    from svhn.drawing import EDITION
 
-    return Path(folder) / f"drawn-{n}-{seed}-{drawer_version()}.npz"
+    return Path(folder) / f"drawn-{n}-{seed}-edition{EDITION}.npz"
 
 
 def load_extension(drawn: int | str = 0, folder: Path = Path("data")) -> Digits | None:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from svhn.errors import SVHNError, one_line
+
 
 @contextmanager
 def silence() -> Iterator[None]:
@@ -19,6 +21,16 @@ def silence() -> Iterator[None]:
 
 
 def load_keras() -> None:
-    """Imports Keras for the first time: to be called before anything else does."""
-    with silence():
-        import keras  # noqa: F401
+    """Imports Keras for the first time: to be called before anything else does.
+
+    Raises:
+        SVHNError: Its backend is not installed, or there is none of that name.
+    """
+    try:
+        with silence():
+            import keras  # noqa: F401
+    except (ImportError, ValueError) as error:
+        raise SVHNError(
+            f"Keras cannot load its backend, {os.environ.get('KERAS_BACKEND') or 'that of its settings'} "
+            f"({one_line(error)}); install that, or set KERAS_BACKEND=tensorflow"
+        ) from error

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -92,5 +93,5 @@ def _font(typeface: str) -> ImageFont.FreeTypeFont:
             content = archive.read(typeface)
         # Larger than needed: the reduction evens out what was rounded to whole pixels.
         return ImageFont.truetype(io.BytesIO(content), 3 * GLYPH_HEIGHT, layout_engine=ImageFont.Layout.BASIC)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise SVHNError(f"{path} is missing or damaged, or lacks {typeface}; restore it from git") from error

@@ -1,7 +1,11 @@
 """The commands, run as a person runs them."""
 
 import csv
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +24,15 @@ def photos(tmp_path, drawn):
         paths.append(tmp_path / f"photo{i}.{suffix}")
         Image.fromarray(drawn.images[i]).resize(size).save(paths[-1])
     return paths
+
+
+@pytest.fixture
+def without_digits(tmp_path):
+    """The project, but with nothing in `data/`, whatever this copy's holds."""
+    shutil.copytree(ROOT / "svhn", tmp_path / "svhn", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Assignment3.ipynb", "answers.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
 
 
 def test_help_explains_every_command(command):
@@ -54,6 +67,37 @@ def test_predict_reads_photos_of_any_size(command, photos):
     assert [line.split()[0] for line in process.stdout.splitlines()] == ["photo0.png", "photo1.jpg", "photo2.png"]
 
 
+def test_predict_tells_photos_of_one_name_apart(command, photos, tmp_path):
+    other = tmp_path / "other" / photos[0].name
+    other.parent.mkdir()
+    shutil.copy(photos[1], other)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/gr\xfc.png"))  # Latin-1, as from an old archive
+    shutil.copy(photos[0], odd)
+    process = command("predict", "--model", "model_1_2", photos[0], other, photos[2], odd)
+    assert (process.returncode, process.stderr) == (0, "")
+    names = [line.split("  ")[0] for line in process.stdout.splitlines()]
+    assert names == [str(photos[0]), str(other), photos[2].name, "gr\ufffd.png"]
+
+
+def test_a_reader_that_stops_halfway_costs_no_predictions(drawn, tmp_path):
+    np.savez(tmp_path / "digits.npz", X=np.repeat(drawn.images[:10], 400, axis=0))  # more lines than a pipe holds
+    arguments = ["predict", "--model", "model_1_2", tmp_path / "digits.npz", "--out", tmp_path / "read.csv"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "svhn", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().startswith("digits.npz[0]")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+    assert len((tmp_path / "read.csv").read_text().splitlines()) == 4001
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "openvino"])
+def test_a_backend_that_is_not_there_is_one_line(command, photos, backend):
+    process = command("predict", "--model", "model_1_2", photos[0], KERAS_BACKEND=backend)
+    assert_one_clear_line(process, backend, "KERAS_BACKEND=tensorflow")
+
+
 def test_predict_names_what_is_wrong(command, photos, tmp_path):
     assert_one_clear_line(command("predict", "--model", "model_7_7", photos[0]), "model_7_7", "make train")
     assert_one_clear_line(command("predict", "--model", "model_1_1", tmp_path / "none.png"), "none.png")
@@ -67,20 +111,24 @@ def test_predict_names_what_is_wrong(command, photos, tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "word"),
-    [("nonsense", "nonsense"), ("missing.npz", "missing.npz"), ("mat", "train_32x32.mat")],
+    [
+        ("nonsense", "nonsense"),
+        ("missing.npz", "missing.npz"),
+        ("mat", "train_32x32.mat"),
+        ("~nobody-of-that-name/digits.npz", "nobody-of-that-name"),
+        ("x" * 300, "too long"),
+    ],
 )
-def test_run_and_train_name_bad_data_before_they_start(command, tmp_path, source, word):
-    assert_one_clear_line(command("run", "--data", source, "--out", tmp_path / "output"), word)
-    assert not (tmp_path / "output").exists()
-    assert_one_clear_line(command("train", "--model", "model_1_1", "--data", source), word)
+def test_run_and_train_name_bad_data_before_they_start(command, without_digits, source, word):
+    assert_one_clear_line(command("run", "--data", source, cwd=without_digits), word)
+    assert not (without_digits / "output").exists()
+    assert_one_clear_line(command("train", "--model", "model_1_1", "--data", source, cwd=without_digits), word)
 
 
-def test_an_unreachable_openml_is_one_line(command, tmp_path):
-    process = command(
-        "run", "--data", "openml", "--out", tmp_path / "output", OPENML_SERVER="http://127.0.0.1:9/api/v1/xml"
-    )
+def test_an_unreachable_openml_is_one_line(command, without_digits):
+    process = command("run", "--data", "openml", cwd=without_digits, OPENML_SERVER="http://127.0.0.1:9/api/v1/xml")
     assert_one_clear_line(process, "127.0.0.1:9", "drawn")
-    assert not (tmp_path / "output").exists()
+    assert not (without_digits / "output").exists()
 
 
 def test_the_variable_chooses_the_digits(command, tmp_path):

@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from PIL import Image
 from svhn import camera, drawing, house_numbers, typefaces
 from svhn.appearance import mean_shapes, measures
 from svhn.digits import Digits
-from svhn.drawing import draw, drawer_version
+from svhn.drawing import draw
 from svhn.errors import SVHNError
 
 ROOT = Path(__file__).parents[1]
@@ -162,19 +163,6 @@ print(len(draw(5)))
     assert in_another_process(program) == "5"
 
 
-def test_the_drawer_s_version_changes_with_its_tables(damaged, monkeypatch):
-    version = drawer_version()
-    monkeypatch.setattr(drawing, "FOLDER", damaged)
-    drawer_version.cache_clear()
-    assert drawer_version() == version
-    table = damaged / "colours.json"
-    table.write_text(table.read_text().replace("1", "2", 1))
-    drawer_version.cache_clear()
-    assert drawer_version() != version
-    monkeypatch.undo()
-    drawer_version.cache_clear()
-
-
 # --- Workers
 
 
@@ -192,6 +180,24 @@ def test_a_worker_that_is_killed_is_one_clear_error_and_leaves_no_other_behind(m
         draw(1000, seed=5, workers=2)
     assert "\n" not in str(caught.value)
     assert len(started) == 2 and all(process.poll() is not None for process in started)
+
+
+def test_ctrl_c_ends_the_workers_without_their_tracebacks(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "svhn", "digits", "--count", "40000"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        said = ""
+        while "digit" not in said:  # The bar stands: the workers draw.
+            said += process.stderr.read(1)
+        os.killpg(process.pid, signal.SIGINT)
+        said += process.stderr.read()
+    assert process.returncode == 130 and "svhn: stopped" in said and "Traceback" not in said
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_workers_end_with_the_process_that_started_them():
@@ -360,6 +366,19 @@ def test_a_seed_that_makes_no_sense(seed):
 def test_a_number_of_workers_that_makes_no_sense(workers):
     with pytest.raises(SVHNError, match="workers"):
         draw(1, workers=workers)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_typeface_of_flipped_bytes(damaged, workers):
+    content = bytearray((damaged / "typefaces.zip").read_bytes())
+    # Every tenth byte, but for the list of contents at the end.
+    end = content.rindex(b"PK\x05\x06")
+    (start,) = struct.unpack("<I", content[end + 16 : end + 20])
+    content[1000:start:10] = bytes(byte ^ 255 for byte in content[1000:start:10])
+    (damaged / "typefaces.zip").write_bytes(content)
+    with pytest.raises(SVHNError, match="restore it from git") as caught:
+        draw(2, workers=workers)
+    assert "typefaces.zip" in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["typefaces.zip", "typefaces.csv", "house_numbers.json", "colours.json"])

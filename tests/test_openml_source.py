@@ -396,6 +396,36 @@ def test_killed_midway(tmp_path, monkeypatch, client):
         assert not scratch.exists()
 
 
+def test_two_first_loads_at_once(tmp_path, monkeypatch, client):
+    arff = write_arff(tmp_path / "served.arff", *noise(1200))
+    data = tmp_path / "data"
+    with OpenMLServer(arff, 1200) as server:
+        environment = os.environ | {
+            "OPENML_SERVER": server.url,
+            "OPENML_CACHE_DIR": str(client),
+            "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        }
+        first, second = CONVERT_AND_STALL, "import sys; from svhn.sources import *; load_openml(Path(sys.argv[1]))"
+        children = []
+        for program, awaited in ((first, b"midway"), (second, b"waiting")):
+            child = subprocess.Popen(
+                [sys.executable, "-c", program, str(data)],
+                cwd=Path(__file__).parents[1],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            children.append(child)
+            assert any(awaited in line for line in child.stdout)
+        # The first is stopped halfway: the one that waited takes over, and finds what was downloaded.
+        children[0].kill()
+        said, _ = children[1].communicate()
+        assert children[1].returncode == 0, said
+        assert len(server.downloads) == 1
+        children[0].communicate()
+    check_noise(load_digits("openml", data), 1200)
+
+
 def test_the_recipes_train_on_the_openml_layout(tmp_path, monkeypatch, definitions):
     with OpenMLServer(write_arff(tmp_path / "served.arff", *noise(3000)), 3000) as server:
         monkeypatch.setenv("OPENML_SERVER", server.url)

@@ -230,8 +230,8 @@ def test_a_kept_file_of_another_size_is_not_taken_for_the_drawn_digits(tmp_path,
 
 
 def test_what_an_earlier_drawer_drew_is_neither_taken_nor_kept(tmp_path, few_drawn):
-    outdated = write_npz(tmp_path / "drawn-12-1-0badcafe.npz", real=False)
-    other = write_npz(tmp_path / "drawn-13-1-0badcafe.npz", real=False)
+    outdated = write_npz(tmp_path / "drawn-12-1-edition0.npz", real=False)
+    other = write_npz(tmp_path / "drawn-13-1-edition0.npz", real=False)
     fingerprint = load_digits(outdated).fingerprint
     assert load_digits("drawn", tmp_path).fingerprint != fingerprint
     assert not outdated.exists() and other.exists()
