@@ -30,11 +30,11 @@ TABLE = ROOT / "benchmarks" / "leak.md"
 
 def compare(path: Path, models: Path) -> str:
     """The table: each stored model on held-out digits of photos that training shares, and of others."""
+    digits = load_digits(path)
     with np.load(path) as archive:
         if "house" not in archive:
             raise SVHNError(f"{path} has no array house, the photo of each digit; name one that has")
         houses = archive["house"]
-    digits = load_digits(path)
     train, val, test = split_rows(digits.labels)
     held_out = np.concatenate([val, test])
     shared = np.isin(houses[held_out], houses[train])
@@ -76,7 +76,7 @@ def main() -> int:
     parser.add_argument("--digits", type=Path, default=ROOT.parent / "shared" / "svhn" / "svhn-8k.npz")
     options = parser.parse_args()
     try:
-        if not options.digits.exists():
+        if not options.digits.is_file():
             raise SVHNError(f"{options.digits} is missing; name real digits with --digits")
         table = compare(options.digits, ROOT / "models")
     except SVHNError as error:

@@ -98,6 +98,7 @@ def main() -> int:
     parser.add_argument("--length", type=float, default=0.1, help="of the recipes' batches (default: 0.1)")
     parser.add_argument("--models", nargs="+", default=[], metavar="NAME", help="only these (default: all)")
     options = parser.parse_args()
+    options.real, options.published = options.real.absolute(), options.published.absolute()
     os.chdir(ROOT)
     os.environ |= {
         SOURCE_VARIABLE: str(options.real),

@@ -72,12 +72,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
+    from svhn.files import atomic_path
 
     if options.out.resolve() == Path.cwd():
         raise SVHNError("--out would overwrite the notebook itself; choose another folder")
     _check_data()
-    notebook = execute_notebook()
-    write_notebook(notebook, options.out / NOTEBOOK.name)
+    with atomic_path(options.out / NOTEBOOK.name) as temporary:  # An unwritable folder shows before anything runs.
+        notebook = execute_notebook()
+        write_notebook(notebook, temporary)
     write_figures(notebook, options.out / "figures")
     _report(options)
 

@@ -150,10 +150,24 @@ def _check_seen(name: str, X_val: Images, split: Split) -> None:
 
 
 def provenance_of(split: Split | None, training: Augmented) -> dict[str, Any] | None:
-    """What a record says of the digits; of a teacher only where the labels are one's."""
+    """What a record says of the digits that a model saw; of a teacher only where the labels are one's.
+
+    Raises:
+        SVHNError: Nothing tells which of them are real.
+    """
     if split is None:
         return None
-    return {key: value for key, value in split.provenance.items() if key != "teacher" or training.labels.ndim > 1}
+    said = {key: value for key, value in split.provenance.items() if key != "teacher" or training.labels.ndim > 1}
+    if split.drawn:
+        said["shown_in_a_pass"] = training.pass_length
+    if (count := len(training.images)) != said["train"]:
+        if split.drawn:
+            raise SVHNError(
+                f"a record could not say how many of these {count:,} training digits are drawn; "
+                "train on X_train itself or Preprocessed(X_train, function)"
+            )
+        said |= {"train": count, "train_real" if split.digits.real else "train_drawn": count}
+    return said
 
 
 def in_nbgrader() -> bool:
@@ -168,7 +182,7 @@ def accuracy(model: keras.Model, images: Images, labels: np.ndarray) -> float:
 
 def one_pass(training: Augmented, batch_size: int) -> int:
     """Batches that show every training digit once, the last one filled up."""
-    return -(-training.pass_length // batch_size)
+    return -(-training.pass_length // max(1, batch_size))  # `fit` refuses what is below 1.
 
 
 def unpack(name: str, data: tuple, generator: bool = False) -> tuple[Augmented, Images, np.ndarray]:
@@ -185,6 +199,8 @@ def unpack(name: str, data: tuple, generator: bool = False) -> tuple[Augmented, 
         else:
             X_train, X_val, y_train, y_val = data
             training = Augmented(X_train, y_train, unaltered)
+        if np.ndim(y_val) != 1:
+            raise ValueError("y_val must be digits, not one-hot")
         if len(training.images) != len(training.labels) or len(X_val) != len(y_val):
             raise ValueError("images and labels differ in number")
     except (TypeError, ValueError) as error:

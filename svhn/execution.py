@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,19 @@ from tqdm import tqdm
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
-from svhn.notebook import NOTEBOOK, load_definitions, read_notebook, tagged_cells
+from svhn.notebook import NOTEBOOK, load_definitions, parameters, read_notebook, tagged_cells
 from svhn.sources import EXTENSION_VARIABLE
 
-OUTPUT = Path("output")
 CELL_SECONDS = 3600
 
 
-def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbformat.NotebookNode:
+def execute_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
     """Executes a notebook in a fresh kernel, in the folder it lies in, with a progress bar over its cells.
+
+    A cell may take an hour, or where the notebook is set to train, as long as it likes.
 
     Args:
         path: Of the notebook; the file itself is left as it is.
-        timeout: Seconds that one cell may take.
 
     Returns:
         The notebook with its outputs; `metadata.svhn` says how many seconds it ran.
@@ -39,6 +40,7 @@ def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbfo
         SVHNError: A cell failed; the line names it and its error.
     """
     notebook = read_notebook(path)
+    timeout = CELL_SECONDS if parameters(path).get("stop_training", True) else None
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -47,8 +49,7 @@ def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbfo
     with tqdm(total=total, desc="executing the notebook", unit="cell", file=sys.stderr) as bar:
 
         def show(cell: nbformat.NotebookNode, cell_index: int) -> None:
-            tags = cell.metadata.get("tags", [])
-            bar.set_postfix_str(tags[-1] if tags else "")
+            bar.set_postfix_str(_tag(cell, ""))
 
         client = NotebookClient(
             notebook,
@@ -62,10 +63,10 @@ def execute_notebook(path: Path = NOTEBOOK, timeout: int = CELL_SECONDS) -> nbfo
             # Whatever backend this process draws with, the kernel's plots are to land in the notebook.
             client.execute(env=os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"})
         except CellExecutionError as error:
-            remedy = "" if error.ename == "SVHNError" else f"; open {path} and run that cell"
-            raise SVHNError(
-                f"{path}, {_failed_cell(notebook)}: {error.ename}: {one_line(error.evalue)}{remedy}"
-            ) from error
+            # An SVHNError is one line already, and ends with its remedy.
+            ours = error.ename == "SVHNError"
+            said = error.evalue if ours else f"{one_line(error.evalue)}; open {path} and run that cell"
+            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {error.ename}: {said}") from error
         except (CellTimeoutError, DeadKernelError) as error:
             reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
             raise SVHNError(f"{path}, {_failed_cell(notebook)}: {reason}; run it in Jupyter to see more") from error
@@ -91,8 +92,8 @@ def train_models(names: list[str], digits: Digits, path: Path = NOTEBOOK, folder
     from svhn.training import LENGTH_VARIABLE
 
     settings = {name: os.environ.get(name) for name in (EXTENSION_VARIABLE, TEACHER_VARIABLE, LENGTH_VARIABLE)}
-    parameters = [cell.source for cell in tagged_cells(read_notebook(path), "parameters")]
-    plan = {"names": names, "digits": digits.fingerprint, "parameters": parameters, **settings}
+    cells = [cell.source for cell in tagged_cells(read_notebook(path), "parameters")]
+    plan = {"names": names, "digits": digits.fingerprint, "parameters": cells, **settings}
     # A note a plan: training one model meanwhile does not make a killed training of all forget what it finished.
     note = folder / CHECKPOINTS / f"training-{hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:8]}.json"
     finished = _finished(note, plan)
@@ -122,19 +123,25 @@ def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
 def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
     """Writes every plot of an executed notebook as PNG, named after its cell's last tag; its earlier ones are removed.
 
+    Where several plots would have one name, they are numbered.
+
     Returns:
         The files written, in the notebook's order.
     """
+    plots = [
+        (_tag(cell, "figure"), output["data"]["image/png"])
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    of_a_name, so_far = Counter(tag for tag, _ in plots), Counter()
     written = []
-    for cell in notebook.cells:
-        plots = [
-            output["data"]["image/png"] for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
-        ]
-        for number, plot in enumerate(plots, start=1):
-            name = cell.metadata.get("tags", ["figure"])[-1] + (f"-{number}" if len(plots) > 1 else "")
-            with atomic_path(folder / f"{name}.png") as temporary:
-                temporary.write_bytes(base64.b64decode(plot))
-            written.append(folder / f"{name}.png")
+    for tag, plot in plots:
+        so_far[tag] += 1
+        name = f"{tag}-{so_far[tag]}" if of_a_name[tag] > 1 else tag
+        with atomic_path(folder / f"{name}.png") as temporary:
+            temporary.write_bytes(base64.b64decode(plot))
+        written.append(folder / f"{name}.png")
     tags = {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     for path in folder.glob("*.png"):
         # Of a cell that draws no longer, or not as many; what is not from this notebook stays.
@@ -156,5 +163,10 @@ def _failed_cell(notebook: nbformat.NotebookNode) -> str:
         if cell.cell_type == "markdown" and (found := re.findall(r"^#+ (.+)$", cell.source, re.M)):
             heading = found[-1]
         elif cell.cell_type == "code" and cell.get("execution_count"):
-            place = f"section {heading!r}, cell {cell.metadata.get('tags', ['?'])[-1]!r}"
+            place = f"section {heading!r}, cell {_tag(cell, '?')!r}"
     return place
+
+
+def _tag(cell: nbformat.NotebookNode, without: str) -> str:
+    """A cell's last tag, by which people know it; JupyterLab leaves an empty list where one was removed."""
+    return (cell.metadata.get("tags") or [without])[-1]

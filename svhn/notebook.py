@@ -38,12 +38,17 @@ def tagged_cells(notebook: nbformat.NotebookNode, *tags: str) -> list[nbformat.N
     return [cell for cell in notebook.cells if cell.cell_type == "code" and wanted & set(cell.metadata.get("tags", ()))]
 
 
-def chosen_source(path: Path = NOTEBOOK) -> str | None:
-    """The digits that a run of the notebook would use: SVHN_DATA, else what its parameters cell says."""
+def parameters(path: Path = NOTEBOOK) -> dict[str, Any]:
+    """What the notebook's parameters cell sets, by name."""
     namespace: dict[str, Any] = {}
     for cell in tagged_cells(read_notebook(path), "parameters"):
         exec(compile(cell.source, str(path), "exec"), namespace)
-    return os.environ.get(SOURCE_VARIABLE) or namespace.get("data")
+    return namespace
+
+
+def chosen_source(path: Path = NOTEBOOK) -> str | None:
+    """The digits that a run of the notebook would use: SVHN_DATA, else what its parameters cell says."""
+    return os.environ.get(SOURCE_VARIABLE) or parameters(path).get("data")
 
 
 def trainable_names(path: Path = NOTEBOOK, chosen: Sequence[str] = ()) -> list[str]:

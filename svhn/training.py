@@ -15,8 +15,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from svhn.batches import Augmented, Batches, Images, Preprocessed, function_name, model_input, unaltered
-from svhn.errors import SVHNError
+from svhn.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed
+from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
 from svhn.stored import CURVES
 
@@ -77,8 +77,8 @@ def fit(
         verbose: 0 for no progress bar.
 
     Raises:
-        SVHNError: The schedule is empty, the model is not compiled with that metric, or its loss does not take the
-            labels.
+        SVHNError: The schedule is empty, the model is not compiled with that metric or could not be loaded once it is
+            stored, or its loss does not take the labels.
     """
     _check(name, model, schedule)
     recipe = _recipe(model, train, schedule)
@@ -150,8 +150,7 @@ def as_targets(labels: np.ndarray, model: keras.Model) -> np.ndarray:
 
 def _digest(images: Images) -> str:
     """Tells training images apart where nothing says what they are."""
-    stored = images.images if isinstance(images, Preprocessed) else images
-    return hashlib.sha256(np.ascontiguousarray(stored)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(unprocessed(images))).hexdigest()
 
 
 def _outline(batch: np.ndarray, labels: np.ndarray) -> list[float]:
@@ -169,6 +168,13 @@ def _check(name: str, model: keras.Model, schedule: Schedule) -> None:
     names = [metric if isinstance(metric, str) else metric["config"]["name"] for metric in metrics]
     if "accuracy" not in names:
         raise SVHNError(f'{name}: the model is compiled with the metrics {names}; compile it with metrics=["accuracy"]')
+    try:
+        keras.models.model_from_json(model.to_json())
+    except Exception as error:  # Whatever a layer, loss or schedule raises that Keras cannot make anew.
+        raise SVHNError(
+            f"{name}: once stored, the model could not be loaded ({one_line(error)}); "
+            "use Keras's own parts, or register yours with keras.saving.register_keras_serializable"
+        ) from error
 
 
 class _EpochOf(keras.callbacks.Callback):
@@ -234,8 +240,11 @@ class Checkpoint(keras.callbacks.Callback):
             model = keras.saving.load_model(self.path)
             self.curves, self.seconds = state["curves"], state["seconds"]
             return model
-        except Exception:  # Keras and zipfile raise whatever they run into.
-            # A checkpoint only saves time: from a damaged one nothing is resumed, and nothing is lost.
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # Keras and zipfile raise whatever they run into.
+            # A checkpoint only saves time: without it, all begins anew, and nothing else is lost.
+            print(f"{self.path} is damaged ({one_line(error)}); training from the start", file=sys.stderr)
             return None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

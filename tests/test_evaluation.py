@@ -11,8 +11,10 @@ from small_network import build, evaluation_split
 
 from svhn.batches import Augmented, Preprocessed
 from svhn.comparison import run_comparison
+from svhn.drawing import draw
 from svhn.errors import SVHNError
-from svhn.evaluation import accuracy, run_evaluation
+from svhn.evaluation import accuracy, provenance_of, run_evaluation
+from svhn.protocol import extend_training
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +182,33 @@ def test_a_builder_is_told_how_long_it_will_train(digits, tmp_path):
 def test_data_of_another_form_are_refused(digits, tmp_path, parts):
     with pytest.raises(SVHNError, match="data must be"):
         run_evaluation("model_small", build, digits[1][parts], tmp_path, verbose=0)
+
+
+def test_one_hot_validation_labels_are_refused_before_the_training(digits, tmp_path):
+    X_train, X_val, y_train, y_val = digits[1]
+    with pytest.raises(SVHNError, match="y_val must be digits, not one-hot"):
+        run_evaluation("model_small", build, (X_train, X_val, y_train, np.eye(10)[y_val]), tmp_path, verbose=0)
+
+
+def test_a_record_counts_the_digits_that_were_seen(digits, tmp_path):
+    split, (X_train, X_val, y_train, y_val) = digits
+    few = X_train[:50], X_val, y_train[:50], y_val
+    run_evaluation("model_small", build, few, tmp_path, epochs=1, verbose=0, split=split)
+    data = json.loads((tmp_path / "model_small.json").read_text())["data"]
+    assert (data["train"], data["train_real"], data["train_drawn"]) == (50, 0, 50)
+
+
+def test_beside_drawn_digits_a_record_says_what_a_pass_shows_and_of_what(digits, tmp_path):
+    plain, _ = digits
+    split = extend_training(replace(plain, digits=replace(plain.digits, real=True)), draw(400, seed=8))
+    X_train, y_train = split.X_train, split.y_train
+    for training, shown in (
+        (Augmented(X_train, y_train, brighter, split.rows), len(split.rows)),
+        (Augmented(X_train, y_train, brighter), len(y_train)),
+    ):
+        assert provenance_of(split, training)["shown_in_a_pass"] == shown
+    with pytest.raises(SVHNError, match="how many of these 50 training digits are drawn; train on X_train itself"):
+        provenance_of(split, Augmented(X_train[:50], y_train[:50], brighter))
 
 
 def test_images_without_labels_are_refused(digits, tmp_path):

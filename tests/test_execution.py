@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.execution import write_figures
+from svhn.execution import execute_notebook, write_figures
 from svhn.notebook import trainable_names
 
 SCRIPT = """
@@ -91,6 +91,27 @@ def test_figures_of_others_are_left_alone(tmp_path):
         (tmp_path / name).write_bytes(b"earlier")
     assert write_figures(nbformat.v4.new_notebook(cells=[cell]), tmp_path) == [tmp_path / "curves.png"]
     assert {path.name for path in tmp_path.iterdir()} == {"curves.png", "curves-and-more.png", "holiday.png"}
+
+
+def test_plots_of_cells_with_one_tag_or_none_are_all_kept(tmp_path):
+    def cell(tags, *plots):
+        outputs = [
+            nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(plot).decode()}) for plot in plots
+        ]
+        return nbformat.v4.new_code_cell("", metadata=tags, outputs=outputs)
+
+    cells = [cell({"tags": []}, b"1"), cell({}, b"2"), cell({"tags": ["a"]}, b"3", b"4"), cell({"tags": ["a"]}, b"5")]
+    written = write_figures(nbformat.v4.new_notebook(cells=cells), tmp_path)
+    assert [path.name for path in written] == ["figure-1.png", "figure-2.png", "a-1.png", "a-2.png", "a-3.png"]
+    assert [path.read_bytes() for path in written] == [b"1", b"2", b"3", b"4", b"5"]
+
+
+def test_a_failing_cell_is_named_and_a_remedy_is_never_cut_off(tmp_path):
+    source = f"class SVHNError(Exception): pass\nraise SVHNError({'x' * 300!r} + '; mend it')"
+    cells = [nbformat.v4.new_code_cell("1"), nbformat.v4.new_code_cell(source, metadata={"tags": []})]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
+    with pytest.raises(SVHNError, match=r"section 'the top', cell '\?': SVHNError: x+; mend it$"):
+        execute_notebook(tmp_path / "n.ipynb")
 
 
 def test_models_are_trained_in_the_notebook_s_order(folder):

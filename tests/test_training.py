@@ -156,6 +156,31 @@ def test_an_empty_schedule_is_refused_before_anything_is_trained(tmp_path, chang
             schedule, tmp_path, split.provenance)  # fmt: skip
 
 
+def test_a_model_that_could_not_be_loaded_again_is_refused_before_it_is_trained(tmp_path):
+    split, data = evaluation_split()
+
+    class Unregistered(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+    for layer in (Unregistered(), keras.layers.Lambda(lambda x: 2 * x)):
+        model = keras.Sequential([build(), layer])
+        model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        with pytest.raises(SVHNError, match="model_small: once stored, the model could not be loaded") as caught:
+            fit("model_small", model, Augmented(data[0], data[2], unaltered), (data[1], data[3]),
+                Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
+        assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_checkpoint_is_told_and_not_resumed(tmp_path, capsys):
+    split, data = evaluation_split()
+    (tmp_path / "model_small.keras").write_bytes(b"damaged")
+    trained = fit("model_small", build(), Augmented(data[0], data[2], unaltered), (data[1], data[3]),
+                  Schedule(1, 32, 1), tmp_path, split.provenance, 0)  # fmt: skip
+    assert len(trained.learning_curves["loss"]) == 1
+    assert "model_small.keras is damaged" in capsys.readouterr().err
+
+
 def test_a_model_that_measures_something_else_is_refused(tmp_path):
     split, data = evaluation_split()
     model = build()
