@@ -107,7 +107,9 @@ class _Runner:
             outputs.append({"output_type": "stream", "name": "stderr", "text": note})
         if len(json.dumps(outputs)) > self.budget - 1_000_000:
             # Errors are what a person must see even then.
+            note = "\n[outputs were left out: those of all cells before take up the room]\n"
             outputs = [output for output in outputs if output["output_type"] == "error"][:1]
+            outputs.append({"output_type": "stream", "name": "stderr", "text": note})
         self.say(cell=index, execution_count=cell.execution_count, outputs=outputs)
 
     def _flooded(self) -> None:

@@ -37,15 +37,21 @@ _CONFIG = '''"""nbgrader's settings for this course, written by `python -m svhn 
 
 import os
 import shutil
+import sys
 from pathlib import Path
+
+sys.path.append({project!r})
+from svhn.sources import found_in  # noqa: E402
 
 c = get_config()  # noqa: F821
 c.ClearSolutions.code_stub = {{"python": "{stub}"}}
 # The written answers are the student's; every other file of the release is put back before a hand-in runs.
 c.Autograde.exclude_overwriting = {{"{assignment}": ["answers.py"]}}
 c.Execute.timeout = 1800  # seconds a cell may take
-# Hand-ins run in folders of their own, all of them on the same digits.
-source = os.environ.get("SVHN_DATA", {data!r})
+# Hand-ins run in folders of their own, all of them on the same digits: those of SVHN_DATA, else of the project's data/,
+# or where there are none, drawn ones.
+data = {data!r}
+source = os.environ.get("SVHN_DATA") or (data if found_in(Path(data)) != "drawn" else "drawn")
 os.environ["SVHN_DATA"] = os.path.abspath(source) if os.path.exists(source) else source
 os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -112,7 +118,13 @@ def build_course(folder: Path = Path("course"), notebook: Path = NOTEBOOK) -> Pa
         SVHNError: nbgrader refuses, as when cells were added or removed after the first hand-in was graded.
     """
     project = notebook.resolve().parent
-    config = _CONFIG.format(stub=_STUB, assignment=ASSIGNMENT, data=str(project / "data"), page=f"{NOTEBOOK.stem}.html")
+    config = _CONFIG.format(
+        stub=_STUB,
+        assignment=ASSIGNMENT,
+        project=str(project),
+        data=str(project / "data"),
+        page=f"{NOTEBOOK.stem}.html",
+    )
     if not (folder / "nbgrader_config.py").exists():
         write_text(folder / "nbgrader_config.py", config)
     source = folder / "source" / ASSIGNMENT

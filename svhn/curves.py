@@ -13,6 +13,7 @@ from svhn.stored import CURVES
 
 _BYTES = 10_000_000
 _EPOCHS = 10_000
+_LARGEST = 10**12
 # Histories of early Keras call accuracy so.
 _OLD_NAMES = {"acc": "accuracy", "val_acc": "val_accuracy"}
 
@@ -90,6 +91,8 @@ def _check_curve(name: str, curve: list[Any], where: str) -> None:
     for epoch, value in enumerate(curve, start=1):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Refused(f"{where}: {name} of epoch {epoch} is no number")
+        if isinstance(value, int) and abs(value) > _LARGEST:  # Python's whole numbers know no limit, others' do.
+            raise Refused(f"{where}: {name} of epoch {epoch} is a number of {value.bit_length():,} bits")
         if not math.isfinite(value):
             raise Refused(f"{where}: {name} of epoch {epoch} is {value}")
         if name.endswith("accuracy") and not 0 <= value <= 1:

@@ -16,7 +16,9 @@ from svhn.written import read_written
 
 MODELS = ("model_1_1", "model_1_2", "model_1_3", "model_2_1", "model_2_2", "model_4_1")
 TOLERANCE = 0.01
-_FALL = 0.03
+FALL = 0.03
+# The layers with weights that a dense network may have.
+_DENSE = {"Dense", "BatchNormalization", "GroupNormalization", "LayerNormalization", "Normalization", "PReLU"}
 # From how many epochs on a network is trained, and up to how many.
 _EPOCHS = dict.fromkeys(MODELS, (5, 100)) | {"model_1_1": (5, 50)}
 _TEXT_LIMITS = Limits(seconds=120, memory=1_000_000_000)
@@ -67,8 +69,8 @@ def doubts(name: str, models: dict[str, dict[str, Any]]) -> list[str]:
         return []
     question = name.removeprefix("model_").replace("_", ".")
     found = []
-    if question.startswith("1") and measured["convolutions"]:
-        found.append(f"has convolutions, and {question} asks for a dense network")
+    if question.startswith("1") and (others := sorted(set(measured["kinds"]) - _DENSE)):
+        found.append(f"has layers of the kind {', '.join(others)}, and {question} asks for a dense network")
     if not question.startswith("1") and not measured["convolutions"]:
         found.append(f"has no convolution, and {question} asks for a convolutional network")
     twins = [
@@ -249,4 +251,4 @@ def _reason(reply: dict[str, Any]) -> str:
 def falls_short(model: dict[str, Any], counted: float) -> bool:
     """Whether the figure that counts lies far above what the stored file scores, on comparable digits."""
     claims = [claim for claim in model["claims"] if claim["part"] == "validation" and claim["comparable"]]
-    return any(counted - claim["measured"] > max(_FALL, 3 * claim["standard_error"]) for claim in claims)
+    return any(counted - claim["measured"] > max(FALL, 3 * claim["standard_error"]) for claim in claims)

@@ -118,7 +118,7 @@ def feedback_text(graded: Graded) -> str:
         for mark in marks:
             aspect = f"{mark.row.aspect.capitalize()}: " if mark.row.aspect else ""
             comment = f" {plain(mark.comment)}" if mark.comment else ""
-            reason = "" if mark.by == "person" else f"{_sentence(mark.reason)}"
+            reason = "" if mark.by == "person" else f"{_sentence(plain(mark.reason))}"
             lines += textwrap.wrap(f"{aspect}{reason}{comment}", 88, initial_indent="  ", subsequent_indent="  ")
         lines.append("")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import importlib.metadata
 import json
 import os
 import sys
@@ -32,7 +33,8 @@ FORMAT = 1
 # Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
 # line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
 Execute = Callable[[Path, Path], dict[str, Any]]
-_EXAMINING = ("handins", "written", "curves", "untrusted_models", "measurement", "examination", "protocol")
+_EXAMINING = ("protocol", "batches", "handins", "written", "isolation", "curves", "untrusted_models", "measurement",
+              "examination")  # fmt: skip
 _EXECUTING = ("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "staging", "rerun")
 
 
@@ -185,8 +187,9 @@ def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
 
 
 def _key(fingerprint: str, job: Job) -> str:
-    """Of everything that evidence depends on: the hand-in's files, the digits, and the code that looked at them."""
-    digest = hashlib.sha256(f"{FORMAT} {fingerprint} {bool(job.execute)} {job.digits.provenance}".encode())
+    """Of everything that evidence depends on: the hand-in's files, the digits, Keras, and the code that looked."""
+    keras = importlib.metadata.version("keras")
+    digest = hashlib.sha256(f"{FORMAT} {keras} {fingerprint} {bool(job.execute)} {job.digits.provenance}".encode())
     for module in (*_EXAMINING, *(_EXECUTING if job.execute else ())):
         digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
     return digest.hexdigest()[:16]

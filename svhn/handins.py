@@ -6,6 +6,7 @@ import re
 import stat
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ _NOT_THE_HAND_IN = (".git", ".venv", "__pycache__", ".ipynb_checkpoints")
 _RESULTS = ("manual.csv", "grades.csv", "index.html")
 _ARCHIVE_ENTRIES = 2_000
 _ARCHIVE_BYTES = 1_000_000_000
+# Of an archive's list of contents, which is read at one go, caches that are left out included.
+_DIRECTORY_BYTES = 20_000_000
 
 
 @dataclass
@@ -85,13 +88,16 @@ def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[s
 
     A `.zip` file is one hand-in. A folder is one where it holds a notebook, `answers.py`, `solution.py` or a model, or
     holds no folder and no archive; any other folder is a course, and each folder and `.zip` file in it is a hand-in.
+    Where a folder of a course holds nothing but one `.zip` file, as learning platforms store what was handed in, that
+    is the hand-in, under the folder's name.
 
     Args:
         paths: Folders and `.zip` files.
         leave_out: A folder that is no hand-in though it may lie in a course: where grades are written.
 
     Returns:
-        Folder or archive, by a name that is unique and fit for a file name, sorted by name.
+        Folder or archive, by a name that is unique and fit for a file name, sorted by name. Equal names get that of the
+        folder around them before their own.
 
     Raises:
         SVHNError: A path does not exist, or is neither a folder nor a `.zip` file.
@@ -103,15 +109,30 @@ def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[s
         if path.is_file() and path.suffix.lower() != ".zip":
             raise SVHNError(f"{path}: is neither a folder nor a .zip file; name the folder that holds the hand-in")
         found += [path] if path.is_file() or _is_handin(path) else _course(path, leave_out)
+    paths = list(dict.fromkeys(item.resolve() for item in found))
+    names = Counter(_own_name(path) for path in paths)
     named: dict[str, Path] = {}
-    for path in dict.fromkeys(item.resolve() for item in found):
-        name = _file_name(path.stem if path.is_file() else path.name)
-        if name in named:
-            name = _file_name(f"{path.parent.name}-{path.name}")
+    for path in paths:
+        name = own = _own_name(path)
+        if names[own] > 1:
+            name = _file_name(f"{path.parent.name}-{own}")
         if name in named:
             raise SVHNError(f"{path} and {named[name]} would be graded under one name; rename one of them")
         named[name] = path
-    return dict(sorted(named.items()))
+    return {name: _archive_alone(path) or path for name, path in sorted(named.items())}
+
+
+def _own_name(path: Path) -> str:
+    return _file_name(path.stem if path.is_file() else path.name)
+
+
+def _archive_alone(folder: Path) -> Path | None:
+    """The only archive in a folder that holds no hand-in otherwise."""
+    with suppress(OSError):  # What cannot be looked into is told when the hand-in is opened.
+        if folder.is_dir() and not _holds_work(_descend(folder)):
+            archives = [path for path in _visible(folder) if _is_archive(path)]
+            return archives[0] if len(archives) == 1 else None
+    return None
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
@@ -153,21 +174,30 @@ def opened(path: Path, whole: bool = False) -> Iterator[HandIn]:
 
 
 def _course(path: Path, leave_out: Path | None) -> list[Path]:
-    inside = [item for item in sorted(path.iterdir()) if not item.name.startswith(".") and item.name != "__MACOSX"]
     skipped = leave_out.resolve() if leave_out else None
     chosen = [
         item
-        for item in inside
-        if (item.is_dir() or (item.is_file() and item.suffix.lower() == ".zip"))
-        and not item.is_symlink()
-        and item.resolve() != skipped
+        for item in _visible(path)
+        if (item.is_dir() or _is_archive(item)) and not item.is_symlink() and item.resolve() != skipped
     ]
     return chosen or [path]
 
 
+def _visible(folder: Path) -> list[Path]:
+    """What a person sees in a folder, by name; macOS puts files of its own beside that."""
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith((".", "__MACOSX"))]
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and path.is_file() and not path.is_symlink()
+
+
 def _is_handin(folder: Path) -> bool:
-    names = [item.name for item in folder.iterdir()]
-    return not names or any(_is_of_interest(name) for name in names) or _is_models_folder(folder)
+    return _holds_work(folder) or not any(folder.iterdir())
+
+
+def _holds_work(folder: Path) -> bool:
+    return any(_is_of_interest(path.name) for path in folder.iterdir()) or _is_models_folder(folder)
 
 
 def _is_models_folder(folder: Path) -> bool:
@@ -175,7 +205,7 @@ def _is_models_folder(folder: Path) -> bool:
 
 
 def _is_of_interest(name: str) -> bool:
-    return name.endswith(".ipynb") or name in _WRITTEN or _is_model(name)
+    return (name.endswith(".ipynb") and not name.startswith(".")) or name in _WRITTEN or _is_model(name)
 
 
 def _is_model(name: str) -> bool:
@@ -208,10 +238,13 @@ def _list_files(folder: Path) -> HandIn:
 
 
 def _descend(folder: Path) -> Path:
-    """Where the files are: an archive often holds one folder that holds everything."""
+    """Where the files are: an archive often holds one folder that holds everything, and some odd files beside it."""
     for _ in range(5):
-        inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-        if _is_handin(folder) or len(inside) != 1 or not inside[0].is_dir() or inside[0].is_symlink():
+        if _holds_work(folder):
+            break
+        folders = [path for path in _visible(folder) if path.is_dir() and not path.is_symlink()]
+        inside = [path for path in folders if _holds_work(path)] or folders
+        if len(inside) != 1:
             break
         folder = inside[0]
     return folder
@@ -239,11 +272,15 @@ def _unpack(archive_path: Path, folder: Path, whole: bool) -> list[str]:
     """
     left = _ARCHIVE_BYTES
     try:
+        _check_directory(archive_path)
         with zipfile.ZipFile(archive_path) as archive:
-            entries = archive.infolist()
+            places = {entry: _inside(entry.filename) for entry in archive.infolist()}
+            targets = {
+                entry: folder / place for entry, place in places.items() if not set(place.parts) & set(_NOT_THE_HAND_IN)
+            }
+            entries = list(targets)
             if len(entries) > _ARCHIVE_ENTRIES:
                 raise SVHNError(f"the archive was refused: {len(entries):,} entries are over the limit of 2,000")
-            targets = {entry: folder / _inside(entry.filename) for entry in entries}
             regular = [entry for entry in entries if not entry.is_dir() and not stat.S_ISLNK(entry.external_attr >> 16)]
             for entry in regular:
                 if _is_of_interest(targets[entry].name):
@@ -254,7 +291,7 @@ def _unpack(archive_path: Path, folder: Path, whole: bool) -> list[str]:
             try:
                 for entry in entries:
                     target = targets[entry]
-                    if set(target.relative_to(folder).parts) & set(_NOT_THE_HAND_IN) or target.exists():
+                    if target.exists():
                         continue
                     if entry.is_dir():
                         target.mkdir(parents=True, exist_ok=True)
@@ -267,6 +304,15 @@ def _unpack(archive_path: Path, folder: Path, whole: bool) -> list[str]:
         raise
     except Exception as error:  # zipfile raises whatever a damaged archive makes it run into.
         raise SVHNError(f"the archive cannot be read ({one_line(error)})") from error
+
+
+def _check_directory(path: Path) -> None:
+    """Refuses an archive whose list of contents alone would take more memory than all hand-ins together."""
+    with path.open("rb") as file:
+        end = zipfile._EndRecData(file)  # None where it is no archive, which `ZipFile` says better.
+    size = end[zipfile._ECD_SIZE] if end else 0
+    if size > _DIRECTORY_BYTES:
+        raise SVHNError(f"the archive was refused: its list of contents has {size:,} bytes, over the limit of 20 MB")
 
 
 def _unpack_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int) -> int:
@@ -282,7 +328,7 @@ def _unpack_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, 
 
 def _inside(name: str) -> PurePosixPath:
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name.startswith(("/", "\\")) or ".." in parts or ":" in name:
+    if name.startswith(("/", "\\")) or ".." in parts or re.match("[A-Za-z]:", name):
         raise SVHNError(f"the archive was refused: its entry {name[:80]!r} points outside the hand-in")
     return PurePosixPath(*parts)
 

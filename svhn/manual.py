@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from svhn.calibration import ROWS
@@ -32,10 +32,10 @@ def read_manual(path: Path, known: Collection[str]) -> Entered:
     if not path.exists():
         return entered
     text = _text(path)
-    table = csv.DictReader(io.StringIO(text), delimiter=_delimiter(text))
+    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     if table.fieldnames is None or not {"handin", "row", "mark"} <= set(table.fieldnames):
         raise SVHNError(f"{path}: the first line must name the columns {','.join(COLUMNS)}; put them back")
-    for line in table:
+    for line in _lines(table, path):
         handin, row = (line["handin"] or "").strip(), (line["row"] or "").strip()
         if not handin:
             continue
@@ -75,6 +75,17 @@ def add_missing(path: Path, handins: Iterable[str], known: Collection[str]) -> N
     with atomic_path(path) as temporary:
         kept = path.read_bytes() if path.exists() else text.encode()
         temporary.write_bytes(kept + (b"" if kept.endswith(b"\n") else b"\n") + added.getvalue().encode())
+
+
+def _lines(table: csv.DictReader, path: Path) -> Iterator[dict[str, str]]:
+    """The table's lines; a quotation mark that nobody closed is an error, or it would swallow what follows it."""
+    start = 2
+    try:
+        for line in table:
+            start = table.line_num + 1
+            yield line
+    except csv.Error as error:
+        raise SVHNError(f"{path}, line {start}: {error}; close its quotation marks") from error
 
 
 def _text(path: Path) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from svhn.calibration import POINTS, ROWS, Calibration, Row, round_half_up
-from svhn.examination import falls_short
+from svhn.examination import FALL, falls_short
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,8 @@ def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration
         if stated is None:
             return None, "withheld: the notebook's stored output has no line 'Evaluation: <accuracy>'"
         reason = f"test accuracy {stated:.1%}, as the notebook's stored output states it; not measured here"
+        if doubt := _unlikely(stated, evidence["models"]["model_4_1"]):
+            return None, f"withheld until a person has looked: {reason}; {doubt}"
         return calibration.mark(row.question, stated), reason
     model = evidence["models"][f"model_{row.question.replace('.', '_')}"]
     if "curves_refused" in model:
@@ -108,9 +110,11 @@ def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration
         return None, f"withheld: {model['refused']}"
     figures = calibration.summarise(model["curves"])
     reason = _counted(figures)
-    data = (model["record"] or {}).get("data")
-    if data and not data["real"] and not any(claim["comparable"] for claim in model["claims"]):
-        return None, f"withheld: the curve is of other digits, which are not SVHN ({data['name']})"
+    if not any(claim["comparable"] for claim in model["claims"]):
+        data = (model["record"] or {}).get("data")
+        if data and not data["real"]:
+            return None, f"withheld: the curve is of other digits, which are not SVHN ({data['name']})"
+        return None, "withheld: the grader's digits are not SVHN, so that what the curve claims could not be checked"
     if model.get("doubts"):
         return None, f"withheld until a person has looked: the model {'; '.join(model['doubts'])}; {reason}"
     if any(claim["contradicted"] for claim in model["claims"]):
@@ -118,6 +122,20 @@ def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration
     if falls_short(model, figures["counted"]):
         return None, f"withheld until a person has looked: the stored file scores far less than its curve; {reason}"
     return calibration.mark(row.question, figures["counted"]), reason
+
+
+def _unlikely(stated: float, base: dict[str, Any]) -> str | None:
+    """Why neighbours of a network's embeddings are not simply believed to read so many test digits; None if they are.
+
+    They read about as many as the network itself.
+    """
+    claims = [claim for claim in base["claims"] if claim["comparable"]]
+    if not claims:
+        return "there is no model_4_1 that was measured on the same digits"
+    found, error = base["measured"]["accuracy"]["test"], claims[0]["standard_error"]
+    if stated - found > max(FALL, 3 * error):
+        return f"model_4_1 itself reads {found:.1%} of the test digits"
+    return None
 
 
 def _counted(figures: dict[str, Any]) -> str:
@@ -132,7 +150,7 @@ def _counted(figures: dict[str, Any]) -> str:
 def _to_judge(row: Row, evidence: dict[str, Any]) -> str:
     answer = evidence["answers"].get(row.question)
     if not answer:
-        return "for a person to mark; the written answer is missing"
+        return "for a person to mark; the written answer is missing, or cannot be read without running the hand-in"
     over = (
         f", {answer['characters'] - answer['limit']} over the limit" if answer["characters"] > answer["limit"] else ""
     )

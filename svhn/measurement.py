@@ -14,6 +14,7 @@ import numpy as np
 
 from svhn.batches import Preprocessed, predict
 from svhn.curves import read_json
+from svhn.errors import one_line
 from svhn.isolation import Refused
 from svhn.protocol import Split
 from svhn.untrusted_models import is_architecture, load_untrusted, weights_beside
@@ -107,10 +108,11 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
         recorded: The name of its preprocessing, where a record says it.
 
     Returns:
-        `file`, `bytes`, `parameters`, `layers`, `convolutions`, `dense` (units of the dense layers, in order),
-        `channels`, `weights` (a digest), `accuracy` (validation and test, 0..1), `digits` (how many each),
-        `preprocessing`, `preprocessing_from`, `candidates` (accuracies, where it had to be chosen), and `outputs`:
-        whether output d stands for the digit d or for OpenML's class index d, the digit (d + 1) % 10.
+        `file`, `bytes`, `parameters`, `layers`, `kinds` (of layers with weights, each once), `convolutions`, `dense`
+        (units of the dense layers, in order), `channels`, `weights` (a digest), `accuracy` (validation and test, 0..1),
+        `digits` (how many each), `preprocessing`, `preprocessing_from`, `candidates` (accuracies, where it had to be
+        chosen), and `outputs`: whether output d stands for the digit d or for OpenML's class index d, the digit
+        (d + 1) % 10.
 
     Raises:
         Refused: There is no model, it is not safe to load, or it is no classifier of these digits.
@@ -118,6 +120,17 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
     path = _network_file(paths)
     keras.utils.disable_interactive_logging()
     model = load_untrusted(path, paths)
+    try:
+        return _measured(model, path, paths, digits, recorded)
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # A network that loads may still fail at its first digit.
+        raise Refused(f"{path.name} cannot be used ({type(error).__name__}: {one_line(error)})") from error
+
+
+def _measured(
+    model: keras.Model, path: Path, paths: list[Path], digits: MeasuredDigits, recorded: str | None
+) -> dict[str, Any]:
     fit = _shape_for(model, path)
     channels = _channels(model, path)
     candidates = CANDIDATES[channels]
@@ -135,6 +148,7 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
         "bytes": path.stat().st_size + (weights.stat().st_size if (weights := weights_beside(path, paths)) else 0),
         "parameters": model.count_params(),
         "layers": len(model.layers),
+        "kinds": sorted({type(layer).__name__ for layer in _flat(model) if layer.weights}),
         "convolutions": sum("Conv" in type(layer).__name__ for layer in _flat(model)),
         "dense": [layer.units for layer in _flat(model) if isinstance(layer, keras.layers.Dense)],
         "channels": channels,
@@ -148,8 +162,12 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
 
 
 def _flat(model: keras.Model) -> Iterator[keras.Layer]:
-    """Its layers, and those of models in it."""
+    """Its layers, and those of models and wrappers in it."""
     for layer in model.layers:
+        while isinstance(layer, keras.layers.Wrapper):
+            if not isinstance(layer, keras.layers.SpectralNormalization):  # which leaves a layer what it is
+                yield layer
+            layer = layer.layer
         if isinstance(layer, keras.Model):
             yield from _flat(layer)
         else:

@@ -29,7 +29,20 @@ MODELS = {
 }
 
 
-def performance(question: str, names: Mapping[str, Any], folder: Path = Path("models")) -> float | None:
+class Unmeasured(float):
+    """No points, shown as a note: nbgrader would give all of them to a cell without a result."""
+
+    def __new__(cls, note: str) -> "Unmeasured":
+        """Zero, with what a notebook shows in its place."""
+        points = super().__new__(cls, 0.0)
+        points.note = note
+        return points
+
+    def _repr_html_(self) -> str:
+        return self.note
+
+
+def performance(question: str, names: Mapping[str, Any], folder: Path = Path("models")) -> float:
     """Measures what a question's points rest on, says what came of it, and returns the points.
 
     Where nbgrader neither grades nor validates, nothing is measured: every model would be measured twice.
@@ -43,11 +56,10 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
         folder: Where the hand-in's models are stored.
 
     Returns:
-        0 to the points of the question's performance row; 0 where there is nothing to measure, None outside nbgrader.
+        0 to the points of the question's performance row; 0 where there is nothing to measure and outside nbgrader.
     """
     if not in_nbgrader():
-        print(f"{question}: measured where nbgrader grades or validates this notebook")
-        return None
+        return Unmeasured(f"{question}: measured where nbgrader grades or validates this notebook")
     try:
         # nbgrader takes any line on standard error for a failed test.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), silence():

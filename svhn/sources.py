@@ -70,7 +70,7 @@ def source_files(source: str | Path | None = None, folder: Path = Path("data")) 
 
 def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
     """A source's name or path, and the folder that it is in."""
-    chosen = str(source or os.environ.get(SOURCE_VARIABLE) or _found_in(folder))
+    chosen = str(source or os.environ.get(SOURCE_VARIABLE) or found_in(folder))
     if chosen in ("openml", "mat", "drawn"):
         return chosen, folder
     try:
@@ -79,13 +79,18 @@ def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
             return chosen, folder
     except (OSError, RuntimeError) as error:  # a folder that is not to be looked into, or nobody's home
         raise SVHNError(f"{chosen}: cannot be opened ({one_line(error)}); name digits that you may read") from error
-    found = _found_in(named)
+    found = found_in(named)
     if found == "drawn":
         raise SVHNError(f"{named} holds no digits; put {' and '.join(MAT_FILES)} or one .npz with X and y there")
     return found, named
 
 
-def _found_in(folder: Path) -> str:
+def found_in(folder: Path) -> str:
+    """The source that a data folder stands for: "mat", "openml", the path of its only `.npz` file, or "drawn".
+
+    Raises:
+        SVHNError: It holds several.
+    """
     # One of the two official files is enough: saying which is missing beats passing over the one that is there.
     if any((folder / name).exists() for name in MAT_FILES):
         return "mat"

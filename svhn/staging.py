@@ -24,7 +24,7 @@ def find_notebook(hand_in: Path) -> Path:
     Raises:
         SVHNError: There is none, there are several, or it is too large.
     """
-    found = sorted(path for path in Path(hand_in).glob("*.ipynb") if path.is_file() and not path.is_symlink())
+    found = sorted(path for path in Path(hand_in).glob("[!.]*.ipynb") if path.is_file() and not path.is_symlink())
     path = next((path for path in found if path.name == NOTEBOOK.name), found[0] if len(found) == 1 else None)
     if path is None:
         names = ", ".join(path.name for path in found[:5])

@@ -207,13 +207,19 @@ class _Rebuilt:
         return rebuilt | {"module": ADMITTED[name], "class_name": name, "config": config, "registered_name": None}
 
 
-# What Keras 2 wrote and Keras 3 has no use for.
+# What Keras 2 wrote and Keras 3 has no use for, in any layer and in some.
 _OBSOLETE = {"renorm", "renorm_clipping", "renorm_momentum", "fused", "virtual_batch_size", "adjustment", "time_major",
              "implementation"}  # fmt: skip
+_OBSOLETE_IN = {
+    "SpatialDropout": {"trainable", "noise_shape"},
+    "DepthwiseConv": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
+    "SeparableConv": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
+}
 
 
 def _as_keras_3(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    config = {key: value for key, value in config.items() if key not in _OBSOLETE}
+    obsolete = _OBSOLETE | _OBSOLETE_IN.get(name.rstrip("123D"), set())
+    config = {key: value for key, value in config.items() if key not in obsolete}
     if ADMITTED[name] == "keras.initializers":
         config.pop("dtype", None)
     if name == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
@@ -225,10 +231,15 @@ def _as_keras_3(name: str, config: dict[str, Any]) -> dict[str, Any]:
         layers = [layer for layer in config["layers"] if isinstance(layer, dict) and "config" in layer]
         # A Sequential inside another starts with its own first layer's shape, not with an InputLayer's.
         if layers and layers[0].get("class_name") != "InputLayer":
-            shape = layers[0]["config"].pop("batch_input_shape", None) or _first_shape(layers[0]) or shape
+            shape = layers[0]["config"].get("batch_input_shape") or _first_shape(layers[0]) or shape
             if shape:
                 layers.insert(0, _input_layer(shape))
         config["layers"] = layers
+    # A layer told its input's shape keeps it wherever it stands; Keras 3 knows it in an InputLayer only.
+    inner = config.get("layers")
+    for layer in [*(inner if isinstance(inner, list) else []), config.get("layer")]:
+        if isinstance(layer, dict) and isinstance(layer.get("config"), dict):
+            layer["config"].pop("batch_input_shape", None)
     return config
 
 

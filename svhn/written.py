@@ -3,8 +3,10 @@
 import ast
 import base64
 import binascii
+import inspect
 import json
 import re
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -127,20 +129,43 @@ def _parses(source: str) -> bool:
 
 
 def _collect(source: str, where: str, values: dict[str, tuple[Any, str]], findings: list[str]) -> None:
-    """Notes the constants that a source assigns at its top level; a later assignment replaces an earlier one."""
+    """Notes the constants that a source assigns at its top level; a later one replaces or lengthens an earlier one.
+
+    But no empty text replaces another: answers written in the notebook may come with `answers.py` as it was released.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         findings.append(f"{where}{line}: is not Python ({one_line(getattr(error, 'msg', None) or error)})")
         return
+    for name, node, lengthens in _assignments(tree):
+        if not _is_wanted(name):
+            continue
+        value = _constant(node)
+        earlier = values.get(name, (None, ""))[0]
+        if lengthens:
+            value = earlier + value if isinstance(earlier, str) and isinstance(value, str) else None
+        elif isinstance(value, str) and not value.strip() and isinstance(earlier, str):
+            continue
+        values[name] = (value, where)
+
+
+def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr, bool]]:
+    """The names that are assigned at top level, what is, and whether it is added to what was there (`+=`)."""
     for statement in tree.body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            targets = [statement.target]
-        for target in targets:
-            if isinstance(target, ast.Name) and _is_wanted(target.id):
-                values[target.id] = (_constant(statement.value), where)
+        lengthens = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add)
+        if isinstance(statement, ast.Assign):
+            pairs = [(target, statement.value) for target in statement.targets]
+        elif lengthens or (isinstance(statement, ast.AnnAssign) and statement.value is not None):
+            pairs = [(statement.target, statement.value)]
+        else:
+            continue
+        for target, value in pairs:
+            several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+            for name, node in zip(target.elts, value.elts, strict=False) if several else [(target, value)]:
+                if isinstance(name, ast.Name):
+                    yield name.id, node, lengthens
 
 
 def _is_wanted(name: str) -> bool:
@@ -148,15 +173,38 @@ def _is_wanted(name: str) -> bool:
 
 
 def _constant(node: ast.expr) -> str | int | None:
-    """The value of a string, a number, or strings added or multiplied out of constants; None for anything else."""
+    """The value of a text or number, or of texts put together out of constants; None for anything else."""
     if isinstance(node, ast.Constant) and type(node.value) in (str, int):
-        return node.value
+        # A number of thousands of digits is nobody's, and cannot be written as text.
+        return node.value if isinstance(node.value, str) or node.value.bit_length() < 100 else None
     if isinstance(node, ast.JoinedStr) and all(isinstance(part, ast.Constant) for part in node.values):
         return "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = _constant(node.left), _constant(node.right)
         if isinstance(left, str) and isinstance(right, str):
             return left + right
+    return _called(node) if isinstance(node, ast.Call) and not node.keywords else None
+
+
+# Ways to lay out a long text, by name: of methods, and of functions of `textwrap` and `inspect`.
+_METHODS = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
+_FUNCTIONS = {"dedent": textwrap.dedent, "cleandoc": inspect.cleandoc}
+
+
+def _called(node: ast.Call) -> str | None:
+    """What `text.strip()`, `dedent(text)` or `" ".join([text, text])` of constants gives."""
+    name = getattr(node.func, "attr", getattr(node.func, "id", None))
+    owner = _constant(node.func.value) if isinstance(node.func, ast.Attribute) else None
+    if isinstance(owner, str) and name in _METHODS and not node.args:
+        return _METHODS[name](owner)
+    if len(node.args) != 1:
+        return None
+    (argument,) = node.args
+    if isinstance(owner, str) and name == "join" and isinstance(argument, ast.List | ast.Tuple):
+        parts = [_constant(part) for part in argument.elts]
+        return owner.join(parts) if all(isinstance(part, str) for part in parts) else None
+    if name in _FUNCTIONS and isinstance(text := _constant(argument), str):
+        return _FUNCTIONS[name](text)
     return None
 
 

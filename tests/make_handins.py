@@ -120,7 +120,7 @@ def make_good(folder):
         if number in ("3.1", "3.2", "3.3"):
             cells.append(code(f"plot_{number.replace('.', '_')}()", plot(f"answer {number}")))
         if number == "4.2":
-            cells.append(code("evaluate()", printed("Evaluation: 0.7420", "Last modified: 2026-03-14 15:09:26")))
+            cells.append(code("evaluate()", printed("Evaluation: 0.5550", "Last modified: 2026-03-14 15:09:26")))
     (folder / "Assignment3.ipynb").write_text(notebook(cells), encoding="utf-8")
 
 
@@ -188,7 +188,7 @@ def make_broken(folder, good):
     (folder / "answers.py").write_bytes(
         "your_name = 'Dvořák'\n".encode()
         + b"answer_q_1_1 = 'Na\xefve, but it trains.'\n"
-        + b"answer_q_1_2 = ' '.join(['put', 'together'])\n"
+        + b"answer_q_1_2 = ' '.join(word for word in ('put', 'together'))\n"
         + f"answer_q_1_3 = '{'Dropout helped. ' * 40}'\n".encode()
         + b"answer_q_2_1 = '''   '''\n"
     )

@@ -14,6 +14,7 @@ import nbformat
 import numpy as np
 import pytest
 from conftest import ROOT, assert_one_clear_line
+from IPython.core.formatters import DisplayFormatter
 from nbgrader.api import Gradebook
 from nbgrader.nbgraderformat import MetadataValidator
 
@@ -417,9 +418,10 @@ def test_an_array_preprocessed_beforehand_is_measured_too(digits_file, split, mo
     assert earned[0] == earned[1] > 0
 
 
-def test_outside_nbgrader_nothing_is_measured(capsys):
-    assert performance("1.2", {}) is None
-    assert "measured where nbgrader" in capsys.readouterr().out
+def test_outside_nbgrader_nothing_is_measured_and_a_note_stands_for_no_points():
+    shown, _ = DisplayFormatter().format(performance("1.2", {}))
+    assert float(shown["text/plain"]) == 0  # which is what nbgrader reads
+    assert "measured where nbgrader" in shown["text/html"]
 
 
 def test_definitions_of_the_release_can_be_loaded(course):

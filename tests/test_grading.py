@@ -62,7 +62,7 @@ class TestSamples:
         out, graded = samples
         evidence = evidence_of(out, "good")
         assert evidence["findings"] == [] and graded["good"].flags == []
-        assert len(evidence["answers"]) == 10 and evidence["evaluation_4_2"] == 0.742
+        assert len(evidence["answers"]) == 10 and evidence["evaluation_4_2"] == 0.555
         for model in evidence["models"].values():
             assert {claim["digits"] for claim in model["claims"]} == {"the same"} and len(model["claims"]) == 2
             record_test = model["record"]["accuracy"]["test"]
@@ -81,8 +81,10 @@ class TestSamples:
                 == pytest.approx(model["curves"]["val_accuracy"][-1], abs=0.002)
                 or model["claims"]
             )
-        assert {m.row.name for m in graded["old_layout"].marks if m.value is not None} == {
-            "1.1 performance", "1.2 performance"}  # fmt: skip
+        # It does not say that it is of these digits, which are not SVHN: nothing tells whether its claims are true.
+        reasons = {mark.row.name: mark.reason for mark in graded["old_layout"].marks}
+        assert all(mark.value is None for mark in graded["old_layout"].marks)
+        assert "the grader's digits are not SVHN" in reasons["1.1 performance"]
 
     def test_the_broken_one_says_what_is_missing_and_withholds_only_those_marks(self, samples):
         out, graded = samples

@@ -61,7 +61,25 @@ class TestFinding:
 
     def test_equal_names_are_told_apart_by_their_course(self, tmp_path):
         touch(tmp_path / "2019/ann/a.ipynb", tmp_path / "2020/ann/a.ipynb")
-        assert list(find_handins([tmp_path / "2019", tmp_path / "2020"])) == ["2020-ann", "ann"]
+        for years in (("2019", "2020"), ("2020", "2019")):
+            found = find_handins([tmp_path / year for year in years])
+            places = {name: path.parent.name for name, path in found.items()}
+            assert places == {"2019-ann": "2019", "2020-ann": "2020"}
+
+    def test_an_archive_in_a_folder_of_its_own_is_the_hand_in_of_that_name(self, tmp_path):
+        students = ["Jones Bo_124_assignsubmission_file", "Smith Ann_123_assignsubmission_file"]
+        for student in students:
+            touch(tmp_path / "course" / student / "onlinetext.html")
+            with zipfile.ZipFile(tmp_path / "course" / student / "handin.zip", "w") as archive:
+                archive.writestr("Assignment3/answers.py", "answer_q_1_1 = 'Yes.'")
+        found = find_handins([tmp_path / "course"])
+        assert list(found) == students
+        for path in found.values():
+            with opened(path) as handin:
+                assert [path.name for path in handin.files] == ["answers.py"]
+        touch(tmp_path / "course" / students[0] / "work/answers.py")
+        with opened(find_handins([tmp_path / "course"])[students[0]]) as handin:
+            assert handin.folder.name == "work"
 
     def test_a_missing_path_is_named(self, tmp_path):
         with pytest.raises(SVHNError, match="nowhere"):
@@ -99,6 +117,40 @@ class TestFinding:
             folder = handin.folder
             assert [path.name for path in handin.files] == ["answers.py"]
         assert not folder.exists()
+
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_a_folder_round_the_hand_in_may_have_other_files_beside_it(self, tmp_path, whole):
+        with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
+            archive.writestr("README.txt", "see below")
+            archive.writestr("figures/a.png", "")
+            archive.writestr("Ann/My.ipynb", "{}")
+            archive.writestr("Ann/._My.ipynb", "what macOS puts there")
+            archive.writestr("Ann/models/model_1_1.h5", "")
+        with opened(tmp_path / "ann.zip", whole) as handin:
+            assert [handin.shown(path) for path in handin.files] == ["My.ipynb", "models/model_1_1.h5"]
+        with zipfile.ZipFile(tmp_path / "ann.zip") as archive:
+            archive.extractall(tmp_path / "folder")
+        with opened(tmp_path / "folder") as handin:
+            assert len(handin.files) == 2
+
+    def test_odd_names_and_caches_in_an_archive_are_no_reason_to_refuse_it(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
+            archive.writestr("logs/run 12:30/events", "")
+            archive.writestr("answers.py", "")
+            for number in range(2500):
+                archive.writestr(f".venv/lib/{number}.py", "")
+        with opened(tmp_path / "ann.zip", whole=True) as handin:
+            assert [path.name for path in handin.files] == ["answers.py"]
+            assert sorted(path.name for path in handin.folder.iterdir()) == ["answers.py", "logs"]
+
+    def test_an_archive_of_countless_entries_is_refused_before_they_are_read(self, tmp_path, monkeypatch):
+        with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
+            for number in range(100):
+                archive.writestr(f".venv/{number}", "")
+        monkeypatch.setattr("svhn.handins._DIRECTORY_BYTES", 5000)
+        monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda archive: pytest.fail("read"))
+        with pytest.raises(SVHNError, match="its list of contents has"), opened(tmp_path / "ann.zip"):
+            pass
 
     def test_an_archive_to_run_is_unpacked_whole_and_known_by_every_file(self, tmp_path):
         def archive(helper):
@@ -147,7 +199,9 @@ class TestFinding:
             (tmp_path / "course" / name / "answers.py").touch()
         assert set(find_handins([tmp_path / "course"])) == {"Manual.csv_", "index.html_", "grades.csv_", "ann"}
 
-    @pytest.mark.parametrize("name", ["../answers.py", "/tmp/answers.py", "a/../../answers.py", "..\\answers.py"])
+    @pytest.mark.parametrize(
+        "name", ["../answers.py", "/tmp/answers.py", "a/../../answers.py", "..\\answers.py", "C:\\answers.py"]
+    )
     def test_an_archive_that_points_outside_is_refused(self, tmp_path, name):
         with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
             archive.writestr(name, "answer_q_1_1 = 'Yes.'")
@@ -197,6 +251,30 @@ class TestTexts:
         assert found["answers"]["1.1"] == {"text": "One two three.", "characters": 14, "limit": 500,
                                            "where": "answers.py"}  # fmt: skip
         assert found["answers"]["1.2"]["text"] == "plain"
+
+    @pytest.mark.parametrize(
+        ("source", "text"),
+        [
+            ("answer_q_1_1 = 'One '\nanswer_q_1_1 += 'two.'", "One two."),
+            ("answer_q_1_1 = 'One '\nanswer_q_1_1 += str(2)", None),
+            ("answer_q_1_1, answer_q_1_2 = 'One.', 'Two.'", "One."),
+            ("answer_q_1_1 = '''\n  One.\n'''.strip()", "One."),
+            ("from textwrap import dedent\nanswer_q_1_1 = dedent('''\n  One.\n  Two.''')", "One.\nTwo."),
+            ("answer_q_1_1 = ' '.join(['One.', 'Two.'])", "One. Two."),
+            ("answer_q_1_1 = ' '.join(open('/etc/passwd'))", None),
+        ],
+    )
+    def test_texts_put_together_out_of_constants_are_read(self, tmp_path, source, text):
+        found = written(tmp_path, py=source)["answers"]
+        assert (found["1.1"]["text"] if text else found.get("1.1")) == text
+
+    def test_answers_in_the_notebook_outlast_an_answers_file_as_released(self, tmp_path):
+        found = written(tmp_path, {"source": "answer_q_1_1 = 'Yes.'"}, py="answer_q_1_1 = ''\nanswer_q_1_2 = ''")
+        assert found["answers"]["1.1"]["text"] == "Yes." and found["answers"]["1.2"]["text"] == ""
+
+    def test_a_number_of_thousands_of_digits_is_nobody_s(self, tmp_path):
+        found = written(tmp_path, py=f"student_id = 0x{'f' * 5000}\nanswer_q_1_1 = 'Yes.'")
+        assert found["student"]["id"] is None and found["answers"]["1.1"]["text"] == "Yes."
 
     def test_lengths_are_those_of_the_question(self, tmp_path):
         found = written(tmp_path, py=f"answer_q_1_1 = '{'x' * 501}'\nanswer_q_2_1 = '{'x' * 800}'\n")
@@ -320,6 +398,7 @@ class TestCurves:
         ("changed", "said"),
         [
             ({"val_accuracy": [0.1, float("nan"), 0.3]}, "val_accuracy of epoch 2 is nan"),
+            ({"val_loss": [1, 10**400, 1]}, "val_loss of epoch 2 is a number of 1,329 bits"),
             ({"loss": [1.0]}, "unequal length"),
             ({"loss": []}, "lacks the learning curve loss"),
             ({"val_accuracy": [0.1, 0.2, "0.3"]}, "epoch 3 is no number"),

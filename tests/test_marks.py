@@ -99,14 +99,16 @@ class TestClaims:
         ("name", "changed", "said"),
         [
             ("model_1_1", {}, ""),
-            ("model_1_1", {"convolutions": 3}, "has convolutions"),
+            ("model_1_1", {"kinds": ["BatchNormalization", "Dense", "PReLU"]}, ""),
+            ("model_1_1", {"kinds": ["Conv2D", "Dense"], "convolutions": 3}, "has layers of the kind Conv2D, and 1.1"),
+            ("model_1_3", {"kinds": ["Dense", "MultiHeadAttention"]}, "kind MultiHeadAttention, and 1.3"),
             ("model_2_1", {}, "has no convolution"),
-            ("model_4_1", {"convolutions": 13}, ""),
+            ("model_4_1", {"convolutions": 13, "kinds": ["Conv2D", "Dense"]}, ""),
             ("model_2_2", {"convolutions": 4, "weights": "other's"}, "has the very weights of model_2_1"),
         ],
     )
     def test_a_model_is_the_one_that_its_question_asks_for(self, name, changed, said):
-        plain = {"convolutions": 0, "dense": [64, 32, 10], "channels": 3, "weights": "own"}
+        plain = {"kinds": ["Dense"], "convolutions": 0, "dense": [64, 32, 10], "channels": 3, "weights": "own"}
         models = {"model_2_1": {"measured": plain | {"weights": "other's"}}, name: {"measured": plain | changed}}
         found = doubts(name, models)
         assert (found == []) if not said else (len(found) == 1 and said in found[0])
@@ -148,6 +150,26 @@ class TestClaims:
         assert not model["claims"][0]["flagged"] and not model["claims"][0]["comparable"]
         mark = mark_of(calibration, "1.1 performance", model)
         assert mark.value is None and "drawn, seed 1" in mark.reason
+
+    def test_without_digits_of_svhn_no_claim_is_believed(self, calibration):
+        model = a_model([0.96, 0.97], {"validation": 0.1, "test": 0.1})
+        model["claims"] = compare(model, PROVENANCE | {"real": False})
+        mark = mark_of(calibration, "1.1 performance", model)
+        assert mark.value is None and "the grader's digits are not SVHN" in mark.reason
+
+    @pytest.mark.parametrize(
+        ("stated", "base", "said"),
+        [
+            (0.818, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), None),
+            (1.0, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), "model_4_1 itself reads 80.0% of the test"),
+            (0.818, nothing_but("")["models"]["model_4_1"], "no model_4_1 that was measured"),
+        ],
+    )
+    def test_neighbours_of_embeddings_read_no_more_than_the_network(self, calibration, stated, base, said):
+        evidence = nothing_but("") | {"evaluation_4_2": stated}
+        evidence["models"]["model_4_1"] = base
+        (mark,) = [mark for mark in mark_rows(evidence, calibration, {}) if mark.row.question == "4.2"]
+        assert mark.value == (None if said else 7.0) and (said or "81.8%") in mark.reason
 
     def test_an_erratic_peak_does_not_count(self, calibration):
         model = a_model([0.5, 0.6, 0.845, 0.61, 0.62], {"validation": 0.62, "test": 0.62})
@@ -212,6 +234,13 @@ class TestManualMarks:
         assert path.read_text(encoding="utf-8").startswith(text)
         assert read_manual(path, ["ann", "bob"])["ann"]["3.1"] == (7.5, "Clear, but short.")
         assert read_manual(path, ["ann", "bob"])["bob"]["3.1"] == (None, "")
+
+    @pytest.mark.parametrize("comment", ['"Great', '"Gr"eat'])
+    def test_quotation_marks_that_are_not_closed_swallow_nobody_s_marks(self, tmp_path, comment):
+        path = tmp_path / "manual.csv"
+        path.write_text(f'handin,row,mark,comment\nann,3.1,8,{comment}\nbob,3.1,9,"Good."\n')
+        with pytest.raises(SVHNError, match=r"manual\.csv, line 2: .*; close its quotation marks"):
+            read_manual(path, ["ann", "bob"])
 
     def test_as_a_european_spreadsheet_saves_it(self, tmp_path):
         path = tmp_path / "manual.csv"

@@ -138,6 +138,53 @@ class TestLoading:
         result = measure(tmp_path / "model_2_1.json", tmp_path / "model_2_1.h5")["result"]
         assert result["parameters"] == 20 + 8 + 20_490
 
+    def test_layers_of_keras_2_that_say_more_than_keras_3_takes(self, measure, tmp_path):
+        def layer(kind, name, **config):
+            return {"class_name": kind, "config": {"name": name, "trainable": True, "dtype": "float32", **config}}
+
+        kernel = dict.fromkeys(("kernel_regularizer", "kernel_constraint")) | {
+            "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}}
+        }
+        shape = {"batch_input_shape": [None, 32, 32, 3]}
+        layers = [
+            # TensorFlow 2.3 and later: an InputLayer, and the shape in the first layer as well.
+            layer("InputLayer", "conv2d_input", sparse=False, ragged=False, **shape),
+            layer("Conv2D", "a", filters=2, kernel_size=[3, 3], activation="relu", groups=1, **shape),
+            layer("SpatialDropout2D", "b", rate=0.1, noise_shape=None, seed=None, data_format="channels_last"),
+            layer("DepthwiseConv2D", "c", kernel_size=[3, 3], groups=1, depth_multiplier=1),
+            layer("SeparableConv2D", "d", filters=3, kernel_size=[3, 3], groups=1, **kernel),
+            layer("TimeDistributed", "e", layer=layer("Flatten", "inner", batch_input_shape=[None, 26, 3])),
+            layer("Flatten", "f", batch_input_shape=[None, 26, 26, 3]),
+            layer("Dense", "g", units=10, activation="softmax"),
+        ]
+        shapes = {
+            "a": {"kernel": (3, 3, 3, 2), "bias": (2,)},
+            "c": {"depthwise_kernel": (3, 3, 2, 1), "bias": (2,)},
+            "d": {"depthwise_kernel": (3, 3, 2, 1), "pointwise_kernel": (1, 1, 2, 3), "bias": (3,)},
+            "g": {"kernel": (26 * 26 * 3, 10), "bias": (10,)},
+        }
+        with h5py.File(tmp_path / "model_2_1.h5", "w") as file:
+            config = {"class_name": "Sequential", "config": {"name": "sequential", "layers": layers}}
+            file.attrs["model_config"] = json.dumps(config)
+            weights = file.create_group("model_weights")
+            weights.attrs["layer_names"] = np.array([item["config"]["name"] for item in layers], "S")
+            for name in (item["config"]["name"] for item in layers):
+                group, parts = weights.create_group(name), shapes.get(name, {})
+                group.attrs["weight_names"] = np.array([f"{name}/{part}:0" for part in parts] or [], "S40")
+                for part, size in parts.items():
+                    group[f"{name}/{part}:0"] = np.full(size, 0.5, np.float32)
+        result = measure(tmp_path / "model_2_1.h5")["result"]
+        assert (result["parameters"], result["convolutions"]) == (56 + 20 + 27 + 20_290, 3)
+
+    def test_what_wrappers_hold_counts_as_what_it_is(self, measure, tmp_path):
+        rows = keras.layers.TimeDistributed(keras.layers.Conv1D(2, 3))
+        normal = keras.layers.SpectralNormalization(keras.layers.Conv2D(2, 3))
+        model = keras.Sequential([keras.Input((32, 32, 3)), normal, rows, keras.layers.Flatten(),
+                                  keras.layers.Dense(10, "softmax")])  # fmt: skip
+        keras.saving.save_model(model, tmp_path / "model_1_1.keras")
+        result = measure(tmp_path / "model_1_1.keras")["result"]
+        assert result["kinds"] == ["Conv1D", "Conv2D", "Dense", "TimeDistributed"] and result["convolutions"] == 2
+
 
 class TestRefusals:
     def refusal(self, reply, *words):
@@ -243,6 +290,10 @@ class TestRefusals:
     def test_damaged_and_missing_files_are_named(self, measure, tmp_path, name, content, word):
         (tmp_path / name).write_bytes(content)
         self.refusal(measure(tmp_path / name), word)
+
+    def test_a_network_of_no_layers(self, measure, tmp_path):
+        keras.saving.save_model(keras.Sequential(name="empty"), tmp_path / "model_1_1.keras")
+        self.refusal(measure(tmp_path / "model_1_1.keras"), "model_1_1.keras")
 
     @pytest.mark.parametrize(("shape", "units", "word"), [((48, 48, 3), 10, "(48, 48, 3)"), ((32, 32, 1), 7, "ten")])
     def test_what_is_no_classifier_of_digits(self, measure, tmp_path, shape, units, word):
