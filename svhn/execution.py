@@ -56,6 +56,7 @@ def execute_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
             timeout=timeout,
             kernel_name="python3",
             resources={"metadata": {"path": str(path.parent)}},
+            extra_arguments=["--log-level=ERROR"],  # It would warn that kernel and client, both here, talk unencrypted.
             on_cell_start=show,
             on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),
         )

@@ -424,6 +424,23 @@ def test_outside_nbgrader_nothing_is_measured_and_a_note_stands_for_no_points():
     assert "measured where nbgrader" in shown["text/html"]
 
 
+def test_where_nothing_is_set_hand_ins_are_measured_on_what_data_holds_else_on_drawn_digits(course, tmp_path):
+    config = (course / "nbgrader_config.py").read_text(encoding="utf-8")
+    assert repr(str(ROOT / "data")) in config
+    config = config.replace(repr(str(ROOT / "data")), repr(str(tmp_path)))
+    program = f"from unittest.mock import MagicMock as get_config\n{config}\nprint(os.environ['SVHN_DATA'])"
+
+    def chosen(**environment):
+        done = subprocess.run([sys.executable, "-c", program], env=os.environ | environment, cwd=tmp_path,
+                              capture_output=True, text=True, check=True)  # fmt: skip
+        return done.stdout.strip()
+
+    assert chosen() == "drawn"
+    np.savez(tmp_path / "digits.npz", X=np.zeros((1, 32, 32, 3), np.uint8), y=np.zeros(1, np.uint8))
+    assert chosen() == str(tmp_path) and chosen(SVHN_DATA="digits.npz") == str(tmp_path / "digits.npz")
+    assert chosen(SVHN_DATA="openml") == "openml"
+
+
 def test_definitions_of_the_release_can_be_loaded(course):
     loaded = load_definitions(course / "release/assignment3/Assignment3.ipynb")
     assert loaded["build_model_2_1"]() is None
