@@ -5,6 +5,7 @@ MODEL ?=
 N ?= 58424
 SEED ?= 2
 BENCH ?= drawing
+ARGS ?=
 
 .PHONY: run test train digits report grade bench publish course
 run: .venv/installed
@@ -27,7 +28,7 @@ grade: .venv/installed
 	$(BIN)/python -m svhn grade . tests/handins
 
 bench: .venv/installed
-	$(BIN)/python benchmarks/$(BENCH).py
+	$(BIN)/python benchmarks/$(BENCH).py $(ARGS)
 
 publish: .venv/installed
 	$(BIN)/python -m svhn publish

@@ -189,9 +189,13 @@ def _real(options: argparse.Namespace) -> Digits:
     return load_digits(options.real)
 
 
-def _effort(figures: dict[str, Any]) -> int:
-    """What a measure was made with: updates of a network, or digits."""
-    return figures.get("updates") or figures.get("of") or sum(figures[kind]["digits"] for kind in ("drawn", "real"))
+def _effort(figures: Any) -> list[int]:
+    """The numbers of digits and updates that a measure rests on, in a fixed order."""
+    counts = ("of", "digits", "training digits", "trained on", "held out", "real digits", "updates")
+    found = []
+    for key, value in figures.items() if isinstance(figures, dict) else ():
+        found += [value] if key in counts else _effort(value)
+    return found
 
 
 def _store(name: str, version: str, note: str, figures: dict[str, Any]) -> None:
@@ -204,8 +208,9 @@ def _store(name: str, version: str, note: str, figures: dict[str, Any]) -> None:
     row["note"] = note or row["note"]
     # Figures of different networks do not compare; each network keeps its own.
     place, key = (row.setdefault(name, {}), figures["network"]) if "network" in figures else (row, name)
-    if _effort(figures) < _effort(place.get(key, figures)):
-        print(f"{TABLE.relative_to(ROOT)} keeps its figures, which rest on {_effort(place[key]):,} digits or updates")
+    kept = place.get(key, figures)
+    if any(new < old for new, old in zip(_effort(figures), _effort(kept), strict=True)):
+        print(f"{TABLE.relative_to(ROOT)} keeps its figures, which rest on more digits or updates")
         return
     place[key] = figures
     write_json(STORED, rows)

@@ -77,9 +77,11 @@ def _run(options: argparse.Namespace) -> None:
     if options.out.resolve() == Path.cwd():
         raise SVHNError("--out would overwrite the notebook itself; choose another folder")
     _check_data()
-    with atomic_path(options.out / NOTEBOOK.name) as temporary:  # An unwritable folder shows before anything runs.
-        notebook = execute_notebook()
-        write_notebook(notebook, temporary)
+    with atomic_path(options.out / "writable"):  # An unwritable folder shows before anything runs.
+        pass
+    (options.out / "writable").unlink()
+    notebook = execute_notebook()
+    write_notebook(notebook, options.out / NOTEBOOK.name)
     write_figures(notebook, options.out / "figures")
     _report(options)
 

@@ -72,7 +72,8 @@ def _show(name: str, path: Path) -> pd.DataFrame:
             variant: {"training": curves["accuracy"][-1], "validation": curves["val_accuracy"][-1]}
             for variant, curves in stored["variants"].items()
         }
-        print(f"Accuracy after {stored['epochs']} epochs{digits_of(stored)}")
+        held_out = digits_of(stored).removeprefix(", ") or "those held out"
+        print(f"Accuracy after {stored['epochs']} epochs. Training: of the digits as shown; validation: of {held_out}")
     except FileNotFoundError:
         raise SVHNError(f"{path} is missing; train it: make train MODEL={name}") from None
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:

@@ -40,9 +40,6 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path.append({project!r})
-from svhn.sources import found_in  # noqa: E402
-
 c = get_config()  # noqa: F821
 c.ClearSolutions.code_stub = {{"python": "{stub}"}}
 # The written answers are the student's; every other file of the release is put back before a hand-in runs.
@@ -50,8 +47,15 @@ c.Autograde.exclude_overwriting = {{"{assignment}": ["answers.py"]}}
 c.Execute.timeout = 1800  # seconds a cell may take
 # Hand-ins run in folders of their own, all of them on the same digits: those of SVHN_DATA, else of the project's data/,
 # or where there are none, drawn ones.
-data = {data!r}
-source = os.environ.get("SVHN_DATA") or (data if found_in(Path(data)) != "drawn" else "drawn")
+source = os.environ.get("SVHN_DATA") or {data!r}
+try:
+    sys.path.append({project!r})
+    from svhn.sources import found_in
+
+    if source == {data!r} and found_in(Path(source)) == "drawn":
+        source = "drawn"
+except Exception as error:  # nbgrader would go on without any of these settings.
+    print(f"{{source}}: {{error}}; set SVHN_DATA to the digits that hand-ins are to be measured on", file=sys.stderr)
 os.environ["SVHN_DATA"] = os.path.abspath(source) if os.path.exists(source) else source
 os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -190,7 +194,7 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
             stub = stubs.get(cell.metadata.nbgrader.grade_id, "")
             cell.source = f"{stub}\n### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION".lstrip()
     write_notebook(notebook, folder / NOTEBOOK.name)
-    left_out = ["__pycache__", "*.tmp*", "templates", *(f"{module}.py" for module in _NOT_RELEASED)]
+    left_out = ["__pycache__", "*.tmp*", "templates", "README.md", *(f"{module}.py" for module in _NOT_RELEASED)]
     shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=shutil.ignore_patterns(*left_out))
     try:
         for name in ("Makefile", "requirements.txt"):

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from IPython.utils.capture import capture_output
 
 from svhn.batches import (
     Augmented,
@@ -249,7 +250,10 @@ def _record(
 
 
 def _report(model: keras.Model, record: dict[str, Any]) -> None:
-    model.summary(line_length=100, print_fn=print)
+    summary: list[str] = []
+    with capture_output(stdout=False, stderr=False):  # Keras shows notebooks an empty box as well.
+        model.summary(line_length=100, print_fn=lambda line, **_: summary.append(line))
+    print("\n".join(summary))
     curves = pd.DataFrame(record["learning_curves"])
     print(curves.agg(["min", "max"]).to_string(float_format="%.4f"))
     data, measured = record.get("data"), record.get("accuracy", {})

@@ -143,7 +143,7 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
         with atomic_path(folder / f"{name}.png") as temporary:
             temporary.write_bytes(base64.b64decode(plot))
         written.append(folder / f"{name}.png")
-    tags = {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+    tags = {"figure"} | {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     for path in folder.glob("*.png"):
         # Of a cell that draws no longer, or not as many; what is not from this notebook stays.
         if path not in written and re.sub(r"-\d+$", "", path.stem) in tags:

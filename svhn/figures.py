@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 TRAINING, VALIDATION = "#1f5fa8", "#d1495b"
+plt.rcParams["savefig.dpi"] = plt.rcParams["figure.dpi"] = 150  # Sharp on a slide, too.
 _COLUMNS = 10
 
 
@@ -17,17 +18,18 @@ def plot_learning_curves(record: dict[str, Any]) -> None:
     Args:
         record: Of a stored model.
     """
-    curves = record["learning_curves"]
+    curves, data = record["learning_curves"], record.get("data")
+    # Those have a loss of their own, which cannot fall to nothing.
+    soft = " (soft labels)" if data and data.get("teacher") else ""
     epochs = range(1, len(curves["loss"]) + 1)
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     for panel, quantity in zip(panels, ("loss", "accuracy"), strict=True):
-        panel.plot(epochs, curves[quantity], color=TRAINING, lw=2, label="training")
+        panel.plot(epochs, curves[quantity], color=TRAINING, lw=2, label=f"training{soft}")
         panel.plot(epochs, curves[f"val_{quantity}"], color=VALIDATION, lw=2, label="validation")
         panel.set(xlabel="epoch", ylabel=quantity)
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False)
-    data = record.get("data")
     figure.suptitle(record["name"] + (_trained_on(data) if data else ""))
 
 
@@ -64,7 +66,7 @@ def enlarge(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, evidence: np.ndarray) -> np.ndarray:
-    """An image in grey under a warm veil: the shapes stay, and the colour says how strong the evidence is.
+    """An image in light grey under a veil: the shapes stay, and the colour says how strong the evidence is.
 
     Args:
         image: uint8 (height, width, 3).
@@ -73,7 +75,9 @@ def overlay(image: np.ndarray, evidence: np.ndarray) -> np.ndarray:
     Returns:
         float32 (height, width, 3), 0..1.
     """
-    grey = image.astype(np.float32).mean(axis=2, keepdims=True) / 255
-    colour = plt.get_cmap("inferno")(evidence)[..., :3].astype(np.float32)
-    strength = 0.6 * evidence[..., np.newaxis].astype(np.float32)
+    grey = image.astype(np.float32).mean(axis=2, keepdims=True)
+    # Dark images would leave the veil's colours muddy.
+    grey = 0.3 + 0.7 * (grey - grey.min()) / max(np.ptp(grey), 1)
+    colour = plt.get_cmap("plasma")(evidence)[..., :3].astype(np.float32)
+    strength = 0.55 * evidence[..., np.newaxis].astype(np.float32) ** 2
     return (1 - strength) * grey + strength * colour

@@ -88,8 +88,8 @@ def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[s
 
     A `.zip` file is one hand-in. A folder is one where it holds a notebook, `answers.py`, `solution.py` or a model, or
     holds no folder and no archive; any other folder is a course, and each folder and `.zip` file in it is a hand-in.
-    Where a folder of a course holds nothing but one `.zip` file, as learning platforms store what was handed in, that
-    is the hand-in, under the folder's name.
+    Where a folder of a course holds one `.zip` file and nothing else of a hand-in, as learning platforms store what was
+    handed in, that is the hand-in, under the folder's name.
 
     Args:
         paths: Folders and `.zip` files.
@@ -116,6 +116,8 @@ def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[s
         name = own = _own_name(path)
         if names[own] > 1:
             name = _file_name(f"{path.parent.name}-{own}")
+        if name in named:  # As where somebody unpacked an archive beside itself.
+            name = _file_name(f"{path.parent.name}-{path.name}")
         if name in named:
             raise SVHNError(f"{path} and {named[name]} would be graded under one name; rename one of them")
         named[name] = path

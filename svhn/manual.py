@@ -33,8 +33,6 @@ def read_manual(path: Path, known: Collection[str]) -> Entered:
         return entered
     text = _text(path)
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    if table.fieldnames is None or not {"handin", "row", "mark"} <= set(table.fieldnames):
-        raise SVHNError(f"{path}: the first line must name the columns {','.join(COLUMNS)}; put them back")
     for line in _lines(table, path):
         handin, row = (line["handin"] or "").strip(), (line["row"] or "").strip()
         if not handin:
@@ -79,8 +77,11 @@ def add_missing(path: Path, handins: Iterable[str], known: Collection[str]) -> N
 
 def _lines(table: csv.DictReader, path: Path) -> Iterator[dict[str, str]]:
     """The table's lines; a quotation mark that nobody closed is an error, or it would swallow what follows it."""
-    start = 2
+    start = 1
     try:
+        if not {"handin", "row", "mark"} <= set(table.fieldnames or ()):
+            raise SVHNError(f"{path}: the first line must name the columns {','.join(COLUMNS)}; put them back")
+        start = 2
         for line in table:
             start = table.line_num + 1
             yield line

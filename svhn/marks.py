@@ -1,5 +1,6 @@
 """The marks of a hand-in: by calibration where a figure decides, by a person where judgement does."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -129,11 +130,12 @@ def _unlikely(stated: float, base: dict[str, Any]) -> str | None:
 
     They read about as many as the network itself.
     """
-    claims = [claim for claim in base["claims"] if claim["comparable"]]
-    if not claims:
-        return "there is no model_4_1 that was measured on the same digits"
-    found, error = base["measured"]["accuracy"]["test"], claims[0]["standard_error"]
-    if stated - found > max(FALL, 3 * error):
+    if "measured" not in base:
+        return "there is no model_4_1 to compare that with"
+    if base["claims"] and not any(claim["comparable"] for claim in base["claims"]):
+        return "model_4_1's own figures are of other digits than those measured on"
+    found, count = base["measured"]["accuracy"]["test"], base["measured"]["digits"]["test"]
+    if stated - found > max(FALL, 3 * math.sqrt(found * (1 - found) / count)):
         return f"model_4_1 itself reads {found:.1%} of the test digits"
     return None
 

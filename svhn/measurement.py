@@ -122,7 +122,7 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
     model = load_untrusted(path, paths)
     try:
         return _measured(model, path, paths, digits, recorded)
-    except (Refused, MemoryError):
+    except (Refused, MemoryError, OSError):  # The last are not the model's: the digits' files, say, are gone.
         raise
     except Exception as error:  # A network that loads may still fail at its first digit.
         raise Refused(f"{path.name} cannot be used ({type(error).__name__}: {one_line(error)})") from error

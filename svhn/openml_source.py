@@ -8,7 +8,6 @@ The steps: `_describe` -> `_data_file` (download into the client's cache) -> `bl
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +26,11 @@ from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, sha256, sweep, write_json
 from svhn.openml_rows import REMEDY, Block, blocks, digits_of_classes
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 # openml takes seconds to import and is needed for the first load only, so the functions import it.
 if TYPE_CHECKING:
@@ -100,9 +104,12 @@ def _alone_in(folder: Path) -> Iterator[bool]:
     """Waits until no other process loads into `folder`; tells whether one did. One that is killed gives way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(folder, os.O_RDONLY) if fcntl else None
     except OSError as error:
         raise SVHNError(f"cannot write to {folder}: {error.strerror}; choose a folder you may write to") from error
+    if handle is None:
+        yield False
+        return
     try:
         waited = False
         try:

@@ -77,9 +77,9 @@ def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
         named = Path(chosen).expanduser()
         if not named.is_dir():
             return chosen, folder
+        found = found_in(named)
     except (OSError, RuntimeError) as error:  # a folder that is not to be looked into, or nobody's home
         raise SVHNError(f"{chosen}: cannot be opened ({one_line(error)}); name digits that you may read") from error
-    found = found_in(named)
     if found == "drawn":
         raise SVHNError(f"{named} holds no digits; put {' and '.join(MAT_FILES)} or one .npz with X and y there")
     return found, named

@@ -172,7 +172,7 @@ def _check(name: str, model: keras.Model, schedule: Schedule) -> None:
         keras.models.model_from_json(model.to_json())
     except Exception as error:  # Whatever a layer, loss or schedule raises that Keras cannot make anew.
         raise SVHNError(
-            f"{name}: once stored, the model could not be loaded ({one_line(error)}); "
+            f"{name}: once stored, the model or its checkpoint could not be loaded ({one_line(error)}); "
             "use Keras's own parts, or register yours with keras.saving.register_keras_serializable"
         ) from error
 

@@ -6,6 +6,7 @@ Call it in a process of its own (`run_isolated`): HDF5 and TensorFlow are writte
 import copy
 import json
 import math
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -212,13 +213,14 @@ _OBSOLETE = {"renorm", "renorm_clipping", "renorm_momentum", "fused", "virtual_b
              "implementation"}  # fmt: skip
 _OBSOLETE_IN = {
     "SpatialDropout": {"trainable", "noise_shape"},
+    "ConvTranspose": {"groups"},
     "DepthwiseConv": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
     "SeparableConv": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
 }
 
 
 def _as_keras_3(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    obsolete = _OBSOLETE | _OBSOLETE_IN.get(name.rstrip("123D"), set())
+    obsolete = _OBSOLETE | _OBSOLETE_IN.get(re.sub(r"[123]D", "", name), set())
     config = {key: value for key, value in config.items() if key not in obsolete}
     if ADMITTED[name] == "keras.initializers":
         config.pop("dtype", None)

@@ -49,8 +49,13 @@ def read_written(notebooks: list[Path], written: list[Path]) -> dict[str, Any]:
         if cell["cell_type"] == "code":
             _collect(_python(_source(cell)), f"{cell['where']}, cell {number}", values, findings)
     for path in written:
-        if (text := _text(path, findings)) is not None:
-            _collect(text, path.name, values, findings)
+        in_file: dict[str, tuple[Any, str]] = {}
+        _collect(_text(path, findings), path.name, in_file, findings)
+        for name, (value, where) in in_file.items():
+            # Answers written in the notebook may come with `answers.py` as it was released, all empty.
+            blank = isinstance(value, str) and not value.strip()
+            if not (blank and name in values):
+                values[name] = value, where
     outputs = "\n".join(_printed(cells))
     return {
         "student": _student(values, outputs, findings),
@@ -74,9 +79,9 @@ def _read_notebook(notebooks: list[Path], findings: list[str]) -> list[dict[str,
         chosen = notebooks[0]
     else:
         findings.append("no notebook was handed in")
-    text = _text(chosen, findings) if chosen else None
-    if chosen is None or text is None:
+    if chosen is None:
         return []
+    text = _text(chosen, findings)
     try:
         cells = json.loads(text)["cells"]
         valid = [cell for cell in cells if isinstance(cell, dict) and cell.get("cell_type") in ("code", "markdown")]
@@ -86,7 +91,7 @@ def _read_notebook(notebooks: list[Path], findings: list[str]) -> list[dict[str,
     return [cell | {"where": chosen.name} for cell in valid]
 
 
-def _text(path: Path, findings: list[str]) -> str | None:
+def _text(path: Path, findings: list[str]) -> str:
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")
@@ -129,10 +134,7 @@ def _parses(source: str) -> bool:
 
 
 def _collect(source: str, where: str, values: dict[str, tuple[Any, str]], findings: list[str]) -> None:
-    """Notes the constants that a source assigns at its top level; a later one replaces or lengthens an earlier one.
-
-    But no empty text replaces another: answers written in the notebook may come with `answers.py` as it was released.
-    """
+    """Notes the constants that a source assigns at its top level; a later one replaces or lengthens an earlier one."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -142,12 +144,9 @@ def _collect(source: str, where: str, values: dict[str, tuple[Any, str]], findin
     for name, node, lengthens in _assignments(tree):
         if not _is_wanted(name):
             continue
-        value = _constant(node)
-        earlier = values.get(name, (None, ""))[0]
+        value, earlier = _constant(node), values.get(name, (None, ""))[0]
         if lengthens:
             value = earlier + value if isinstance(earlier, str) and isinstance(value, str) else None
-        elif isinstance(value, str) and not value.strip() and isinstance(earlier, str):
-            continue
         values[name] = (value, where)
 
 

@@ -439,6 +439,8 @@ def test_where_nothing_is_set_hand_ins_are_measured_on_what_data_holds_else_on_d
     np.savez(tmp_path / "digits.npz", X=np.zeros((1, 32, 32, 3), np.uint8), y=np.zeros(1, np.uint8))
     assert chosen() == str(tmp_path) and chosen(SVHN_DATA="digits.npz") == str(tmp_path / "digits.npz")
     assert chosen(SVHN_DATA="openml") == "openml"
+    shutil.copy(tmp_path / "digits.npz", tmp_path / "others.npz")
+    assert chosen() == str(tmp_path)  # Each hand-in then says that this is no choice.
 
 
 def test_definitions_of_the_release_can_be_loaded(course):

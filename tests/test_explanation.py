@@ -53,8 +53,11 @@ def test_activations_are_the_layers_outputs(corner_reader):
 def test_a_map_is_enlarged_and_laid_over_an_image():
     evidence = enlarge(np.array([[1, 0], [0, 0]], np.float32), (32, 32))
     assert evidence.shape == (32, 32) and evidence[0, 0] == 1 and evidence[-1, -1] == 0
-    photo = np.full((32, 32, 3), 100, np.uint8)
+    photo = np.full((32, 32, 3), 50, np.uint8)
+    photo[:, 16:] = 100
     laid = overlay(photo, evidence)
     assert laid.shape == (32, 32, 3) and laid.min() >= 0 and laid.max() <= 1
-    np.testing.assert_allclose(laid[-1, -1], 100 / 255, rtol=1e-5)
-    assert not np.allclose(laid[0, 0], 100 / 255)
+    # Without evidence the image in grey, from light to white; under evidence its own colour.
+    np.testing.assert_allclose([laid[-1, 0], laid[-1, -1]], [[0.3] * 3, [1] * 3], rtol=1e-5)
+    assert np.ptp(laid[0, 0]) > 0.2
+    assert np.isfinite(overlay(np.zeros((32, 32, 3), np.uint8), evidence)).all()

@@ -65,6 +65,9 @@ class TestFinding:
             found = find_handins([tmp_path / year for year in years])
             places = {name: path.parent.name for name, path in found.items()}
             assert places == {"2019-ann": "2019", "2020-ann": "2020"}
+        with zipfile.ZipFile(tmp_path / "2019/ann.zip", "w") as archive:
+            archive.writestr("answers.py", "")
+        assert set(find_handins([tmp_path / "2019"])) == {"2019-ann", "2019-ann.zip"}
 
     def test_an_archive_in_a_folder_of_its_own_is_the_hand_in_of_that_name(self, tmp_path):
         students = ["Jones Bo_124_assignsubmission_file", "Smith Ann_123_assignsubmission_file"]
@@ -271,6 +274,11 @@ class TestTexts:
     def test_answers_in_the_notebook_outlast_an_answers_file_as_released(self, tmp_path):
         found = written(tmp_path, {"source": "answer_q_1_1 = 'Yes.'"}, py="answer_q_1_1 = ''\nanswer_q_1_2 = ''")
         assert found["answers"]["1.1"]["text"] == "Yes." and found["answers"]["1.2"]["text"] == ""
+
+    def test_a_file_of_its_own_starts_with_its_own_assignments(self, tmp_path):
+        source = "answer_q_1_1 = 'draft. '\nanswer_q_1_1 = ''\nanswer_q_1_1 += 'Final.'"
+        found = written(tmp_path, {"source": "answer_q_1_1 = 'Earlier.'"}, py=source)
+        assert found["answers"]["1.1"]["text"] == "Final."
 
     def test_a_number_of_thousands_of_digits_is_nobody_s(self, tmp_path):
         found = written(tmp_path, py=f"student_id = 0x{'f' * 5000}\nanswer_q_1_1 = 'Yes.'")

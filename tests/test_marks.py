@@ -162,7 +162,7 @@ class TestClaims:
         [
             (0.818, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), None),
             (1.0, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), "model_4_1 itself reads 80.0% of the test"),
-            (0.818, nothing_but("")["models"]["model_4_1"], "no model_4_1 that was measured"),
+            (0.818, nothing_but("")["models"]["model_4_1"], "no model_4_1 to compare"),
         ],
     )
     def test_neighbours_of_embeddings_read_no_more_than_the_network(self, calibration, stated, base, said):
@@ -241,6 +241,12 @@ class TestManualMarks:
         path.write_text(f'handin,row,mark,comment\nann,3.1,8,{comment}\nbob,3.1,9,"Good."\n')
         with pytest.raises(SVHNError, match=r"manual\.csv, line 2: .*; close its quotation marks"):
             read_manual(path, ["ann", "bob"])
+
+    def test_a_broken_first_line_is_named(self, tmp_path):
+        path = tmp_path / "manual.csv"
+        path.write_text('"handin,row,mark,comment\nann,3.1,8,x\n')
+        with pytest.raises(SVHNError, match=r"manual\.csv, line 1"):
+            read_manual(path, ["ann"])
 
     def test_as_a_european_spreadsheet_saves_it(self, tmp_path):
         path = tmp_path / "manual.csv"

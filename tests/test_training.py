@@ -166,7 +166,9 @@ def test_a_model_that_could_not_be_loaded_again_is_refused_before_it_is_trained(
     for layer in (Unregistered(), keras.layers.Lambda(lambda x: 2 * x)):
         model = keras.Sequential([build(), layer])
         model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-        with pytest.raises(SVHNError, match="model_small: once stored, the model could not be loaded") as caught:
+        with pytest.raises(
+            SVHNError, match="model_small: once stored, the model or its checkpoint could not be loaded"
+        ) as caught:
             fit("model_small", model, Augmented(data[0], data[2], unaltered), (data[1], data[3]),
                 Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
         assert "\n" not in str(caught.value)
