@@ -72,14 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
-    from svhn.files import atomic_path
+    from svhn.files import check_writable
 
     if options.out.resolve() == Path.cwd():
         raise SVHNError("--out would overwrite the notebook itself; choose another folder")
     _check_data()
-    with atomic_path(options.out / "writable"):  # An unwritable folder shows before anything runs.
-        pass
-    (options.out / "writable").unlink()
+    check_writable(options.out)
     notebook = execute_notebook()
     write_notebook(notebook, options.out / NOTEBOOK.name)
     write_figures(notebook, options.out / "figures")

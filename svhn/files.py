@@ -61,6 +61,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Tells before a long work what could not be written after it; leaves nothing behind.
+
+    Raises:
+        SVHNError: The folder cannot be made or written to.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    with atomic_path(folder / "probe"):
+        pass
+    (folder / "probe").unlink()
+    for path in made:
+        with contextlib.suppress(OSError):  # Somebody else is using it already.
+            path.rmdir()
+
+
 def sweep(folder: Path, pattern: str) -> None:
     """Removes what killed runs left of temporary files and folders; a run that lives has written within the hour."""
     for left in folder.glob(pattern):

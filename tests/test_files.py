@@ -8,7 +8,7 @@ import time
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.files import atomic_path, write_text
+from svhn.files import atomic_path, check_writable, write_text
 
 
 def test_an_exception_leaves_the_former_file_and_nothing_else(tmp_path):
@@ -46,3 +46,12 @@ def test_an_unwritable_place_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SVHNError, match="choose a folder you may write to"):
         write_text(tmp_path / "file" / "a.txt", "")
+
+
+def test_a_folder_is_tried_before_a_long_work_and_left_as_it_was(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SVHNError, match="choose a folder you may write to"):
+        check_writable(tmp_path / "file" / "output")
+    check_writable(tmp_path / "new" / "output")
+    check_writable(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
