@@ -1,6 +1,7 @@
 """The command line: `python -m svhn COMMAND`; each command is one public function of the package."""
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -88,13 +89,15 @@ def _report(options: argparse.Namespace) -> None:
     from svhn.execution import NOTEBOOK, last_modified
     from svhn.notebook import read_notebook
     from svhn.report import write_report
+    from svhn.results import note_on_answers
 
     executed = options.out / NOTEBOOK.name
     if not executed.exists():
         raise SVHNError(f"{executed} is missing; make it first: make run")
+    notebook = read_notebook(executed)
     paths = write_report(
-        read_notebook(executed), options.out, "Assignment 3: reading house numbers",
-        last_modified(NOTEBOOK, Path("answers.py")),
+        notebook, options.out, "Assignment 3: reading house numbers", last_modified(NOTEBOOK, Path("answers.py")),
+        note_on_answers(notebook, Path("models")),
     )  # fmt: skip
     print(f"executed notebook  {executed}", f"figures            {options.out / 'figures'}/", sep="\n")
     for path in paths:
@@ -108,7 +111,8 @@ def _train(options: argparse.Namespace) -> None:
 
     names = trainable_names(chosen=options.model)
     digits = _check_data()
-    if not digits.real and chosen_source() is None:
+    stored = list(Path("models").glob("model_*.json"))
+    if stored and not digits.real and chosen_source() is None:
         raise SVHNError(
             "there are no real digits in data/, and the stored models were trained on some; "
             "to replace them by models of drawn digits, say so: --data drawn"
@@ -156,7 +160,8 @@ def _course(options: argparse.Namespace) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from svhn.prediction import predict_images, write_predictions
 
-    names, probabilities = predict_images(options.model, options.images)
+    # The name of a model, even where its file was named.
+    names, probabilities = predict_images(Path(options.model).name.removesuffix(".keras"), options.images)
     if options.out:  # First: whoever reads the lines below may stop halfway.
         write_predictions(options.out, names, probabilities)
     width = max(map(len, names))
@@ -246,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     train.add_argument("--extend", type=int, nargs="?", const=EXTENSION_DIGITS, metavar="N", help=_EXTEND)
     train.add_argument("--teacher", metavar="NPZ", help=_TEACH)
-    train.add_argument("--length", metavar="X", help=_LENGTH)
+    train.add_argument("--length", type=_factor, metavar="X", help=_LENGTH)
     digits.add_argument(
         "--count", type=int, default=EXTENSION_DIGITS, metavar="N", help="how many (default: %(default)s)"
     )
@@ -265,6 +270,15 @@ def _parser() -> argparse.ArgumentParser:
         "handins", nargs="+", type=Path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"
     )
     return parser
+
+
+def _factor(text: str) -> str:
+    try:
+        if not 0 < float(text) < math.inf:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0") from None
+    return text
 
 
 def _count(text: str) -> int:

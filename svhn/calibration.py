@@ -103,7 +103,8 @@ def summarise(curves: dict[str, list[float]], window: int, erratic: float) -> di
     """The figures of a validation curve, and which of them counts.
 
     The smoothed curve is a running median. A curve is erratic where its best epoch rises above all of the smoothed
-    curve by more than `erratic`; then the smoothed curve's maximum counts, and otherwise the best epoch.
+    curve by more than `erratic`, and the curve does not just rise around it; then the smoothed curve's maximum counts,
+    and otherwise the best epoch.
 
     Args:
         curves: As `check_curves` returns them.
@@ -118,7 +119,9 @@ def summarise(curves: dict[str, list[float]], window: int, erratic: float) -> di
     smoothed_curve = running_median(curve, window)
     smoothed = max(smoothed_curve)
     best = max(curve)
-    is_erratic = best - smoothed > erratic
+    top, half = curve.index(best), window // 2
+    falls = any(later < earlier for earlier, later in itertools.pairwise(curve[max(0, top - half) : top + half + 1]))
+    is_erratic = falls and best - smoothed > erratic
     return {
         "epochs": len(curve),
         "best": best,

@@ -197,13 +197,21 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
     left_out = ["__pycache__", "*.tmp*", "templates", "README.md", *(f"{module}.py" for module in _NOT_RELEASED)]
     shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=shutil.ignore_patterns(*left_out))
     try:
-        for name in ("Makefile", "requirements.txt"):
-            shutil.copy(project / name, folder)
+        shutil.copy(project / "requirements.txt", folder)
+        write_text(folder / "Makefile", _student_rules((project / "Makefile").read_text(encoding="utf-8")))
         answers = ast.parse((project / "answers.py").read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError) as error:
         raise SVHNError(f"{project} is not a whole project ({one_line(error)}); restore it from git") from error
     names = [node.targets[0].id for node in answers.body if isinstance(node, ast.Assign)]
     write_text(folder / "answers.py", _ANSWERS + "".join(f'\n{name} = (\n    ""\n)\n' for name in names))
+
+
+def _student_rules(makefile: str) -> str:
+    """A Makefile without what only the teacher's copy of the project can do."""
+    teachers = "test|grade|bench|publish|course"
+    rules = re.sub(rf"^(?:{teachers}):.*\n(?:\t.*\n)*\n", "", makefile, flags=re.M)
+    kept = [line for line in rules.splitlines(keepends=True) if not line.startswith(("BENCH", "ARGS"))]
+    return "".join(re.sub(rf" (?:{teachers})\b", "", line) if line.startswith(".PHONY") else line for line in kept)
 
 
 def _stubs() -> dict[str, str]:

@@ -1,10 +1,12 @@
 """Runs the notebook top to bottom and keeps what came of it."""
 
+import asyncio
 import base64
 import hashlib
 import json
 import os
 import re
+import signal
 import sys
 import time
 from collections import Counter
@@ -56,6 +58,9 @@ def execute_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
             timeout=timeout,
             kernel_name="python3",
             resources={"metadata": {"path": str(path.parent)}},
+            shutdown_kernel="immediate",  # Nothing is left to save, and asked politely a kernel may print a traceback.
+            # Ctrl-C is for whoever called; nbclient would take it for itself, and fail at that.
+            on_notebook_start=lambda notebook: asyncio.get_running_loop().remove_signal_handler(signal.SIGINT),
             extra_arguments=["--log-level=ERROR"],  # It would warn that kernel and client, both here, talk unencrypted.
             on_cell_start=show,
             on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),

@@ -47,8 +47,10 @@ class Graded:
 
     @property
     def student(self) -> str:
-        """As `NAME (ID)`."""
+        """As `NAME (ID)`, or where nothing says either, the hand-in's name."""
         student = self.evidence["student"]
+        if not student["name"] and not student["id"]:
+            return f"unknown, of the hand-in {self.name}"
         return f"{plain(student['name'] or 'name unknown')} ({plain(student['id'] or 'number unknown')})"
 
     @property
@@ -117,9 +119,10 @@ def feedback_text(graded: Graded) -> str:
         lines += [f"Question {question}"]
         for mark in marks:
             aspect = f"{mark.row.aspect.capitalize()}: " if mark.row.aspect else ""
-            comment = f" {plain(mark.comment)}" if mark.comment else ""
-            reason = "" if mark.by == "person" else f"{_sentence(plain(mark.reason))}"
-            lines += textwrap.wrap(f"{aspect}{reason}{comment}", 88, initial_indent="  ", subsequent_indent="  ")
+            comment = plain(mark.comment) if mark.comment else ""
+            reason = "" if mark.by == "person" else _sentence(plain(mark.reason))
+            said = aspect + " ".join(part for part in (reason, comment) if part)
+            lines += textwrap.wrap(said, 88, initial_indent="  ", subsequent_indent="  ")
         lines.append("")
     return "\n".join(lines)
 

@@ -53,6 +53,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+    except IsADirectoryError as error:
+        raise SVHNError(f"cannot write {path}: it is a folder; name a file") from error
     except OSError as error:
         raise SVHNError(
             f"cannot write {path}: {error.strerror or error}; free some space or change its rights"

@@ -25,6 +25,7 @@ _WRITTEN = ("answers.py", "solution.py")
 _NOT_THE_HAND_IN = (".git", ".venv", "__pycache__", ".ipynb_checkpoints")
 # What the course's own files are called, beside which each hand-in has a folder of its name.
 _RESULTS = ("manual.csv", "grades.csv", "index.html")
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
 _ARCHIVE_ENTRIES = 2_000
 _ARCHIVE_BYTES = 1_000_000_000
 # Of an archive's list of contents, which is read at one go, caches that are left out included.
@@ -40,6 +41,7 @@ class HandIn:
         notebooks: `*.ipynb` in the folder itself.
         written: `answers.py` and `solution.py`, where there.
         models: Every `model_X_Y` file, in the folder or in `models/`.
+            Of a kind that is not there, those in the first other folder that has some.
         findings: What is missing or was left unopened, in words for the report.
     """
 
@@ -121,7 +123,8 @@ def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[s
         if name in named:
             raise SVHNError(f"{path} and {named[name]} would be graded under one name; rename one of them")
         named[name] = path
-    return {name: _archive_alone(path) or path for name, path in sorted(named.items())}
+    in_order = sorted(named.items(), key=lambda item: (item[0].casefold(), item[0]))
+    return {name: _archive_alone(path) or path for name, path in in_order}
 
 
 def _own_name(path: Path) -> str:
@@ -171,7 +174,7 @@ def opened(path: Path, whole: bool = False) -> Iterator[HandIn]:
     with TemporaryDirectory(prefix="svhn-handin-") as temporary:
         left_out = _unpack(path, Path(temporary), whole)
         handin = _list_files(Path(temporary))
-        handin.findings += left_out
+        handin.findings += [finding for finding in left_out if finding not in handin.findings]
         yield handin
 
 
@@ -210,6 +213,11 @@ def _is_of_interest(name: str) -> bool:
     return (name.endswith(".ipynb") and not name.startswith(".")) or name in _WRITTEN or _is_model(name)
 
 
+def _kind(name: str) -> str:
+    """Which of a hand-in's three kinds of file a file of interest is."""
+    return "models" if _is_model(name) else "notebooks" if name.endswith(".ipynb") else "written"
+
+
 def _is_model(name: str) -> bool:
     path = PurePosixPath(name)
     return bool(MODEL_NAME.match(path.stem)) and path.suffix.lower() in _MODEL_SUFFIXES
@@ -225,18 +233,40 @@ def _list_files(folder: Path) -> HandIn:
     handin = HandIn(root)
     places = [root, root / "models"]
     inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir())]
-    for path in inside:
-        in_root = path.parent == root
-        if not (_is_model(path.name) or (in_root and _is_of_interest(path.name))):
-            continue
+    chosen = [path for path in inside if _is_model(path.name) or (path.parent == root and _is_of_interest(path.name))]
+    elsewhere = _elsewhere(root, {_kind(path.name) for path in chosen})
+    for folder in sorted({path.parent for path in elsewhere}):
+        names = ", ".join(path.name for path in elsewhere if path.parent == folder)
+        handin.findings.append(f"read from {handin.shown(folder)}/, as there are none where they belong: {names}")
+    for path in chosen + elsewhere:
         limit = MODEL_BYTES if _is_model(path.name) else TEXT_BYTES
         if reason := _reason_to_refuse(path, root, limit):
             handin.findings.append(f"{handin.shown(path)} was not opened: {reason}")
-        elif path.suffix == ".ipynb":
-            handin.notebooks.append(path)
         else:
-            (handin.models if _is_model(path.name) else handin.written).append(path)
+            getattr(handin, _kind(path.name)).append(path)
+    if not chosen + elsewhere:
+        handin.findings += _unopened(handin.shown(path) for path in regular_files(root))
     return handin
+
+
+def _elsewhere(root: Path, found: set[str]) -> list[Path]:
+    """The files of a kind that was not found, in the first other folder that has some."""
+    paths: dict[str, list[Path]] = {}
+    for _, names in walk(root):
+        for kind in ("notebooks", "written", "models"):
+            here = [path for path in names if _is_of_interest(path.name) and _kind(path.name) == kind]
+            if here and kind not in found:
+                paths.setdefault(kind, here)
+    return [path for kind in paths for path in paths[kind]]
+
+
+def _unopened(names: Iterable[str]) -> list[str]:
+    """The finding that there are archives in a hand-in, which stay as they are."""
+    archives = [name for name in names if name.lower().endswith(_ARCHIVES)]
+    if not archives:
+        return []
+    more = f" and {len(archives) - 3} more" if len(archives) > 3 else ""
+    return [f"not opened: {', '.join(archives[:3])}{more}; where hand-ins are in there, unpack them and grade again"]
 
 
 def _descend(folder: Path) -> Path:
@@ -287,8 +317,9 @@ def _unpack(archive_path: Path, folder: Path, whole: bool) -> list[str]:
             for entry in regular:
                 if _is_of_interest(targets[entry].name):
                     left = _unpack_one(archive, entry, targets[entry], left)
+            unopened = _unopened(str(targets[entry].relative_to(folder)) for entry in regular)
             if not whole:
-                return []
+                return unopened
             # Nothing that is graded rests on the rest: what cannot be unpacked is only missing when the notebook runs.
             try:
                 for entry in entries:
@@ -300,8 +331,8 @@ def _unpack(archive_path: Path, folder: Path, whole: bool) -> list[str]:
                     elif entry in regular:
                         left = _unpack_one(archive, entry, target, left)
             except Exception as error:
-                return [f"not all of the archive was unpacked to run it ({one_line(error)})"]
-            return []
+                return [*unopened, f"not all of the archive was unpacked to run it ({one_line(error)})"]
+            return unopened
     except SVHNError:
         raise
     except Exception as error:  # zipfile raises whatever a damaged archive makes it run into.

@@ -45,6 +45,8 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, list[str]]:
         elif suffix in PHOTO_SUFFIXES:
             batch = _to_digit_size(_read_photo(path))[None]
             names.append(name)
+        elif path.is_dir():
+            raise SVHNError(f"{path}: is a folder; name the files in it, as {path}/*.png")
         else:
             raise SVHNError(f"{path}: cannot read this kind of file; give a .png, .jpg, .jpeg or .npz file")
         images.append(batch)

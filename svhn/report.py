@@ -58,7 +58,9 @@ class Section:
     parts: list[tuple[str, str]] = field(default_factory=list)
 
 
-def write_report(notebook: nbformat.NotebookNode, folder: Path, title: str, last_modified: str) -> list[Path]:
+def write_report(
+    notebook: nbformat.NotebookNode, folder: Path, title: str, last_modified: str, note: str | None = None
+) -> list[Path]:
     """Writes `Submission.html` and `Submission.txt`.
 
     Args:
@@ -66,6 +68,7 @@ def write_report(notebook: nbformat.NotebookNode, folder: Path, title: str, last
         folder: Where to.
         title: Of the report.
         last_modified: When the hand-in was last changed.
+        note: What a reader must know first.
 
     Returns:
         The two paths.
@@ -76,7 +79,7 @@ def write_report(notebook: nbformat.NotebookNode, folder: Path, title: str, last
     sections = read_sections(notebook)
     if not any(section.parts for section in sections):
         raise SVHNError("the notebook holds no outputs to report; execute it first (make run)")
-    head = _printed(notebook, "versions")[:1] + _printed(notebook, "digits")[:1]
+    head = _printed(notebook, "versions")[:1] + _printed(notebook, "digits")[:1] + ([note] if note else [])
     foot = [
         f"Running time: {notebook.metadata.get('svhn', {}).get('seconds', float('nan')):.2f} seconds",
         f"Last modified: {last_modified}",

@@ -58,6 +58,18 @@ def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
     return {content["question"]: content for content in shown}
 
 
+def note_on_answers(notebook: nbformat.NotebookNode, models: Path) -> str | None:
+    """That the written answers speak of other digits than those an executed notebook shows; None where they do not."""
+    try:
+        published = json.loads((models / RESULTS).read_text(encoding="utf-8"))["3.1"]["data"]
+        shown = read_figures(notebook)["3.1"]["data"]
+        if shown["fingerprint"] == published["fingerprint"]:
+            return None
+        return f"The written answers speak of the run on {published['name']}; all else here is of other digits."
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -> None:
     """Writes the figures of an executed notebook beside the models, and the README's table.
 

@@ -116,7 +116,8 @@ def load_record(folder: str | Path, name: str) -> dict[str, Any]:
     except FileNotFoundError:
         known = ", ".join(stored_names(folder)) or "none"
         raise SVHNError(
-            f"no stored model {name} ({path} is missing; stored there: {known}); train it: make train MODEL={name}"
+            f"no stored model {name} ({path} is missing; stored there: {known}); train it: make train MODEL={name}, "
+            "or with stop_training = False in the notebook"
         ) from None
     except (OSError, ValueError) as error:
         raise SVHNError(f"{path} is damaged ({error}); {remedy}") from error

@@ -96,6 +96,8 @@ def fit(
     model = checkpoint.resume() or model
     done = len(checkpoint.curves["loss"])
     callbacks: list[keras.callbacks.Callback] = [_EpochOf(batches), checkpoint]
+    if verbose and done:
+        print(f"going on after epoch {done}, where an earlier training stopped")
     if verbose:
         callbacks.append(Progress(name, done, schedule))
     images, labels = validation

@@ -107,6 +107,9 @@ def test_predict_names_what_is_wrong(command, photos, tmp_path):
     assert not (tmp_path / "read.csv").exists()
     process = command("predict", "--model", "model_1_1", photos[1], "--out", "/proc/read.csv")
     assert_one_clear_line(process, "/proc")
+    assert_one_clear_line(command("predict", "--model", "model_1_1", tmp_path), "is a folder", "*.png")
+    process = command("predict", "--model", "models/model_1_1.keras", photos[1], "--out", tmp_path)
+    assert_one_clear_line(process, "it is a folder; name a file")
 
 
 @pytest.mark.parametrize(
@@ -137,6 +140,12 @@ def test_the_variable_chooses_the_digits(command, tmp_path):
 
 def test_a_run_never_overwrites_the_notebook(command):
     assert_one_clear_line(command("run", "--out", "."), "another folder")
+
+
+@pytest.mark.parametrize("length", ["abc", "0", "-1", "inf", "nan"])
+def test_a_length_that_is_none_is_told_before_anything_is_loaded(command, length):
+    process = command("train", f"--length={length}")
+    assert process.returncode == 2 and f"'{length}' is not a number above 0" in process.stderr
 
 
 def test_train_names_the_models_there_are(command):

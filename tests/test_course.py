@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -200,7 +201,9 @@ def test_the_release_opens_and_holds_no_solution(course, release):
     namespace = {}
     exec((folder / "answers.py").read_text(), namespace)
     assert [value for name, value in namespace.items() if name.startswith("answer_q_")] == [""] * 10
-    assert not (folder / "models").exists()
+    assert not (folder / "models").exists() and not (folder / "svhn/README.md").exists()
+    rules = re.findall(r"^(\w+): ", (folder / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert rules == ["run", "train", "digits", "report"]  # What works without the teacher's part.
 
 
 def test_students_find_every_name_that_the_course_asks_for(release, notebook):

@@ -1,8 +1,11 @@
 """Training from the notebook: which cells run, and what a killed training of several repeats."""
 
 import base64
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -112,6 +115,38 @@ def test_a_failing_cell_is_named_and_a_remedy_is_never_cut_off(tmp_path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
     with pytest.raises(SVHNError, match=r"section 'the top', cell '\?': SVHNError: x+; mend it$"):
         execute_notebook(tmp_path / "n.ipynb")
+
+
+def test_ctrl_c_ends_an_execution_in_one_line_and_leaves_no_kernel_behind(tmp_path):
+    source = "import os, time\nprint(os.getpid(), file=open('started', 'w'), flush=True)\ntime.sleep(600)"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), tmp_path / "n.ipynb")
+    program = """
+import sys
+from pathlib import Path
+from svhn.execution import execute_notebook
+try:
+    execute_notebook(Path("n.ipynb"))
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        wait_for(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text().strip())
+        os.killpg(process.pid, signal.SIGINT)
+        printed, said = process.communicate(timeout=60)
+    assert printed == "stopped\n" and "Traceback" not in said
+    kernel = int((tmp_path / "started").read_text())
+    wait_for(lambda: not Path(f"/proc/{kernel}").exists())
+
+
+def wait_for(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("nothing came of it in a minute")
 
 
 def test_models_are_trained_in_the_notebook_s_order(folder):

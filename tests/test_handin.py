@@ -136,6 +136,35 @@ class TestFinding:
         with opened(tmp_path / "folder") as handin:
             assert len(handin.files) == 2
 
+    def test_what_lies_elsewhere_is_read_where_nothing_is_in_its_place(self, tmp_path):
+        touch(
+            tmp_path / "a/Lösung (final).ipynb",
+            tmp_path / "a/meine modelle/model_1_1.h5",
+            tmp_path / "a/old/model_1_1.h5",
+        )
+        touch(tmp_path / "b/code/X.ipynb", tmp_path / "b/models/model_1_1.h5", tmp_path / "b/tests/model_2_1.h5")
+        with opened(tmp_path / "a") as handin:
+            assert [handin.shown(path) for path in handin.files] == [
+                "Lösung (final).ipynb",
+                "meine modelle/model_1_1.h5",
+            ]
+            assert handin.findings == ["read from meine modelle/, as there are none where they belong: model_1_1.h5"]
+        with opened(tmp_path / "b") as handin:
+            assert [handin.shown(path) for path in handin.files] == ["code/X.ipynb", "models/model_1_1.h5"]
+
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_archives_in_a_hand_in_are_named(self, tmp_path, whole):
+        touch(tmp_path / "ann/work.tar.gz")
+        with opened(tmp_path / "ann") as handin:
+            (finding,) = handin.findings
+            assert finding.startswith("not opened: work.tar.gz; where hand-ins are in there, unpack them")
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+            archive.writestr("Ann_1_file/answers.py", "")
+            archive.writestr("Bo_2_file/work.zip", "")
+        with opened(tmp_path / "all.zip", whole) as handin:
+            (finding,) = handin.findings
+            assert finding.startswith("not opened: Bo_2_file/work.zip; ")
+
     def test_odd_names_and_caches_in_an_archive_are_no_reason_to_refuse_it(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
             archive.writestr("logs/run 12:30/events", "")
@@ -425,5 +454,7 @@ class TestCurves:
     def test_a_single_peak_does_not_count_and_a_steady_curve_s_best_epoch_does(self):
         steady = summarise(CURVES | {"val_accuracy": [0.5, 0.6, 0.7, 0.71, 0.72]}, 5, 0.025)
         assert (steady["counted"], steady["erratic"], steady["best_epoch"]) == (0.72, False, 5)
+        rising = summarise(CURVES | {"val_accuracy": [0.19, 0.3, 0.41, 0.6]}, 5, 0.025)
+        assert (rising["counted"], rising["erratic"]) == (0.6, False)
         erratic = summarise(CURVES | {"val_accuracy": [0.5, 0.6, 0.9, 0.61, 0.62]}, 5, 0.025)
         assert (erratic["counted"], erratic["erratic"], erratic["best"]) == (0.62, True, 0.9)

@@ -84,6 +84,7 @@ def test_figures_are_labelled_as_drawn(text):
 
 def test_every_question_shows_its_plots(project):
     page = (project[0] / "output/Submission.html").read_text(encoding="utf-8")
+    assert "The written answers speak of the run on svhn-8k.npz" in page  # This one is on drawn digits.
     parts = dict(zip(POINTS, page.split("<h2 id=")[1:], strict=False))
     for number, part in parts.items():
         plots = re.findall(r'src="data:image/png;base64,([^"]+)"', part)
