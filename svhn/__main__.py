@@ -88,8 +88,7 @@ def _run(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from svhn.execution import NOTEBOOK, last_modified
     from svhn.notebook import read_notebook
-    from svhn.report import write_report
-    from svhn.results import note_on_answers
+    from svhn.report import note_on_answers, write_report
 
     executed = options.out / NOTEBOOK.name
     if not executed.exists():

@@ -197,8 +197,8 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
     left_out = ["__pycache__", "*.tmp*", "templates", "README.md", *(f"{module}.py" for module in _NOT_RELEASED)]
     shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=shutil.ignore_patterns(*left_out))
     try:
-        shutil.copy(project / "requirements.txt", folder)
         write_text(folder / "Makefile", _student_rules((project / "Makefile").read_text(encoding="utf-8")))
+        shutil.copy(project / "requirements.txt", folder)
         answers = ast.parse((project / "answers.py").read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError) as error:
         raise SVHNError(f"{project} is not a whole project ({one_line(error)}); restore it from git") from error

@@ -12,6 +12,9 @@ from svhn.errors import SVHNError
 from svhn.sources import SOURCE_VARIABLE
 
 NOTEBOOK = Path("Assignment3.ipynb")
+# The published figures, in the folder of the models; and the kind of output in which a notebook hands figures on.
+RESULTS = "results.json"
+FIGURES_MIME = "application/vnd.svhn.figures+json"
 # Number, title and points of a question, as its heading has them.
 QUESTION = re.compile(r"^#+ Question (\d\.\d): (.+?) \((\d+) points\)", re.M)
 
@@ -36,6 +39,17 @@ def tagged_cells(notebook: nbformat.NotebookNode, *tags: str) -> list[nbformat.N
     """The code cells that carry any of the tags, in order."""
     wanted = set(tags)
     return [cell for cell in notebook.cells if cell.cell_type == "code" and wanted & set(cell.metadata.get("tags", ()))]
+
+
+def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
+    """The figures that an executed notebook showed, by question."""
+    shown = [
+        output["data"][FIGURES_MIME]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if FIGURES_MIME in output.get("data", {})
+    ]
+    return {content["question"]: content for content in shown}
 
 
 def parameters(path: Path = NOTEBOOK) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The verification report: what an executed notebook showed, in the course's shape, as HTML and as plain text."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from nbconvert.filters import ansi2html, strip_ansi
 
 from svhn.errors import SVHNError
 from svhn.files import write_text
-from svhn.notebook import QUESTION
+from svhn.notebook import QUESTION, RESULTS, read_figures
 
 _SHOWN = {"run", "answer"}
 
@@ -91,6 +92,18 @@ def write_report(
     write_text(html, page)
     write_text(text, _as_text(title, head, sections, foot))
     return [html, text]
+
+
+def note_on_answers(notebook: nbformat.NotebookNode, models: Path) -> str | None:
+    """That the written answers speak of other digits than those an executed notebook shows; None where they do not."""
+    try:
+        published = json.loads((models / RESULTS).read_text(encoding="utf-8"))["3.1"]["data"]
+        shown = read_figures(notebook)["3.1"]["data"]
+        if shown["fingerprint"] == published["fingerprint"]:
+            return None
+        return f"The written answers speak of the run on {published['name']}; all else here is of other digits."
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def read_sections(notebook: nbformat.NotebookNode) -> list[Section]:

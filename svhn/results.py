@@ -11,11 +11,10 @@ from IPython.display import display
 
 from svhn.errors import SVHNError
 from svhn.files import write_json, write_text
+from svhn.notebook import FIGURES_MIME, RESULTS, read_figures
 from svhn.protocol import Split
 from svhn.stored import counted_looks, load_record, looks_by_digits, stored_names
 
-RESULTS = "results.json"
-FIGURES_MIME = "application/vnd.svhn.figures+json"
 _TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
 # Best validation accuracy of the reference hand-in, trained on 63,544 real digits; in per cent.
 REFERENCE = {
@@ -45,29 +44,6 @@ def show_figures(question: str, split: Split, **figures: float) -> None:
 def show_answer(answer: str) -> None:
     """Shows a written answer as a quotation, whose lines wrap on every page that a notebook is shown on."""
     display({"text/html": f"<blockquote>{html.escape(answer)}</blockquote>", "text/plain": answer}, raw=True)
-
-
-def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
-    """The figures that an executed notebook showed, by question."""
-    shown = [
-        output["data"][FIGURES_MIME]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if FIGURES_MIME in output.get("data", {})
-    ]
-    return {content["question"]: content for content in shown}
-
-
-def note_on_answers(notebook: nbformat.NotebookNode, models: Path) -> str | None:
-    """That the written answers speak of other digits than those an executed notebook shows; None where they do not."""
-    try:
-        published = json.loads((models / RESULTS).read_text(encoding="utf-8"))["3.1"]["data"]
-        shown = read_figures(notebook)["3.1"]["data"]
-        if shown["fingerprint"] == published["fingerprint"]:
-            return None
-        return f"The written answers speak of the run on {published['name']}; all else here is of other digits."
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -> None:

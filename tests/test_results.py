@@ -8,7 +8,8 @@ from conftest import ROOT
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.results import FIGURES_MIME, read_figures, show_figures, wilson, write_results
+from svhn.notebook import FIGURES_MIME, read_figures
+from svhn.results import show_figures, wilson, write_results
 
 
 def executed(real=True, share=0.9251):
