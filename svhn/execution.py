@@ -22,7 +22,7 @@ from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
 from svhn.notebook import NOTEBOOK, load_definitions, parameters, read_notebook, tagged_cells
-from svhn.sources import EXTENSION_VARIABLE
+from svhn.sources import EXTENSION_VARIABLE, LENGTH_VARIABLE, TEACHER_VARIABLE
 
 CELL_SECONDS = 3600
 
@@ -93,10 +93,6 @@ def train_models(names: list[str], digits: Digits, path: Path = NOTEBOOK, folder
         path: Of the notebook.
         folder: Where the notebook stores its models.
     """
-    # Keras takes seconds to load, and where a kernel executes the notebook this process has no use for it.
-    from svhn.teacher import TEACHER_VARIABLE
-    from svhn.training import LENGTH_VARIABLE
-
     settings = {name: os.environ.get(name) for name in (EXTENSION_VARIABLE, TEACHER_VARIABLE, LENGTH_VARIABLE)}
     cells = [cell.source for cell in tagged_cells(read_notebook(path), "parameters")]
     plan = {"names": names, "digits": digits.fingerprint, "parameters": cells, **settings}

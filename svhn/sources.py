@@ -21,6 +21,8 @@ DRAWN_SEED = 1
 # Drawn digits to train on, together with svhn-8k's 5,120 as many as the protocol's 63,544; others than the source's.
 EXTENSION_VARIABLE = "SVHN_EXTEND"
 EXTENSION_DIGITS, EXTENSION_SEED = 58_424, 2
+# Who softens the labels, and how much longer than its recipe says a training is: named here, where no Keras is loaded.
+TEACHER_VARIABLE, LENGTH_VARIABLE = "SVHN_TEACHER", "SVHN_LENGTH"
 
 
 def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -> Digits:

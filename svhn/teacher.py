@@ -13,8 +13,8 @@ from svhn.digits import IMAGE_SHAPE
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, sha256
 from svhn.protocol import Split
+from svhn.sources import TEACHER_VARIABLE as TEACHER_VARIABLE
 
-TEACHER_VARIABLE = "SVHN_TEACHER"
 # The temperature flattens the teacher's probabilities, so that its second and third thoughts count.
 TEMPERATURE, SHARE = 3.0, 0.7
 _CHUNK = 1024

@@ -15,8 +15,9 @@ from small_network import build, evaluation_split
 
 from svhn.batches import Augmented, Preprocessed, unaltered
 from svhn.errors import SVHNError
+from svhn.sources import LENGTH_VARIABLE
 from svhn.stored import load_model
-from svhn.training import LENGTH_VARIABLE, Schedule, as_targets, fit, lengthened
+from svhn.training import Schedule, as_targets, fit, lengthened
 
 PROGRAM = Path(__file__).with_name("small_network.py")
 READ = """
