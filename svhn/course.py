@@ -23,7 +23,8 @@ _PACKAGE = Path(__file__).parent
 _STUB = "# YOUR CODE HERE"
 # The teacher's part of the package: students get the harness without it, and without the solutions it knows.
 _NOT_RELEASED = (
-    *("handins", "written", "isolation", "curves", "untrusted_models", "measurement", "examination", "marks", "manual"),
+    *("archives", "handins", "written", "isolation", "curves", "untrusted_models", "measurement", "examination"),
+    *("marks", "manual"),
     *("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "staging", "rerun"),
     *("feedback", "grading"),
     *("handout", "course"),

@@ -33,8 +33,8 @@ FORMAT = 1
 # Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
 # line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
 Execute = Callable[[Path, Path], dict[str, Any]]
-_EXAMINING = ("protocol", "batches", "handins", "written", "isolation", "curves", "untrusted_models", "measurement",
-              "examination")  # fmt: skip
+_EXAMINING = ("protocol", "batches", "archives", "handins", "written", "isolation", "curves", "untrusted_models",
+              "measurement", "examination")  # fmt: skip
 _EXECUTING = ("lockdown", "sandbox", "cell_outputs", "watched_kernel", "cell_runner", "staging", "rerun")
 
 

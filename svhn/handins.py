@@ -1,19 +1,17 @@
-"""Finds hand-ins and their files, in folders and archives; opens nothing that lies outside a hand-in."""
+"""Finds hand-ins and their files, in folders and archives; reads nothing that lies outside a hand-in."""
 
 import hashlib
 import os
 import re
 import stat
-import time
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
 
+from svhn.archives import CACHES, unopened, unpack
 from svhn.errors import SVHNError, one_line
 from svhn.files import sha256
 
@@ -22,14 +20,8 @@ TEXT_BYTES = 60_000_000
 MODEL_NAME = re.compile(r"model_([1-4])_([1-3])(?:\D.*)?$")
 _MODEL_SUFFIXES = {".keras", ".h5", ".hdf5", ".json", ".p", ".pkl", ".pickle"}
 _WRITTEN = ("answers.py", "solution.py")
-_NOT_THE_HAND_IN = (".git", ".venv", "__pycache__", ".ipynb_checkpoints")
 # What the course's own files are called, beside which each hand-in has a folder of its name.
 _RESULTS = ("manual.csv", "grades.csv", "index.html")
-_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z")
-_ARCHIVE_ENTRIES = 2_000
-_ARCHIVE_BYTES = 1_000_000_000
-# Of an archive's list of contents, which is read at one go, caches that are left out included.
-_DIRECTORY_BYTES = 20_000_000
 
 
 @dataclass
@@ -146,7 +138,7 @@ def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
     Links, whose ends may lie anywhere, and caches are left out.
     """
     for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in _NOT_THE_HAND_IN)
+        folders[:] = sorted(name for name in folders if name not in CACHES)
         paths = (Path(parent, name) for name in sorted(names))
         yield Path(parent), [path for path in paths if path.is_file() and not path.is_symlink()]
 
@@ -172,7 +164,7 @@ def opened(path: Path, whole: bool = False) -> Iterator[HandIn]:
         yield _list_files(path)
         return
     with TemporaryDirectory(prefix="svhn-handin-") as temporary:
-        left_out = _unpack(path, Path(temporary), whole)
+        left_out = unpack(path, Path(temporary), _is_of_interest, whole)
         handin = _list_files(Path(temporary))
         handin.findings += [finding for finding in left_out if finding not in handin.findings]
         yield handin
@@ -235,9 +227,9 @@ def _list_files(folder: Path) -> HandIn:
     inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir())]
     chosen = [path for path in inside if _is_model(path.name) or (path.parent == root and _is_of_interest(path.name))]
     elsewhere = _elsewhere(root, {_kind(path.name) for path in chosen})
-    for folder in sorted({path.parent for path in elsewhere}):
-        names = ", ".join(path.name for path in elsewhere if path.parent == folder)
-        handin.findings.append(f"read from {handin.shown(folder)}/, as there are none where they belong: {names}")
+    for place in sorted({path.parent for path in elsewhere}):
+        names = ", ".join(path.name for path in elsewhere if path.parent == place)
+        handin.findings.append(f"read from {handin.shown(place)}/, as there are none where they belong: {names}")
     for path in chosen + elsewhere:
         limit = MODEL_BYTES if _is_model(path.name) else TEXT_BYTES
         if reason := _reason_to_refuse(path, root, limit):
@@ -245,7 +237,7 @@ def _list_files(folder: Path) -> HandIn:
         else:
             getattr(handin, _kind(path.name)).append(path)
     if not chosen + elsewhere:
-        handin.findings += _unopened(handin.shown(path) for path in regular_files(root))
+        handin.findings += unopened(handin.shown(path) for path in regular_files(root))
     return handin
 
 
@@ -258,15 +250,6 @@ def _elsewhere(root: Path, found: set[str]) -> list[Path]:
             if here and kind not in found:
                 paths.setdefault(kind, here)
     return [path for kind in paths for path in paths[kind]]
-
-
-def _unopened(names: Iterable[str]) -> list[str]:
-    """The finding that there are archives in a hand-in, which stay as they are."""
-    archives = [name for name in names if name.lower().endswith(_ARCHIVES)]
-    if not archives:
-        return []
-    more = f" and {len(archives) - 3} more" if len(archives) > 3 else ""
-    return [f"not opened: {', '.join(archives[:3])}{more}; where hand-ins are in there, unpack them and grade again"]
 
 
 def _descend(folder: Path) -> Path:
@@ -295,81 +278,3 @@ def _reason_to_refuse(path: Path, root: Path, limit: int) -> str | None:
             return None
     except (OSError, RuntimeError) as error:
         return f"it cannot be read ({one_line(getattr(error, 'strerror', None) or error)})"
-
-
-def _unpack(archive_path: Path, folder: Path, whole: bool) -> list[str]:
-    """Unpacks what is of interest, then all else where the `whole` is wanted; says what of that could not be unpacked.
-
-    Bytes are counted as they come: what an archive declares of itself may be a lie.
-    """
-    left = _ARCHIVE_BYTES
-    try:
-        _check_directory(archive_path)
-        with zipfile.ZipFile(archive_path) as archive:
-            places = {entry: _inside(entry.filename) for entry in archive.infolist()}
-            targets = {
-                entry: folder / place for entry, place in places.items() if not set(place.parts) & set(_NOT_THE_HAND_IN)
-            }
-            entries = list(targets)
-            if len(entries) > _ARCHIVE_ENTRIES:
-                raise SVHNError(f"the archive was refused: {len(entries):,} entries are over the limit of 2,000")
-            regular = [entry for entry in entries if not entry.is_dir() and not stat.S_ISLNK(entry.external_attr >> 16)]
-            for entry in regular:
-                if _is_of_interest(targets[entry].name):
-                    left = _unpack_one(archive, entry, targets[entry], left)
-            unopened = _unopened(str(targets[entry].relative_to(folder)) for entry in regular)
-            if not whole:
-                return unopened
-            # Nothing that is graded rests on the rest: what cannot be unpacked is only missing when the notebook runs.
-            try:
-                for entry in entries:
-                    target = targets[entry]
-                    if target.exists():
-                        continue
-                    if entry.is_dir():
-                        target.mkdir(parents=True, exist_ok=True)
-                    elif entry in regular:
-                        left = _unpack_one(archive, entry, target, left)
-            except Exception as error:
-                return [*unopened, f"not all of the archive was unpacked to run it ({one_line(error)})"]
-            return unopened
-    except SVHNError:
-        raise
-    except Exception as error:  # zipfile raises whatever a damaged archive makes it run into.
-        raise SVHNError(f"the archive cannot be read ({one_line(error)})") from error
-
-
-def _check_directory(path: Path) -> None:
-    """Refuses an archive whose list of contents alone would take more memory than all hand-ins together."""
-    with path.open("rb") as file:
-        end = zipfile._EndRecData(file)  # None where it is no archive, which `ZipFile` says better.
-    size = end[zipfile._ECD_SIZE] if end else 0
-    if size > _DIRECTORY_BYTES:
-        raise SVHNError(f"the archive was refused: its list of contents has {size:,} bytes, over the limit of 20 MB")
-
-
-def _unpack_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int) -> int:
-    """Unpacks a file with the time that the archive says; returns how many bytes may still follow."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with archive.open(entry) as packed, target.open("wb") as unpacked:
-        left = _copy(packed, unpacked, left)
-    with suppress(ValueError, OverflowError):
-        seconds = time.mktime((*entry.date_time, 0, 0, -1))
-        os.utime(target, (seconds, seconds))
-    return left
-
-
-def _inside(name: str) -> PurePosixPath:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    if name.startswith(("/", "\\")) or ".." in parts or re.match("[A-Za-z]:", name):
-        raise SVHNError(f"the archive was refused: its entry {name[:80]!r} points outside the hand-in")
-    return PurePosixPath(*parts)
-
-
-def _copy(packed: zipfile.ZipExtFile, unpacked: BinaryIO, left: int) -> int:
-    while chunk := packed.read(min(1 << 20, left + 1)):
-        left -= len(chunk)
-        if left < 0:
-            raise SVHNError("the archive was refused: it holds more than 1 GB")
-        unpacked.write(chunk)
-    return left
