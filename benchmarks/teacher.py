@@ -1,12 +1,11 @@
-"""What the teacher is worth: every model with and without it, all else equal, for a fraction of the recipes' length.
+"""What the teacher is worth: every model with and without it, all else equal, for a tenth of the recipes' length.
 
     python benchmarks/teacher.py --published weights.npz           a tenth: an hour or two on two cores
-    python benchmarks/teacher.py --models model_1_1 model_1_2      these two only; others that are finished stay listed
+    python benchmarks/teacher.py --length 1 --models model_1_2     in full: trained without, beside the file that ships
 
-Writes `benchmarks/teacher.md` after every model, or of another length or other digits a table in `output/teacher/`, and
-keeps the rows of other models there that were measured under the same conditions: length, digits, teacher, backend and
-cells. A killed run goes on where it was; what is finished lies in `output/teacher/`, in a folder named after the
-conditions.
+Writes `benchmarks/teacher.md` after every model, or of other lengths and digits a table in `output/teacher/`, and keeps
+the rows there that were measured under conditions which still hold: length, digits, teacher, backend and cells. A
+killed run goes on where it was; what is finished lies in `output/teacher/`, in a folder named after the conditions.
 """
 
 import argparse
@@ -14,6 +13,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -39,11 +39,12 @@ from svhn.sources import (  # noqa: E402
     TEACHER_VARIABLE,
     load_digits,
 )
-from svhn.stored import load_record, stored_names  # noqa: E402
+from svhn.stored import load_record  # noqa: E402
 
-NOTEBOOK, TABLE = ROOT / "Assignment3.ipynb", ROOT / "benchmarks" / "teacher.md"
+NOTEBOOK, TABLE, SHIPPED = ROOT / "Assignment3.ipynb", ROOT / "benchmarks" / "teacher.md", ROOT / "models"
 SHARED = ROOT.parent / "shared"
-WAYS = "without", "with"
+OUTPUT = ROOT / "output" / "teacher"
+LENGTHS = 0.1, 1.0
 
 
 def trained(name: str, folder: Path, teacher: Path | None) -> dict[str, Any]:
@@ -57,32 +58,51 @@ def trained(name: str, folder: Path, teacher: Path | None) -> dict[str, Any]:
     return load_record(folder, name)
 
 
-def table(names: list[str], folder: Path, length: float, real: int, former: str = "") -> str:
-    """All models that are finished both ways, in `folder` or in a `former` table of the same conditions."""
-    conditions = f"<!-- conditions {folder.name} -->"
-    head = [
+def shipped(name: str, teacher: str) -> dict[str, Any]:
+    """The record of the file that ships, which must have learned from the teacher whose file has that SHA-256."""
+    record = load_record(SHIPPED, name)
+    if (record["data"].get("teacher") or {}).get("sha256") != teacher:
+        raise SVHNError(f"models/{name}.keras did not learn from that teacher; name the right one with --published")
+    return record
+
+
+def conditions(name: str, given: list[Any]) -> str:
+    """A hash of what was `given` and of the cells up to a model's own, less those that train what it does not need."""
+    cells = []
+    for cell in tagged_cells(read_notebook(NOTEBOOK), "definitions", "data", "run"):
+        tags = cell.metadata.tags
+        if "run" not in tags or name in tags or ("model_2_1" in tags and name == "model_2_2"):
+            cells.append(cell.source)
+        if name in tags:
+            break
+    return hashlib.sha256(json.dumps([*given, *cells]).encode()).hexdigest()[:8]
+
+
+def table(rows: list[str], real: int) -> str:
+    """The page around the rows."""
+    return "\n".join([
         "# What the teacher is worth",
         "",
         f"Written by `benchmarks/teacher.py`: each model by its recipe, on {real:,} real digits and",
-        f"{EXTENSION_DIGITS:,} drawn ones, but {length:g} times as long as the files that ship; once on plain labels,",
+        f"{EXTENSION_DIGITS:,} drawn ones, in full (length 1) or for a tenth of its batches; once on plain labels,",
         "once on the published network's soft ones. Accuracy on real validation digits / test digits / both pooled",
-        "(95 % interval). One seed. What ships learned with the teacher, in full: none of these files ships, and none",
+        "(95 % interval). One seed. What ships are the files with the teacher in full; no other file ships, and none",
         "of these figures chose anything.",
         "",
-        conditions,
-        "",
-        "| model | images shown | without teacher | with teacher |",
-        "|---|---|---|---|",
-    ]
-    kept = former.splitlines() if conditions in former else []
-    rows = {line.split()[1]: line for line in kept if line.startswith("| model_")}
-    finished = [set(stored_names(folder / way)) for way in WAYS]
-    for name in [name for name in names if all(name in stored for stored in finished)]:
-        without, taught = (load_record(folder / way, name) for way in WAYS)
-        recipe = without["recipe"]
-        shown = recipe["epochs"] * recipe["steps_per_epoch"] * recipe["batch_size"]
-        rows[name] = f"| {name} | {shown:,} | {_accuracies(without)} | {_accuracies(taught)} |"
-    return "\n".join(head + [rows[name] for name in names if name in rows]) + "\n"
+        "| model | length | images shown | without teacher | with teacher |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]) + "\n"  # fmt: skip
+
+
+def row(name: str, length: float, without: dict[str, Any], taught: dict[str, Any], label: str) -> str:
+    """A line of the table, which carries its conditions unseen."""
+    recipe = without["recipe"]
+    shown = recipe["epochs"] * recipe["steps_per_epoch"] * recipe["batch_size"]
+    if shown != math.prod(taught["recipe"][key] for key in ("epochs", "steps_per_epoch", "batch_size")):
+        raise SVHNError(f"the stored {name} was trained by another recipe than the notebook's: make train MODEL={name}")
+    cells = name, f"{length:g}", f"{shown:,}", _accuracies(without), f"{_accuracies(taught)} <!-- {label} -->"
+    return f"| {' | '.join(cells)} |"
 
 
 def _accuracies(record: dict[str, Any]) -> str:
@@ -118,18 +138,24 @@ def main() -> int:
             raise SVHNError(f"{options.published} is missing; name the published network's weights with --published")
         if "model_2_2" in chosen and "model_2_1" not in chosen:
             raise SVHNError("model_2_2 goes on from model_2_1; name both")
-        cells = tagged_cells(read_notebook(NOTEBOOK), "definitions", "data", *known)
-        split = split_digits(load_digits(options.real))
-        conditions = [options.length, keras.backend.backend(), split.fingerprint, EDITION, sha256(options.published)]
-        conditions += [cell.source for cell in cells]
-        folder = ROOT / "output" / "teacher" / hashlib.sha256(json.dumps(conditions).encode()).hexdigest()[:8]
-        rehearsed = any(getattr(options, name) != parser.get_default(name) for name in ("real", "length"))
+        split, teacher = split_digits(load_digits(options.real)), sha256(options.published)
+        given = [keras.backend.backend(), split.fingerprint, EDITION, teacher]
+        labels = {(name, length): conditions(name, [length, *given]) for name in known for length in LENGTHS}
+        folder = OUTPUT / hashlib.sha256(json.dumps([options.length, *labels.values()]).encode()).hexdigest()[:8]
+        rehearsed = options.real != parser.get_default("real") or options.length not in LENGTHS
         path = folder / TABLE.name if rehearsed else TABLE
         for name in chosen:
-            for way, teacher in zip(WAYS, (None, options.published), strict=True):
-                trained(name, folder / way, teacher)
-            former = path.read_text(encoding="utf-8") if path.exists() else ""
-            write_text(path, table(known, folder, options.length, len(split.y_train), former))
+            without = trained(name, folder / "without", None)
+            taught = (
+                shipped(name, teacher) if options.length == 1 else trained(name, folder / "with", options.published)
+            )
+            label = labels.setdefault((name, options.length), conditions(name, [options.length, *given]))
+            new = row(name, options.length, without, taught, label)
+            former = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            kept = {
+                key: line for key, label in labels.items() for line in [*former, new] if f"<!-- {label} -->" in line
+            }
+            write_text(path, table([kept[key] for key in sorted(kept)], len(split.y_train)))
         print(path.read_text(encoding="utf-8"))
     except SVHNError as error:
         print(f"teacher: {error}", file=sys.stderr)
