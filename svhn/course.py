@@ -20,6 +20,7 @@ from svhn.notebook import NOTEBOOK, QUESTION, read_notebook
 ASSIGNMENT = "assignment3"
 GRADED = {PERFORMANCE, EXPLANATION, "plots"}
 _PACKAGE = Path(__file__).parent
+_OF_A_COURSE = "nbgrader_config.py", "source", "submitted"
 _STUB = "# YOUR CODE HERE"
 # The teacher's part of the package: students get the harness without it, and without the solutions it knows.
 _NOT_RELEASED = (
@@ -120,8 +121,11 @@ def build_course(folder: Path = Path("course"), notebook: Path = NOTEBOOK) -> Pa
         The folder of the student release.
 
     Raises:
-        SVHNError: nbgrader refuses, as when cells were added or removed after the first hand-in was graded.
+        SVHNError: The folder holds other things than a course; or nbgrader refuses, as when cells were added or removed
+            after the first hand-in was graded.
     """
+    if folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in _OF_A_COURSE):
+        raise SVHNError(f"{folder} holds other things than a course; name a new or an empty folder with --out")
     project = notebook.resolve().parent
     config = _CONFIG.format(
         stub=_STUB,

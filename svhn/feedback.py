@@ -33,12 +33,14 @@ class Graded:
         evidence: As stored.
         marks: The sixteen.
         figures: Of each model's validation curve; see `svhn.calibration.summarise`.
+        shared: What it has in common with other hand-ins, a line for each circle of them.
     """
 
     name: str
     evidence: dict[str, Any]
     marks: list[Mark]
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shared: list[str] = field(default_factory=list)
 
     @property
     def total(self) -> Total:
@@ -55,7 +57,10 @@ class Graded:
 
     @property
     def flags(self) -> list[str]:
-        """Where a model is not what is asked for, or does not do what is claimed of it, one line each."""
+        """What a person should look at, one line each.
+
+        Models that are not what is asked for or do not do what is claimed of them, and work of other hand-ins.
+        """
         lines = []
         for name, model in self.evidence["models"].items():
             lines += [f"{name} {doubt}" for doubt in model.get("doubts", [])]
@@ -66,7 +71,7 @@ class Graded:
                 lines.append(
                     f"{name}: its curve would count with {counted:.1%}, and the stored file scores {found:.1%}"
                 )
-        return lines
+        return lines + self.shared
 
 
 def plain(text: Any) -> str:

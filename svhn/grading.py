@@ -6,9 +6,10 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from svhn.protocol import Split
 MANUAL = "manual.csv"
 EVIDENCE = "evidence.json"
 FORMAT = 1
+# Characters of an answer from which on equal words are no coincidence.
+_OWN_WORDS = 80
 # Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
 # line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
 Execute = Callable[[Path, Path], dict[str, Any]]
@@ -92,7 +95,8 @@ def grade(
         job = Job(digits, calibration, out, max(1, cores // workers), execute)
         examine_all(handins, job, workers)
     entered = read_manual(out / MANUAL, known)
-    graded = [mark_one(name, out, calibration, entered.get(name, {})) for name in handins]
+    shared = in_common({name: _evidence(out / name) for name in handins})
+    graded = [mark_one(name, out, calibration, entered.get(name, {}), shared[name]) for name in handins]
     write_course(graded, out, digits.description)
     return graded
 
@@ -143,18 +147,56 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
     write_json(folder / EVIDENCE, head | {"data": job.digits.provenance} | evidence)
 
 
-def mark_one(name: str, out: Path, calibration: Calibration, entered: dict[str, tuple[float | None, str]]) -> Graded:
+def in_common(evidence: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """What hand-ins share that two people do not come by apart: weights to the last bit, a long answer to the word.
+
+    Args:
+        evidence: Of each hand-in.
+
+    Returns:
+        For each hand-in one line for every circle of others that it shares something with.
+    """
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, one in evidence.items():
+        with suppress(Exception):  # Evidence that was tampered with is told where it is marked.
+            for work, what in _own_work(one):
+                found[work].append((name, what))
+    circles: dict[str, dict[tuple[str, ...], list[str]]] = {name: defaultdict(list) for name in evidence}
+    for sharing in found.values():
+        names = sorted({name for name, _ in sharing})
+        for name, what in sharing if len(names) > 1 else ():
+            circles[name][tuple(other for other in names if other != name)].append(what)
+    return {
+        name: [
+            f"the hand-in has this in common with {_listed(others)}: {', '.join(what)}" for others, what in of.items()
+        ]
+        for name, of in circles.items()
+    }
+
+
+def _own_work(evidence: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What only its maker can have, and what to call it."""
+    for model, facts in evidence["models"].items():
+        if weights := facts.get("measured", {}).get("weights"):
+            yield weights, f"the weights of {model}"
+    for question, answer in evidence["answers"].items():
+        words = " ".join(answer["text"].casefold().split())
+        if len(words) >= _OWN_WORDS:
+            yield words, f"answer {question}"
+
+
+def mark_one(
+    name: str, out: Path, calibration: Calibration, entered: dict[str, tuple[float | None, str]], shared: list[str]
+) -> Graded:
     """Marks a hand-in by its evidence and by what a person entered, and writes its report and feedback."""
-    evidence = _stored(out / name)
-    if evidence is None:
-        raise SVHNError(f"{out / name / EVIDENCE} is damaged; remove it and grade again")
+    evidence = _evidence(out / name)
     try:
-        return _mark(name, evidence, out, calibration, entered)
+        return _mark(name, evidence, out, calibration, entered, shared)
     except SVHNError:
         raise
     except Exception as error:  # One line in this hand-in's report; the others go on.
         head = {part: evidence.get(part) for part in ("digits", "data")}
-        return _mark(name, nothing_but(_fault(error)) | head, out, calibration, entered)
+        return _mark(name, nothing_but(_fault(error)) | head, out, calibration, entered, shared)
 
 
 def _mark(
@@ -163,14 +205,19 @@ def _mark(
     out: Path,
     calibration: Calibration,
     entered: dict[str, tuple[float | None, str]],
+    shared: list[str],
 ) -> Graded:
     marks = mark_rows(evidence, calibration, entered)
     figures = {
         key: calibration.summarise(model["curves"]) for key, model in evidence["models"].items() if "curves" in model
     }
-    graded = Graded(name, evidence, marks, figures)
+    graded = Graded(name, evidence, marks, figures, shared)
     write_handin(graded, out / name)
     return graded
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _fault(error: Exception) -> str:
@@ -203,6 +250,13 @@ def _stored(folder: Path) -> dict[str, Any] | None:
         return None
     whole = isinstance(evidence, dict) and evidence.get("format") == FORMAT
     return evidence if whole and {"key", "models", "answers", "findings", "student"} <= set(evidence) else None
+
+
+def _evidence(folder: Path) -> dict[str, Any]:
+    evidence = _stored(folder)
+    if evidence is None:
+        raise SVHNError(f"{folder / EVIDENCE} is damaged; remove it and grade again")
+    return evidence
 
 
 def _write_plots(folder: Path, plots: list[dict[str, str]]) -> None:

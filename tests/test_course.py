@@ -365,6 +365,12 @@ def test_a_folder_that_cannot_be_is_one_clear_line(command, tmp_path):
     assert_one_clear_line(command("course", "--out", tmp_path / "file"), "cannot write", "choose a folder")
 
 
+def test_a_folder_that_holds_other_things_is_left_alone(command, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    assert_one_clear_line(command("course", "--out", tmp_path), str(tmp_path), "other things than a course", "--out")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
 def test_a_project_in_parts_is_one_clear_line(tmp_path):
     shutil.copy(ROOT / "Assignment3.ipynb", tmp_path)
     with pytest.raises(SVHNError, match=r"not a whole project .*Makefile"):

@@ -241,6 +241,25 @@ class TestReruns:
         assert self.times(out)["ann"] == first["ann"]
         assert [len(one.evidence["models"]["model_2_2"]["claims"]) for one in graded] == [2, 2, 2]
         assert (out / "index.html").exists()
+        weights = ", ".join(f"the weights of model_{model}" for model in ("1_1", "1_2", "1_3", "2_1", "2_2", "4_1"))
+        assert graded[1].flags[-1] == f"the hand-in has this in common with ann, cem: {weights}"
+
+
+class TestWorkInCommon:
+    def test_long_answers_to_the_word_are_told_with_whose_they_are_and_short_ones_are_not(self, split, tmp_path):
+        words = "The dense network reads fewer digits than the convolutional one, for it shares no weights over places."
+        for name, answer in {"ann": words, "bob": words.replace(" ", "\n ").upper(), "cem": words[:-40]}.items():
+            small_handin(tmp_path / "course" / name, answer=answer)
+        for name in ("dee", "eva"):
+            small_handin(tmp_path / "course" / name)
+        graded = grade([tmp_path / "course"], split, tmp_path / "out", limit=10)
+        assert [one.flags for one in graded] == [
+            ["the hand-in has this in common with bob: answer 1.1"],
+            ["the hand-in has this in common with ann: answer 1.1"],
+            [], [], [],
+        ]  # fmt: skip
+        assert "in common with bob" in (tmp_path / "out/ann/report.html").read_text(encoding="utf-8")
+        assert "bob" not in (tmp_path / "out/ann/feedback.txt").read_text(encoding="utf-8")
 
 
 class TestCommand:
