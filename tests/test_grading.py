@@ -61,7 +61,11 @@ class TestSamples:
     def test_the_good_one_is_what_it_claims_to_be(self, samples):
         out, graded = samples
         evidence = evidence_of(out, "good")
-        assert evidence["findings"] == [] and graded["good"].flags == []
+        # The other two samples were made from it.
+        assert evidence["findings"] == [] and graded["good"].flags == [
+            "the hand-in has this in common with broken: the weights of model_1_1",
+            "the hand-in has this in common with old_layout: answer 1.1, answer 1.2, answer 1.3",
+        ]
         assert len(evidence["answers"]) == 10 and evidence["evaluation_4_2"] == 0.555
         for model in evidence["models"].values():
             assert {claim["digits"] for claim in model["claims"]} == {"the same"} and len(model["claims"]) == 2
