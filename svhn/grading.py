@@ -95,8 +95,9 @@ def grade(
         job = Job(digits, calibration, out, max(1, cores // workers), execute)
         examine_all(handins, job, workers)
     entered = read_manual(out / MANUAL, known)
-    shared = in_common({name: _evidence(out / name) for name in handins})
-    graded = [mark_one(name, out, calibration, entered.get(name, {}), shared[name]) for name in handins]
+    evidence = {name: _evidence(out / name) for name in handins}
+    shared = in_common(evidence)
+    graded = [mark_one(name, evidence[name], out, calibration, entered.get(name, {}), shared[name]) for name in handins]
     write_course(graded, out, digits.description)
     return graded
 
@@ -158,7 +159,8 @@ def in_common(evidence: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
     """
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, one in evidence.items():
-        with suppress(Exception):  # Evidence that was tampered with is told where it is marked.
+        # Evidence that was edited into another shape is told where it is marked.
+        with suppress(AttributeError, KeyError, TypeError):
             for work, what in _own_work(one):
                 found[work].append((name, what))
     circles: dict[str, dict[tuple[str, ...], list[str]]] = {name: defaultdict(list) for name in evidence}
@@ -186,10 +188,14 @@ def _own_work(evidence: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def mark_one(
-    name: str, out: Path, calibration: Calibration, entered: dict[str, tuple[float | None, str]], shared: list[str]
+    name: str,
+    evidence: dict[str, Any],
+    out: Path,
+    calibration: Calibration,
+    entered: dict[str, tuple[float | None, str]],
+    shared: list[str],
 ) -> Graded:
     """Marks a hand-in by its evidence and by what a person entered, and writes its report and feedback."""
-    evidence = _evidence(out / name)
     try:
         return _mark(name, evidence, out, calibration, entered, shared)
     except SVHNError:

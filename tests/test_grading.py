@@ -200,6 +200,15 @@ class TestReruns:
         monkeypatch.undo()
         assert grade([folder], split, out, limit=10)[1].evidence["student"]["name"] == "bob"
 
+    def test_evidence_edited_into_another_shape_spoils_no_other_hand_in(self, course, split):
+        folder, out = course
+        grade([folder], split, out, limit=10)
+        evidence = evidence_of(out, "bob")
+        (out / "bob/evidence.json").write_text(json.dumps(evidence | {"answers": {"1.1": 3}}), encoding="utf-8")
+        ann, bob, cem = grade([folder], split, out, limit=10)
+        assert (ann.evidence["findings"], cem.student) == (evidence_of(out, "ann")["findings"], "cem (1)")
+        assert "the grader failed at it" in bob.evidence["findings"][0]
+
     def test_an_executor_s_findings_are_shown_and_its_fault_is_contained(self, course, split):
         folder, out = course
 
