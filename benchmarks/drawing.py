@@ -55,8 +55,9 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
 
 def difficulty(options: argparse.Namespace) -> dict[str, Any]:
     """How well the published network reads drawn digits and real ones, and what it takes for what."""
+    from published import published_network
+
     from svhn.batches import predict
-    from svhn.teacher import published_network
 
     network = published_network(options.published)
     figures: dict[str, Any] = {}

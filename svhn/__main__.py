@@ -1,23 +1,23 @@
 """The command line: `python -m svhn COMMAND`; each command is one public function of the package."""
 
 import argparse
-import math
 import os
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.sources import EXTENSION_DIGITS, EXTENSION_SEED
+from svhn.settings import EXTENSION_DIGITS, EXTENSION_SEED, Settings
 from svhn.startup import load_keras
 
 _EXAMPLES = """examples:
   python -m svhn run                                      notebook and report on the digits that data/ holds
   python -m svhn run --data path/to/digits.npz            the same on digits of your own
   python -m svhn train --model model_2_1 --data openml    train one model on all 99,289 digits
-  python -m svhn train --model model_2_1 --extend         the same on 58,424 drawn digits as well
-  python -m svhn train --extend --teacher weights.npz     every model, on soft labels from the published network
+  python -m svhn train --extend 0                         every model, on the real digits alone
+  python -m svhn train --model model_4_1 --imagenet vgg16.weights.h5    with VGG16's weights from a file
   python -m svhn digits --count 58424 --seed 2            draw digits into data/
   python -m svhn course                                   an nbgrader course in course/
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
@@ -35,22 +35,15 @@ and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken i
 """
 _DATA = "openml, mat, drawn, or the path of an .npz or a folder (default: SVHN_DATA, else what data/ holds, else drawn)"
 
-_EXTEND = f"train on N drawn digits as well ({EXTENSION_DIGITS} if N is left out), or as the variable SVHN_EXTEND says"
-_LENGTH = "train for X times as many batches as the recipes say, or as the variable SVHN_LENGTH says"
-_TEACH = "learn soft labels from the published network whose weights lie there, or as the variable SVHN_TEACHER says"
+_EXTEND = f"train on N drawn digits beside few real ones, 0 for none (default: SVHN_EXTEND, else {EXTENSION_DIGITS:,})"
+_LENGTH = "train for X times as many batches as the recipes say (default: SVHN_LENGTH, else 1)"
+_IMAGENET = "a file of VGG16's ImageNet weights (default: SVHN_IMAGENET, else they are downloaded)"
+_FORCE = "replace a stored model even where it reads more validation digits than the new one"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0, or 2 where the person has something to mend."""
     options = _parser().parse_args(arguments)
-    if getattr(options, "data", None):
-        os.environ["SVHN_DATA"] = options.data
-    if getattr(options, "teacher", None):
-        os.environ["SVHN_TEACHER"] = options.teacher
-    if getattr(options, "extend", None) is not None:
-        os.environ["SVHN_EXTEND"] = str(options.extend)
-    if getattr(options, "length", None):
-        os.environ["SVHN_LENGTH"] = options.length
     try:
         options.command(options)
         sys.stdout.flush()
@@ -74,12 +67,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
     from svhn.files import check_writable
+    from svhn.notebook import chosen_settings
 
     if options.out.resolve() == Path.cwd():
         raise SVHNError("--out would overwrite the notebook itself; choose another folder")
-    _check_data()
+    settings = chosen_settings(**_given(options))
+    _check_data(settings)
     check_writable(options.out)
-    notebook = execute_notebook()
+    notebook = execute_notebook(settings=settings)
     write_notebook(notebook, options.out / NOTEBOOK.name)
     write_figures(notebook, options.out / "figures")
     _report(options)
@@ -106,22 +101,26 @@ def _report(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     os.environ.setdefault("MPLBACKEND", "agg")  # The curves are stored; no window is to open for each model.
     from svhn.execution import train_models
-    from svhn.notebook import chosen_source, trainable_names
+    from svhn.notebook import chosen_settings, trainable_names
 
     names = trainable_names(chosen=options.model)
-    digits = _check_data()
+    settings = chosen_settings(**_given(options))
+    digits = _check_data(settings)
     stored = list(Path("models").glob("model_*.json"))
-    if stored and not digits.real and chosen_source() is None:
+    if stored and not digits.real and settings.data is None:
         raise SVHNError(
             "there are no real digits in data/, and the stored models were trained on some; "
             "to replace them by models of drawn digits, say so: --data drawn"
         )
     load_keras()
-    train_models(names, digits)
+    train_models(names, digits, settings)
 
 
 def _publish(options: argparse.Namespace) -> None:
-    digits = _check_data()
+    from svhn.notebook import chosen_settings
+
+    settings = chosen_settings(**_given(options))
+    digits = _check_data(settings)
     if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
     load_keras()
@@ -136,7 +135,7 @@ def _publish(options: argparse.Namespace) -> None:
                 f"{name} was trained on a split of other digits, and may know some of these; train it on "
                 f"them before publishing: make train MODEL={name}"
             )
-    notebook = mark_cells(execute_notebook())
+    notebook = mark_cells(execute_notebook(settings=settings))
     write_results(notebook, Path("models"), Path("README.md"))
     write_notebook(notebook, NOTEBOOK)
     written = write_figures(notebook, Path("figures"))
@@ -182,7 +181,9 @@ def _grade(options: argparse.Namespace) -> None:
         if problem := sandbox_problem():
             raise SVHNError(problem)
         execute = execute_hand_in
-    digits = _check_data()
+    from svhn.notebook import chosen_settings
+
+    digits = _check_data(chosen_settings(**_given(options)))
     if not digits.real:
         print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
     load_keras()
@@ -207,13 +208,17 @@ def _digits(options: argparse.Namespace) -> None:
     print(f"{path}: {digits.description}, {time.monotonic() - started:.1f} s")
 
 
-def _check_data() -> Digits:
+def _given(options: argparse.Namespace) -> dict[str, object]:
+    """What the command line says of the settings."""
+    return {entry.name: getattr(options, entry.name, None) for entry in fields(Settings)}
+
+
+def _check_data(settings: Settings) -> Digits:
     """Loads the digits before a kernel starts, so that a wrong setting shows in a second and a download has its bar."""
-    from svhn.notebook import chosen_source
     from svhn.sources import load_digits
 
     started = time.monotonic()
-    digits = load_digits(chosen_source())
+    digits = load_digits(settings.data)
     print(f"digits: {digits.description}, loaded in {time.monotonic() - started:.1f} s")
     return digits
 
@@ -248,9 +253,10 @@ def _parser() -> argparse.ArgumentParser:
     for command in (run, report):
         command.add_argument("--out", type=Path, default=Path("output"), help="folder to write to (default: output)")
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
-    train.add_argument("--extend", type=int, nargs="?", const=EXTENSION_DIGITS, metavar="N", help=_EXTEND)
-    train.add_argument("--teacher", metavar="NPZ", help=_TEACH)
-    train.add_argument("--length", type=_factor, metavar="X", help=_LENGTH)
+    train.add_argument("--extend", metavar="N", help=_EXTEND)
+    train.add_argument("--imagenet", metavar="FILE", help=_IMAGENET)
+    train.add_argument("--length", metavar="X", help=_LENGTH)
+    train.add_argument("--force", action="store_true", default=None, help=_FORCE)
     digits.add_argument(
         "--count", type=int, default=EXTENSION_DIGITS, metavar="N", help="how many (default: %(default)s)"
     )
@@ -269,15 +275,6 @@ def _parser() -> argparse.ArgumentParser:
         "handins", nargs="+", type=Path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"
     )
     return parser
-
-
-def _factor(text: str) -> str:
-    try:
-        if not 0 < float(text) < math.inf:
-            raise ValueError
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0") from None
-    return text
 
 
 def _count(text: str) -> int:

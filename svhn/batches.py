@@ -45,7 +45,7 @@ class Augmented:
 
     Attributes:
         images: What is altered.
-        labels: Left as they are: uint8 (n,), the digits, or float32 (n, 10), soft labels.
+        labels: The digits, uint8 (n,).
         augment: Takes float32 model input (k, height, width, channels) and a NumPy generator, returns the same shape.
         rows: What one pass shows, by row; a digit named twice is shown twice. None shows each digit once.
     """

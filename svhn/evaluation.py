@@ -27,7 +27,7 @@ from svhn.errors import SVHNError
 from svhn.figures import plot_learning_curves
 from svhn.files import CHECKPOINTS
 from svhn.protocol import Split
-from svhn.stored import counted_looks, load_model, load_record, looks_by_digits, store_model
+from svhn.stored import load_model, load_record, store_model
 from svhn.training import Schedule, Trained, fit
 from svhn.versions import versions
 
@@ -44,10 +44,11 @@ def run_evaluation(
     generator: bool = False,
     epochs: int = 3,
     batch_size: int = 32,
-    steps_per_epoch: int = 60,
+    steps_per_epoch: int | None = None,
     verbose: int = 1,
     split: Split | None = None,
-    finish: Callable[[keras.Model], keras.Model] | None = None,
+    length: float = 1.0,
+    force: bool = False,
     **kwargs: Any,
 ) -> keras.Model:
     """Trains and stores a model with its learning curves, or reloads both; prints and plots them either way.
@@ -60,24 +61,22 @@ def run_evaluation(
         model_builder: Returns a new compiled model with the metric `accuracy`. If it has a parameter `steps`, that is
             how many batches the training will be, for a schedule of its learning rate.
         data: `(X_train, X_val, y_train, y_val)`, or with `generator` `(augmented, X_val, y_val)`, the first an
-            `svhn.batches.Augmented`. Images are uint8 or a `Preprocessed` view; labels are digits, those of an
-            `Augmented` digits or soft labels.
+            `svhn.batches.Augmented`. Images are uint8 or a `Preprocessed` view; labels are digits.
         base_dir: The folder of the stored models.
         train: Whether to train; otherwise model and curves are loaded.
         generator: Whether the training digits are augmented.
-        epochs: Passes, or rounds of `steps_per_epoch` batches.
+        epochs: Rounds of training; after each, the validation digits are measured.
         batch_size: Digits a batch.
-        steps_per_epoch: Batches an epoch; only with `generator`.
+        steps_per_epoch: Batches an epoch; None for one pass over the training digits.
         verbose: 0 for silence.
-        split: Where the data come from: the record then names them, and test accuracy is measured once on the
-            stored file. `test_looks` counts such files of this name on the same digits, this one included;
-            `test_looks_elsewhere` those on other digits, by fingerprint.
-        finish: Makes what is stored out of the trained model, as `svhn.batchnorm.fold_batchnorm`; must not change
-            what it computes, for the learning curves are those of the training.
+        split: Where the data come from: the record then names them, test accuracy is measured once on the stored
+            file, and where drawn digits extend the training digits, a pass goes over `split.rows`.
+        length: By how much to multiply the batches of an epoch.
+        force: Whether the new model replaces a stored one that reads more of the same validation digits.
         **kwargs: Passed on to `model_builder`.
 
     Returns:
-        The model as stored.
+        The model as stored: the new one, or the earlier one where that is better and kept.
 
     Raises:
         SVHNError: There is no stored model to load, it is damaged, or the data are not of the form above.
@@ -85,21 +84,21 @@ def run_evaluation(
     training_now = train and not in_nbgrader()
     if training_now:
         _shout("Training the model", verbose)
-        training, X_val, y_val = unpack(name, data, generator)
+        training, X_val, y_val = unpack(name, data, generator, split)
         if split:
             _check_seen(name, X_val, split)
-        schedule = Schedule(epochs, batch_size, steps_per_epoch if generator else one_pass(training, batch_size))
-        build = functools.partial(model_builder, **kwargs)
-        trained = build_and_fit(name, build, (training, X_val, y_val), base_dir, schedule, split, verbose)
-        if finish:
-            trained = replace(trained, model=finish(trained.model), recipe=trained.recipe | {"finish": finish.__name__})
+        schedule = schedule_of(training, epochs, batch_size, steps_per_epoch, length)
         provenance = provenance_of(split, training)
-        looks = _earlier_looks(base_dir, name)
-        store_model(
-            base_dir, name, trained.model, lambda stored: _record(stored, trained, data, split, provenance, looks)
-        )
-        trained.checkpoint.unlink(missing_ok=True)
-        _shout(f"Model stored in {base_dir}", verbose)
+        new = build(functools.partial(model_builder, **kwargs), schedule)
+        checkpoints = Path(base_dir) / CHECKPOINTS
+        trained = fit(name, new, training, (X_val, y_val), schedule, checkpoints, provenance, verbose)
+        better = None if force else _better_stored(base_dir, name, trained.model, (X_val, y_val), provenance)
+        if better:
+            _shout(f"The stored model is kept: {better}", 1)
+        else:
+            store_model(base_dir, name, trained.model, lambda stored: _record(stored, trained, data, split, provenance))
+            trained.checkpoint.unlink(missing_ok=True)
+            _shout(f"Model stored in {base_dir}", verbose)
     else:
         _shout("Loading model from file", verbose)
     model, record = load_model(base_dir, name)
@@ -114,27 +113,13 @@ def run_evaluation(
     return model
 
 
-def build_and_fit(
-    name: str,
-    build: Callable[[], keras.Model],
-    data: tuple[Augmented, Images, np.ndarray],
-    base_dir: str | Path,
-    schedule: Schedule,
-    split: Split | None,
-    verbose: int = 1,
-) -> Trained:
-    """Builds a model from the schedule's seed and trains it, with its checkpoint under `base_dir`.
-
-    A builder with a parameter `steps` is told the number of batches.
-    """
+def build(model_builder: Callable[..., keras.Model], schedule: Schedule) -> keras.Model:
+    """Builds a model from the schedule's seed; a builder with a parameter `steps` is told the number of batches."""
     # Without this, Keras numbers a network's nameless parts by what was built before, and no checkpoint would fit.
     keras.backend.clear_session()
     keras.utils.set_random_seed(schedule.seed)
-    training, X_val, y_val = data
-    provenance = provenance_of(split, training)
-    folder = Path(base_dir) / CHECKPOINTS
-    timed = {"steps": schedule.epochs * schedule.steps_per_epoch} if "steps" in signature(build).parameters else {}
-    return fit(name, build(**timed), training, (X_val, y_val), schedule, folder, provenance, verbose)
+    told = "steps" in signature(model_builder).parameters
+    return model_builder(**({"steps": schedule.epochs * schedule.steps_per_epoch} if told else {}))
 
 
 def _check_seen(name: str, X_val: Images, split: Split) -> None:
@@ -151,14 +136,14 @@ def _check_seen(name: str, X_val: Images, split: Split) -> None:
 
 
 def provenance_of(split: Split | None, training: Augmented) -> dict[str, Any] | None:
-    """What a record says of the digits that a model saw; of a teacher only where the labels are one's.
+    """What a record says of the digits that a model saw.
 
     Raises:
         SVHNError: Nothing tells which of them are real.
     """
     if split is None:
         return None
-    said = {key: value for key, value in split.provenance.items() if key != "teacher" or training.labels.ndim > 1}
+    said = dict(split.provenance)
     if split.drawn:
         said["shown_in_a_pass"] = training.pass_length
     if (count := len(training.images)) != said["train"]:
@@ -181,13 +166,21 @@ def accuracy(model: keras.Model, images: Images, labels: np.ndarray) -> float:
     return float(np.mean(predict(model, images).argmax(axis=1) == labels))
 
 
-def one_pass(training: Augmented, batch_size: int) -> int:
-    """Batches that show every training digit once, the last one filled up."""
-    return -(-training.pass_length // max(1, batch_size))  # `fit` refuses what is below 1.
+def schedule_of(
+    training: Augmented, epochs: int, batch_size: int, steps_per_epoch: int | None, length: float, seed: int = 1
+) -> Schedule:
+    """How long to train; without `steps_per_epoch`, an epoch shows every training digit, its last batch filled up."""
+    one_pass = -(-training.pass_length // max(1, batch_size))  # `fit` refuses what is below 1.
+    steps = one_pass if steps_per_epoch is None else steps_per_epoch
+    return Schedule(epochs, batch_size, max(1, round(steps * length)) if steps > 0 else steps, seed)
 
 
-def unpack(name: str, data: tuple, generator: bool = False) -> tuple[Augmented, Images, np.ndarray]:
+def unpack(
+    name: str, data: tuple, generator: bool = False, split: Split | None = None
+) -> tuple[Augmented, Images, np.ndarray]:
     """Training digits, validation images and labels out of either form of `data`.
+
+    Training digits that `split` extends by drawn ones are shown as `split.rows` says, unless they say otherwise.
 
     Raises:
         SVHNError: It is of neither form, or images and labels differ in number.
@@ -207,6 +200,8 @@ def unpack(name: str, data: tuple, generator: bool = False) -> tuple[Augmented, 
     except (TypeError, ValueError) as error:
         form = "(augmented, X_val, y_val)" if generator else "(X_train, X_val, y_train, y_val)"
         raise SVHNError(f"{name}: data must be {form} ({error})") from error
+    if split and split.drawn and training.rows is None and len(training.images) == len(split.y_train):
+        training = replace(training, rows=split.rows)
     return training, X_val, y_val
 
 
@@ -216,12 +211,28 @@ def digits_of(record: dict[str, Any]) -> str:
     return f", {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
 
 
-def _earlier_looks(base_dir: str | Path, name: str) -> dict[str, int]:
-    """How often earlier files of that name were measured on test digits, by the digits' fingerprint."""
+def _better_stored(
+    base_dir: str | Path,
+    name: str,
+    model: keras.Model,
+    validation: tuple[Images, np.ndarray],
+    provenance: dict[str, Any] | None,
+) -> str | None:
+    """In what the stored model of that name is better on the same validation digits; None where it is not."""
     try:
-        return looks_by_digits(load_record(base_dir, name))
-    except (SVHNError, TypeError, ValueError):
-        return {}
+        record = load_record(base_dir, name)
+        stored, same = record["accuracy"]["validation"], (record["data"] or {})["fingerprint"]
+    except (SVHNError, KeyError, TypeError):
+        return None
+    if not provenance or same != provenance["fingerprint"]:
+        return None
+    new = accuracy(model, *validation)
+    if new >= stored:
+        return None
+    return (
+        f"it reads {stored:.2%} of the validation digits, the new one {new:.2%}; to replace it all the same, "
+        f"svhn train --model {name} --force (the new one's training is kept until then)"
+    )
 
 
 def _record(
@@ -230,7 +241,6 @@ def _record(
     data: tuple,
     split: Split | None,
     provenance: dict[str, Any] | None,
-    looks: dict[str, int],
 ) -> dict[str, Any]:
     X_val, y_val = data[1], data[-1]
     measured = {"validation": accuracy(stored, X_val, y_val)}
@@ -239,7 +249,6 @@ def _record(
     return {
         "learning_curves": trained.learning_curves,
         "accuracy": measured,
-        **counted_looks(looks, split.digits.fingerprint if split else None),
         "data": provenance,
         "preprocessing": preprocessing_name(X_val),
         "recipe": trained.recipe,

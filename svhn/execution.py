@@ -4,12 +4,12 @@ import asyncio
 import base64
 import hashlib
 import json
-import os
 import re
 import signal
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,19 @@ from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
 from svhn.notebook import NOTEBOOK, load_definitions, parameters, read_notebook, tagged_cells
-from svhn.sources import EXTENSION_VARIABLE, LENGTH_VARIABLE, TEACHER_VARIABLE
+from svhn.settings import Settings, settled
 
 CELL_SECONDS = 3600
 
 
-def execute_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
+def execute_notebook(path: Path = NOTEBOOK, settings: Settings | None = None) -> nbformat.NotebookNode:
     """Executes a notebook in a fresh kernel, in the folder it lies in, with a progress bar over its cells.
 
     A cell may take an hour, or where the notebook is set to train, as long as it likes.
 
     Args:
         path: Of the notebook; the file itself is left as it is.
+        settings: Of the run, set in a cell of its own below the parameters cell; None for what that cell says.
 
     Returns:
         The notebook with its outputs; `metadata.svhn` says how many seconds it ran.
@@ -42,6 +43,7 @@ def execute_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
         SVHNError: A cell failed; the line names it and its error.
     """
     notebook = read_notebook(path)
+    injected = _inject(notebook, settings, parameters(path)) if settings else None
     timeout = CELL_SECONDS if parameters(path).get("stop_training", True) else None
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -67,7 +69,8 @@ def execute_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
         )
         try:
             # Whatever backend this process draws with, the kernel's plots are to land in the notebook.
-            client.execute(env=os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"})
+            with settled() as environment:
+                client.execute(env=environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"})
         except CellExecutionError as error:
             # An SVHNError is one line already, and ends with its remedy.
             ours = error.ename == "SVHNError"
@@ -77,6 +80,8 @@ def execute_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
             reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
             raise SVHNError(f"{path}, {_failed_cell(notebook)}: {reason}; run it in Jupyter to see more") from error
     seconds = time.monotonic() - started
+    if injected:
+        notebook.cells.remove(injected)
     notebook.metadata["svhn"] = {"seconds": round(seconds, 2)}
     for cell in notebook.cells:
         # When each cell ran is of no use to a reader, and would make every execution differ from the last.
@@ -84,25 +89,41 @@ def execute_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
     return notebook
 
 
-def train_models(names: list[str], digits: Digits, path: Path = NOTEBOOK, folder: Path = Path("models")) -> None:
+def _inject(
+    notebook: nbformat.NotebookNode, settings: Settings, written: dict[str, Any]
+) -> nbformat.NotebookNode | None:
+    """Inserts a cell that sets what differs from the parameters cell, as papermill does; None where nothing does."""
+    lines = [f"{name} = {value!r}" for name, value in asdict(settings).items() if written.get(name) != value]
+    places = [index for index, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+    if not lines or not places:
+        return None
+    cell = nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["injected-parameters"]})
+    notebook.cells.insert(places[0] + 1, cell)
+    return cell
+
+
+def train_models(
+    names: list[str], digits: Digits, settings: Settings, path: Path = NOTEBOOK, folder: Path = Path("models")
+) -> None:
     """Trains what the notebook's `run` cells of these names train; killed, it goes on after the last it finished.
 
     Args:
         names: Of models and comparisons, as `trainable_names` gives them, in order.
         digits: What the notebook will train on.
+        settings: Of the run.
         path: Of the notebook.
         folder: Where the notebook stores its models.
     """
-    settings = {name: os.environ.get(name) for name in (EXTENSION_VARIABLE, TEACHER_VARIABLE, LENGTH_VARIABLE)}
     cells = [cell.source for cell in tagged_cells(read_notebook(path), "parameters")]
-    plan = {"names": names, "digits": digits.fingerprint, "parameters": cells, **settings}
+    plan = {"names": names, "digits": digits.fingerprint, "parameters": cells, **asdict(settings)}
     # A note a plan: training one model meanwhile does not make a killed training of all forget what it finished.
     note = folder / CHECKPOINTS / f"training-{hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:8]}.json"
     finished = _finished(note, plan)
     if finished:
         print(f"finished before: {', '.join(finished)}; to train them anew, delete {note}")
     for name in [name for name in names if name not in finished]:
-        load_definitions(path, "data", name, stop_training=False)
+        with settled():
+            load_definitions(path, "data", name, stop_training=False, **asdict(settings))
         finished.append(name)
         write_json(note, {**plan, "finished": finished})
     note.unlink(missing_ok=True)

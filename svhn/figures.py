@@ -7,6 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
+from svhn.reliability import expected_calibration_error, reliability
+
 TRAINING, VALIDATION = "#1f5fa8", "#d1495b"
 plt.rcParams["savefig.dpi"] = plt.rcParams["figure.dpi"] = 150  # Sharp on a slide, too.
 _COLUMNS = 10
@@ -19,12 +21,10 @@ def plot_learning_curves(record: dict[str, Any]) -> None:
         record: Of a stored model.
     """
     curves, data = record["learning_curves"], record.get("data")
-    # Those have a loss of their own, which cannot fall to nothing.
-    soft = " (soft labels)" if data and data.get("teacher") else ""
     epochs = range(1, len(curves["loss"]) + 1)
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     for panel, quantity in zip(panels, ("loss", "accuracy"), strict=True):
-        panel.plot(epochs, curves[quantity], color=TRAINING, lw=2, label=f"training{soft}")
+        panel.plot(epochs, curves[quantity], color=TRAINING, lw=2, label="training")
         panel.plot(epochs, curves[f"val_{quantity}"], color=VALIDATION, lw=2, label="validation")
         panel.set(xlabel="epoch", ylabel=quantity)
         panel.grid(alpha=0.25)
@@ -57,6 +57,31 @@ def plot_images(images: np.ndarray, captions: Sequence[object], title: str = "")
         panel.imshow(image, cmap="gray", vmin=0, vmax=1 if image.dtype.kind == "f" else 255)
         panel.set_title(caption, fontsize=9, y=-0.28)
     figure.suptitle(title)
+
+
+def plot_reliability(readings: dict[str, np.ndarray], labels: np.ndarray, title: str = "") -> None:
+    """Draws how often predictions of a confidence are right, and how many predictions have it.
+
+    Args:
+        readings: Class probabilities, float (n, 10), by the name that the legend shows.
+        labels: The digits, (n,).
+        title: Of the figure.
+    """
+    _, (above, below) = plt.subplots(2, 1, figsize=(5.2, 5.6), layout="constrained", sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], color="0.6", lw=1, ls=":", label="ideal")
+    styles = zip((TRAINING, VALIDATION), ("o-", "s--"), strict=True)
+    for (name, probabilities), (colour, style) in zip(readings.items(), styles, strict=False):
+        table = reliability(probabilities, labels)
+        error = expected_calibration_error(probabilities, labels)
+        label = f"{name} (expected calibration error {error:.1%})"
+        above.plot(table["confidence"], table["accuracy"], style, color=colour, lw=2, ms=5, label=label)
+        below.plot(table["confidence"], table["count"], style, color=colour, lw=1.5, ms=4)
+    above.set(ylabel="share read right", ylim=(0, 1.02), title=title)
+    above.legend(frameon=False, loc="upper left", fontsize=9)
+    below.set(xlabel="probability of what was read", ylabel="digits", yscale="log", xlim=(0, 1.02))
+    for panel in (above, below):
+        panel.grid(alpha=0.25)
+        panel.spines[["top", "right"]].set_visible(False)
 
 
 def enlarge(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The notebook as a source of definitions: whoever needs an answer outside it gets it here."""
 
-import os
+import ast
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 
 from svhn.errors import SVHNError
-from svhn.sources import SOURCE_VARIABLE
+from svhn.settings import Settings
 
 NOTEBOOK = Path("Assignment3.ipynb")
 # The published figures, in the folder of the models; and the kind of output in which a notebook hands figures on.
@@ -54,15 +54,21 @@ def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
 
 def parameters(path: Path = NOTEBOOK) -> dict[str, Any]:
     """What the notebook's parameters cell sets, by name."""
-    namespace: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for cell in tagged_cells(read_notebook(path), "parameters"):
-        exec(compile(cell.source, str(path), "exec"), namespace)
-    return namespace
+        try:
+            assignments = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)]
+            found |= {node.targets[0].id: ast.literal_eval(node.value) for node in assignments}
+        except (SyntaxError, ValueError, AttributeError) as error:
+            raise SVHNError(
+                f"{path}: the parameters cell holds more than names and plain values ({error}); restore it from git"
+            ) from error
+    return found
 
 
-def chosen_source(path: Path = NOTEBOOK) -> str | None:
-    """The digits that a run of the notebook would use: SVHN_DATA, else what its parameters cell says."""
-    return os.environ.get(SOURCE_VARIABLE) or parameters(path).get("data")
+def chosen_settings(path: Path = NOTEBOOK, **given: Any) -> Settings:
+    """The settings of a run of the notebook: what is given, else the environment's, else its parameters cell's."""
+    return Settings.choose(given, **parameters(path))
 
 
 def trainable_names(path: Path = NOTEBOOK, chosen: Sequence[str] = ()) -> list[str]:

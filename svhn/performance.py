@@ -14,7 +14,8 @@ from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.evaluation import accuracy, in_nbgrader
 from svhn.protocol import Split, split_digits
-from svhn.sources import SOURCE_VARIABLE, load_digits
+from svhn.settings import Settings
+from svhn.sources import load_digits
 from svhn.startup import silence
 from svhn.stored import load_model
 
@@ -63,7 +64,7 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
     try:
         # nbgrader takes any line on standard error for a failed test.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), silence():
-            digits = load_digits(os.environ.get(SOURCE_VARIABLE) or names.get("data"))
+            digits = load_digits(Settings.choose(data=names.get("data")).data)
             measured, what = _measure(question, names, folder, split_digits(digits))
     except SVHNError as error:
         print(f"{question}: {error}")

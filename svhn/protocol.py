@@ -1,6 +1,7 @@
 """The assignment's fixed split into training, validation and test digits."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,13 @@ from sklearn.model_selection import train_test_split
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
+from svhn.settings import EXTENSION_SEED
+from svhn.sources import drawn_digits
 
 SPLIT_SEED = 1
 TRAIN_SIZE = 0.8
+# From so many real training digits on, drawn ones are not needed.
+ENOUGH_REAL = 50_000
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,6 @@ class Split:
         X_train, X_val, X_test: The images of each part.
         y_train, y_val, y_test: Their labels.
         drawn: What the training digits were extended by, None where they were not. Real ones come first.
-        soft_labels: What a teacher makes of the training digits, float32 (n, 10), None where nobody teaches.
-        teacher: Who taught, and how.
     """
 
     digits: Digits
@@ -34,8 +37,6 @@ class Split:
     y_val: np.ndarray
     y_test: np.ndarray
     drawn: Digits | None = None
-    soft_labels: np.ndarray | None = None
-    teacher: dict[str, Any] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -43,9 +44,9 @@ class Split:
         return self.digits.fingerprint + (f"-{self.drawn.fingerprint}" if self.drawn else "")
 
     @property
-    def targets(self) -> np.ndarray:
-        """What a network is to learn: labels, uint8 (n,), or where somebody taught, soft ones, float32 (n, 10)."""
-        return self.y_train if self.soft_labels is None else self.soft_labels
+    def n_train(self) -> int:
+        """How many training digits the protocol itself gives: the first rows of `X_train`."""
+        return len(self.y_train) - (len(self.drawn) if self.drawn else 0)
 
     @property
     def rows(self) -> np.ndarray:
@@ -57,15 +58,14 @@ class Split:
         rows = np.arange(len(self.y_train))
         if self.drawn is None:
             return rows
-        real = len(rows) - len(self.drawn)
+        real = self.n_train
         copies = max(1, round(len(self.drawn) / real))
         return np.concatenate([np.tile(rows[:real], copies), rows[real:]])
 
     @property
     def provenance(self) -> dict[str, Any]:
         """What a record says of these digits."""
-        extension = len(self.drawn) if self.drawn else 0
-        given = len(self.y_train) - extension
+        given, extension = self.n_train, len(self.y_train) - self.n_train
         provenance = {
             "name": self.digits.name,
             "real": self.digits.real,
@@ -80,8 +80,6 @@ class Split:
         }
         if self.drawn:
             provenance["drawn"] = {"name": self.drawn.name, "fingerprint": self.drawn.fingerprint}
-        if self.teacher:
-            provenance["teacher"] = self.teacher
         return provenance
 
 
@@ -120,19 +118,21 @@ def split_rows(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return train, val, test
 
 
-def extend_training(split: Split, drawn: Digits | None) -> Split:
-    """Adds drawn digits to the training digits; validation and test stay as they are, purely real.
+def extend_training(split: Split, count: int, folder: Path = Path("data")) -> Split:
+    """Adds drawn digits to the training digits, where these are real and few.
+
+    Validation and test digits stay as they are. Nothing is added to drawn digits, nor to `ENOUGH_REAL` real ones.
 
     Args:
-        split: Of real digits.
-        drawn: What to add; None adds nothing.
+        split: What to extend.
+        count: How many digits to add.
+        folder: The data folder, which keeps them.
 
     Raises:
-        SVHNError: The digits that were split are drawn themselves.
+        SVHNError: `folder` cannot be written to.
     """
-    if drawn is None:
+    if count == 0 or not split.digits.real or split.n_train >= ENOUGH_REAL:
         return split
-    if not split.digits.real:
-        raise SVHNError("drawn digits extend a training on real ones; choose real digits with --data, or extend by 0")
+    drawn = drawn_digits(count, EXTENSION_SEED, folder)
     X_train, y_train = np.concatenate([split.X_train, drawn.images]), np.concatenate([split.y_train, drawn.labels])
     return replace(split, X_train=X_train, y_train=y_train, drawn=drawn)

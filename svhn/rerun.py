@@ -24,7 +24,8 @@ from svhn.sandbox import (
     run_confined,
     sandbox_problem,
 )
-from svhn.sources import SOURCE_VARIABLE, source_files
+from svhn.settings import variable_of
+from svhn.sources import source_files
 from svhn.staging import bare_notebook, find_notebook, foreign_harness, plain_line, stage
 
 EXECUTED = "executed.ipynb"
@@ -122,7 +123,7 @@ def _digits() -> tuple[str, dict[Path, Path]]:
 def _run(folder: Path, name: str, digits: tuple[str, dict[Path, Path]], limits: Limits) -> Confined:
     setting, files = digits
     environment = {
-        SOURCE_VARIABLE: setting,
+        variable_of("data"): setting,
         "PYTHONPATH": str(HARNESS),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         "PYTHONDONTWRITEBYTECODE": "1",

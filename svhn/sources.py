@@ -1,6 +1,5 @@
 """Where digits come from: the one function that turns a source's name into `Digits`."""
 
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,15 +13,9 @@ from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
 from svhn.openml_source import CACHE_NAME, load_openml
 
-SOURCE_VARIABLE = "SVHN_DATA"
 MAT_FILES = ("train_32x32.mat", "test_32x32.mat")
 DRAWN_DIGITS = 4000
 DRAWN_SEED = 1
-# Drawn digits to train on, together with svhn-8k's 5,120 as many as the protocol's 63,544; others than the source's.
-EXTENSION_VARIABLE = "SVHN_EXTEND"
-EXTENSION_DIGITS, EXTENSION_SEED = 58_424, 2
-# Who softens the labels, and how much longer than its recipe says a training is: named here, where no Keras is loaded.
-TEACHER_VARIABLE, LENGTH_VARIABLE = "SVHN_TEACHER", "SVHN_LENGTH"
 
 
 def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -> Digits:
@@ -31,9 +24,8 @@ def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -
     Args:
         source: "openml" (data set 41081), "mat" (the official train_32x32.mat and test_32x32.mat in `folder`, in that
             order), "drawn" (digits that this project draws), or the path of an `.npz` file with `X`, uint8
-            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9, or the path of another data folder. None takes the
-            environment variable SVHN_DATA, and where that is not set, what `folder` holds: the official files,
-            converted OpenML digits, the only `.npz` file; else drawn digits.
+            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9, or the path of another data folder. None takes what
+            `folder` holds: the official files, converted OpenML digits, the only `.npz` file; else drawn digits.
         folder: The data folder, which also keeps what is converted or drawn.
 
     Returns:
@@ -72,7 +64,7 @@ def source_files(source: str | Path | None = None, folder: Path = Path("data")) 
 
 def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
     """A source's name or path, and the folder that it is in."""
-    chosen = str(source or os.environ.get(SOURCE_VARIABLE) or found_in(folder))
+    chosen = str(source or found_in(folder))
     if chosen in ("openml", "mat", "drawn"):
         return chosen, folder
     try:
@@ -188,26 +180,6 @@ def drawn_path(n: int, seed: int, folder: Path = Path("data")) -> Path:
     from svhn.drawing import EDITION
 
     return Path(folder) / f"drawn-{n}-{seed}-edition{EDITION}.npz"
-
-
-def load_extension(drawn: int | str = 0, folder: Path = Path("data")) -> Digits | None:
-    """The drawn digits that a training is to have besides the real ones.
-
-    Args:
-        drawn: How many, 0 for none; as text where it comes from the environment variable SVHN_EXTEND.
-        folder: The data folder, which keeps them.
-
-    Returns:
-        None for 0, else digits that are not among those of the source "drawn".
-
-    Raises:
-        SVHNError: The number is not a whole one of at least 0, or `folder` cannot be written to.
-    """
-    if not str(drawn).isdecimal():
-        raise SVHNError(
-            f"extend ({EXTENSION_VARIABLE}) is {drawn!r}; give the number of drawn digits to train on as well"
-        )
-    return drawn_digits(int(drawn), EXTENSION_SEED, folder) if int(drawn) else None
 
 
 def _load_drawn(folder: Path) -> Digits:

@@ -131,20 +131,6 @@ def stored_names(folder: str | Path) -> list[str]:
     return sorted(path.stem for path in Path(folder).glob("model_*.json"))
 
 
-def looks_by_digits(entry: dict[str, Any]) -> dict[str, int]:
-    """How often test digits were looked at, by their fingerprint, as a record or a published figure says."""
-    looks = dict(entry.get("test_looks_elsewhere") or {})
-    fingerprint = (entry.get("data") or {}).get("fingerprint")
-    return looks | {fingerprint: int(entry["test_looks"])} if fingerprint and "test_looks" in entry else looks
-
-
-def counted_looks(looks: dict[str, int], fingerprint: str | None, more: int = 1) -> dict[str, Any]:
-    """The entries of a record after `more` looks at the test digits of a fingerprint (None: at none)."""
-    elsewhere = {digits: count for digits, count in looks.items() if digits != fingerprint}
-    here = {"test_looks": looks.get(fingerprint, 0) + more} if fingerprint else {}
-    return here | ({"test_looks_elsewhere": elsewhere} if elsewhere else {})
-
-
 def _is_record(record: Any) -> bool:
     if not isinstance(record, dict) or not isinstance(record.get("sha256"), str):
         return False

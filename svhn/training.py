@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import math
-import os
 import sys
 import time
 import zipfile
@@ -18,7 +16,6 @@ from tqdm import tqdm
 from svhn.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
-from svhn.sources import LENGTH_VARIABLE
 from svhn.stored import CURVES
 
 _STATE = "training.json"
@@ -77,21 +74,14 @@ def fit(
         verbose: 0 for no progress bar.
 
     Raises:
-        SVHNError: The schedule is empty, the model is not compiled with that metric or could not be loaded once it is
-            stored, or its loss does not take the labels.
+        SVHNError: The schedule is empty, the model is not compiled with that metric, or it could not be loaded once it
+            is stored.
     """
     _check(name, model, schedule)
-    recipe = _recipe(model, train, schedule)
+    recipe = recipe_of(model, train, schedule)
+    plan = plan_of(model, train, schedule, provenance)
     train = replace(train, labels=as_targets(train.labels, model))
     batches = Batches(train, schedule.batch_size, schedule.steps_per_epoch, schedule.seed)
-    network = hashlib.sha256(model.to_json().encode()).hexdigest()
-    plan = {
-        "recipe": recipe,
-        "data": provenance or _digest(train.images),
-        "train": len(train.images),
-        "first_batch": _outline(*batches[0]),
-        "network": network,
-    }
     checkpoint = Checkpoint(Path(folder) / f"{name}.keras", plan)
     model = checkpoint.resume() or model
     done = len(checkpoint.curves["loss"])
@@ -114,38 +104,28 @@ def fit(
     return Trained(model, checkpoint.curves, recipe, checkpoint.seconds, checkpoint.path)
 
 
-def lengthened(batches: int) -> int:
-    """As many batches, times what the variable SVHN_LENGTH says: recipes are sized for two CPU cores.
+def one_cycle(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """A learning rate that rises to a peak over the first fifth of all steps and falls to zero along a cosine.
 
-    Raises:
-        SVHNError: It is not a number above 0.
+    Args:
+        peak: The greatest rate.
+        steps: Batches of the whole training.
     """
-    chosen = os.environ.get(LENGTH_VARIABLE) or "1"
-    try:
-        factor = float(chosen)
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor < math.inf:
-        raise SVHNError(f"{LENGTH_VARIABLE} is {chosen!r}; give a number above 0, as 4 for four times as many batches")
-    return max(1, round(batches * factor))
+    warmup = max(1, steps // 5)
+    return keras.optimizers.schedules.CosineDecay(
+        peak / 25, max(1, steps - warmup), warmup_target=peak, warmup_steps=warmup
+    )
 
 
 def as_targets(labels: np.ndarray, model: keras.Model) -> np.ndarray:
     """Labels in the form that a model's loss asks for.
 
     Args:
-        labels: Digits, (n,), or soft labels, float32 (n, 10).
+        labels: Digits, (n,).
         model: Compiled; for categorical cross-entropy digits become float32 (n, 10), one-hot.
-
-    Raises:
-        SVHNError: The labels are soft, and the loss takes digits only.
     """
     loss = model.loss if isinstance(model.loss, str) else type(model.loss).__name__
-    if labels.ndim > 1 and loss.lower().startswith("sparse"):
-        raise SVHNError(
-            f"{model.name}: the loss {loss} takes digits, not soft labels; compile it with 'categorical_crossentropy'"
-        )
-    if labels.ndim == 1 and loss.lower().replace("_", "") == "categoricalcrossentropy":
+    if loss.lower().replace("_", "") == "categoricalcrossentropy":
         return np.eye(10, dtype=np.float32)[labels]
     return labels
 
@@ -266,13 +246,28 @@ class Checkpoint(keras.callbacks.Callback):
                 archive.writestr(_STATE, json.dumps(state))
 
 
-def _recipe(model: keras.Model, train: Augmented, schedule: Schedule) -> dict[str, Any]:
+def plan_of(
+    model: keras.Model, train: Augmented, schedule: Schedule, provenance: dict[str, Any] | None
+) -> dict[str, Any]:
+    """What tells one training from any other, in JSON's types: network, recipe, digits, and how they are altered."""
+    train = replace(train, labels=as_targets(train.labels, model))
+    batches = Batches(train, schedule.batch_size, schedule.steps_per_epoch, schedule.seed)
+    return {
+        "recipe": recipe_of(model, train, schedule),
+        "data": provenance or _digest(train.images),
+        "train": len(train.images),
+        "first_batch": _outline(*batches[0]),
+        "network": hashlib.sha256(model.to_json().encode()).hexdigest(),
+    }
+
+
+def recipe_of(model: keras.Model, train: Augmented, schedule: Schedule) -> dict[str, Any]:
+    """How a model is trained, in JSON's types: schedule, augmentation, optimizer and loss."""
     serialize = keras.saving.serialize_keras_object
     recipe = {
         **asdict(schedule),
         "augmentation": None if train.augment is unaltered else function_name(train.augment),
         "optimizer": serialize(model.optimizer),
         "loss": model.loss if isinstance(model.loss, str) else serialize(model.loss),
-        "initial_weights": getattr(model, "initial_weights", "random"),
     }
     return json.loads(json.dumps(recipe, default=float))  # NumPy's numbers become plain ones.

@@ -1,0 +1,39 @@
+"""Whether probabilities can be believed: of what is read with 90 %, nine in ten should be right."""
+
+import numpy as np
+import pandas as pd
+
+BINS = 10
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> pd.DataFrame:
+    """Confidence and accuracy of predictions, by confidence.
+
+    Args:
+        probabilities: Of each class, float (n, 10); what is read is the most probable class.
+        labels: The digits, (n,).
+        bins: Intervals of equal width into which confidences, 0..1, are divided.
+
+    Returns:
+        One row an interval that holds a prediction: `count`, mean `confidence`, and `accuracy`.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    interval = np.minimum((confidence * bins).astype(int), bins - 1)
+    frame = pd.DataFrame({"interval": interval, "confidence": confidence, "accuracy": right.astype(float)})
+    return frame.groupby("interval").agg(
+        count=("accuracy", "size"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean")
+    )
+
+
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
+    """The mean difference between confidence and accuracy over intervals of confidence, 0..1 (Guo et al., 2017).
+
+    Args:
+        probabilities: Of each class, float (n, 10).
+        labels: The digits, (n,).
+        bins: Intervals of equal width.
+    """
+    table = reliability(probabilities, labels, bins)
+    gaps = (table["confidence"] - table["accuracy"]).abs()
+    return float((gaps * table["count"]).sum() / table["count"].sum())

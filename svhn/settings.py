@@ -1,0 +1,119 @@
+"""What a run depends on besides the notebook: one object, filled in one place, that travels as an argument."""
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+from svhn.errors import SVHNError
+
+# Drawn digits to train on beside the real ones, and which ones: others than those of the source "drawn".
+EXTENSION_DIGITS, EXTENSION_SEED = 250_000, 2
+DOWNLOAD = "imagenet"
+
+
+def _length(value: Any) -> float:
+    length = float(value)
+    if not 0 < length < math.inf:
+        raise ValueError(value)
+    return length
+
+
+def _whole(value: Any) -> int:
+    if not str(value).isdecimal():
+        raise ValueError(value)
+    return int(value)
+
+
+def _flag(value: Any) -> bool:
+    if str(value) not in ("True", "False", "1", "0"):
+        raise ValueError(value)
+    return str(value) in ("True", "1")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run.
+
+    Each is taken from the command line, or else from its environment variable (`SVHN_DATA` for `data`, and so on), or
+    else from the notebook's parameters cell.
+
+    Attributes:
+        data: The source of the digits, as `svhn.sources.load_digits` takes it; None for what `data/` holds.
+        extend: How many drawn digits to train on beside real ones, where these are few.
+        imagenet: Where VGG16's ImageNet weights come from: "imagenet" to download them, or the path of a file.
+        length: By how much to multiply the number of batches of every training.
+        force: Whether a newly trained model replaces a stored one that reads more validation digits.
+    """
+
+    data: str | None = None
+    extend: int = EXTENSION_DIGITS
+    imagenet: str = DOWNLOAD
+    length: float = 1.0
+    force: bool = False
+
+    @classmethod
+    def choose(
+        cls, *given: Mapping[str, Any], environment: Mapping[str, str] = os.environ, **parameters: Any
+    ) -> "Settings":
+        """Fills in the settings.
+
+        Args:
+            *given: What the command line says; entries that are None say nothing.
+            environment: The environment variables.
+            **parameters: What the notebook's parameters cell says; other names of it are passed over.
+
+        Raises:
+            SVHNError: A value is not of its kind.
+        """
+        chosen = {}
+        for setting in (entry.name for entry in fields(cls)):
+            variable = variable_of(setting)
+            candidates = [
+                *((f"--{setting}", one.get(setting)) for one in given),
+                (f"the variable {variable}", environment.get(variable) or None),
+                (f"{setting} in the notebook's parameters cell", parameters.get(setting)),
+            ]
+            for place, value in candidates:
+                if value is not None:
+                    chosen[setting] = _checked(setting, value, place)
+                    break
+        return cls(**chosen)
+
+
+@contextmanager
+def settled() -> Iterator[dict[str, str]]:
+    """Hides the settings' environment variables, so that settings which were chosen before are not chosen anew.
+
+    Yields:
+        The environment without them, for child processes.
+    """
+    hidden = {name: os.environ.pop(name) for name in map(variable_of, _KINDS) if name in os.environ}
+    try:
+        yield dict(os.environ)
+    finally:
+        os.environ.update(hidden)
+
+
+def variable_of(setting: str) -> str:
+    """The name of the environment variable of a setting."""
+    return f"SVHN_{setting.upper()}"
+
+
+_KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "data": (str, "a source of digits"),
+    "extend": (_whole, "the number of drawn digits to train on as well, 0 for none"),
+    "imagenet": (str, "'imagenet' or the path of a weights file"),
+    "length": (_length, "a number above 0, as 4 for four times as many batches"),
+    "force": (_flag, "True or False"),
+}
+
+
+def _checked(setting: str, value: Any, place: str) -> Any:
+    convert, wanted = _KINDS[setting]
+    try:
+        return convert(value)
+    except (TypeError, ValueError):
+        raise SVHNError(f"{place} is {value!r}; give {wanted}") from None
