@@ -21,9 +21,10 @@ from svhn.errors import SVHNError  # noqa: E402
 from svhn.files import write_text  # noqa: E402
 from svhn.notebook import load_definitions  # noqa: E402
 from svhn.protocol import split_rows  # noqa: E402
+from svhn.records import stored_names  # noqa: E402
 from svhn.results import wilson  # noqa: E402
 from svhn.sources import load_digits  # noqa: E402
-from svhn.stored import load_model, stored_names  # noqa: E402
+from svhn.stored import load_model  # noqa: E402
 
 TABLE = ROOT / "benchmarks" / "leak.md"
 

@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+from svhn.backend import load_keras
 from svhn.digits import Digits
 from svhn.errors import SVHNError
 from svhn.sources import EXTENSION_DIGITS, EXTENSION_SEED
-from svhn.startup import load_keras
 
 _EXAMPLES = """examples:
   python -m svhn run                                      notebook and report on the digits that data/ holds
@@ -127,8 +127,8 @@ def _publish(options: argparse.Namespace) -> None:
     load_keras()
     from svhn.course import mark_cells
     from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
+    from svhn.records import load_record, stored_names
     from svhn.results import write_results
-    from svhn.stored import load_record, stored_names
 
     for name in stored_names("models"):
         if (load_record("models", name).get("data") or {}).get("fingerprint") != digits.fingerprint:

@@ -9,7 +9,7 @@ from typing import Any
 
 from svhn.errors import one_line
 from svhn.isolation import Refused
-from svhn.stored import CURVES
+from svhn.records import CURVES
 
 _BYTES = 10_000_000
 _EPOCHS = 10_000

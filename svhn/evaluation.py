@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from IPython.utils.capture import capture_output
 
+from svhn.backend import versions
 from svhn.batches import (
     Augmented,
     Images,
@@ -27,9 +28,9 @@ from svhn.errors import SVHNError
 from svhn.figures import plot_learning_curves
 from svhn.files import CHECKPOINTS
 from svhn.protocol import Split
-from svhn.stored import counted_looks, load_model, load_record, looks_by_digits, store_model
+from svhn.records import counted_looks, load_record, looks_by_digits
+from svhn.stored import load_model, store_model
 from svhn.training import Schedule, Trained, fit
-from svhn.versions import versions
 
 _NBGRADER_VARIABLE = "NBGRADER_EXECUTION"
 _RED, _PLAIN = "\033[91m", "\033[0m"

@@ -22,7 +22,7 @@ from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
 from svhn.notebook import NOTEBOOK, load_definitions, parameters, read_notebook, tagged_cells
-from svhn.sources import EXTENSION_VARIABLE, LENGTH_VARIABLE, TEACHER_VARIABLE
+from svhn.settings import EXTENSION_VARIABLE, LENGTH_VARIABLE, TEACHER_VARIABLE
 
 CELL_SECONDS = 3600
 

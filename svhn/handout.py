@@ -1,9 +1,9 @@
 """What students find in place of each solution, under the solution cell's id in nbgrader; read as text, never run."""
 
 # %% definitions
-import svhn.startup
+import svhn.backend
 
-svhn.startup.load_keras()  # First: quietly, and as fast as the processor can.
+svhn.backend.load_keras()  # First: quietly, and as fast as the processor can.
 
 import functools
 import os
@@ -17,16 +17,18 @@ from keras import layers, optimizers
 import answers
 import svhn.comparison
 import svhn.evaluation
+from svhn.backend import print_versions
 from svhn.batches import Augmented, Preprocessed, model_input, predict
 from svhn.explanation import activations, class_activation_map
 from svhn.figures import enlarge, overlay, plot_images
 from svhn.pretrained import vgg16_base
 from svhn.protocol import extend_training, split_digits
+from svhn.records import load_record
 from svhn.results import show_answer, show_figures
-from svhn.sources import EXTENSION_VARIABLE, SOURCE_VARIABLE, load_digits, load_extension
-from svhn.stored import load_model, load_record
-from svhn.teacher import TEACHER_VARIABLE, soften_labels
-from svhn.versions import print_versions
+from svhn.settings import EXTENSION_VARIABLE, SOURCE_VARIABLE, TEACHER_VARIABLE
+from svhn.sources import load_digits, load_extension
+from svhn.stored import load_model
+from svhn.teacher import soften_labels
 
 
 # %% definitions_1_1

@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from svhn.backend import silence
 from svhn.errors import SVHNError, one_line
-from svhn.startup import silence
 
 _REPLY_BYTES = 64_000_000
 _start = threading.Lock()
@@ -87,7 +87,7 @@ def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) 
     raise_if_stopped()
     receive, send = _context.Pipe(duplex=False)
     process = _context.Process(target=_call, args=(send, function, arguments, limits), daemon=True)
-    with _start, _silent_server():
+    with _start, _silent_server(function.__module__):
         process.start()
     send.close()
     try:
@@ -126,12 +126,15 @@ def _death(code: int | None, limits: Limits) -> str:
 
 
 @contextmanager
-def _silent_server() -> Iterator[None]:
-    """While the forking process starts, standard error leads nowhere: TensorFlow's start-up notes would drown ours."""
+def _silent_server(module: str) -> Iterator[None]:
+    """While the forking process starts, standard error leads nowhere: TensorFlow's start-up notes would drown ours.
+
+    It imports the module of the first function that is called, so that no fork has to.
+    """
     if getattr(forkserver._forkserver, "_forkserver_pid", None) is not None:
         yield
         return
-    _context.set_forkserver_preload(["svhn.measurement"])
+    _context.set_forkserver_preload([module])
     with silence():
         forkserver.ensure_running()
     yield

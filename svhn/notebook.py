@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 
 from svhn.errors import SVHNError
-from svhn.sources import SOURCE_VARIABLE
+from svhn.settings import SOURCE_VARIABLE
 
 NOTEBOOK = Path("Assignment3.ipynb")
 # The published figures, in the folder of the models; and the kind of output in which a notebook hands figures on.

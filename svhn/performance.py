@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from svhn.backend import silence
 from svhn.batches import Images, Preprocessed, preprocess_like
 from svhn.calibration import ROWS, load_calibration
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.evaluation import accuracy, in_nbgrader
 from svhn.protocol import Split, split_digits
-from svhn.sources import SOURCE_VARIABLE, load_digits
-from svhn.startup import silence
+from svhn.settings import SOURCE_VARIABLE
+from svhn.sources import load_digits
 from svhn.stored import load_model
 
 # Which stored model a question's points rest on, and the split that says how its images are preprocessed.

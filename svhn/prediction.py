@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from svhn.backend import load_keras
 from svhn.errors import SVHNError
 from svhn.files import write_text
 from svhn.notebook import NOTEBOOK, load_definitions
 from svhn.photos import read_images
-from svhn.startup import load_keras
 
 
 def predict_images(

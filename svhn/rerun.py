@@ -24,7 +24,8 @@ from svhn.sandbox import (
     run_confined,
     sandbox_problem,
 )
-from svhn.sources import SOURCE_VARIABLE, source_files
+from svhn.settings import SOURCE_VARIABLE
+from svhn.sources import source_files
 from svhn.staging import bare_notebook, find_notebook, foreign_harness, plain_line, stage
 
 EXECUTED = "executed.ipynb"

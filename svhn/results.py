@@ -13,7 +13,7 @@ from svhn.errors import SVHNError
 from svhn.files import write_json, write_text
 from svhn.notebook import FIGURES_MIME, RESULTS, read_figures
 from svhn.protocol import Split
-from svhn.stored import counted_looks, load_record, looks_by_digits, stored_names
+from svhn.records import counted_looks, load_record, looks_by_digits, stored_names
 
 _TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
 # Best validation accuracy of the reference hand-in, trained on 63,544 real digits; in per cent.

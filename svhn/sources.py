@@ -13,16 +13,13 @@ from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
 from svhn.openml_source import CACHE_NAME, load_openml
+from svhn.settings import EXTENSION_VARIABLE, SOURCE_VARIABLE
 
-SOURCE_VARIABLE = "SVHN_DATA"
 MAT_FILES = ("train_32x32.mat", "test_32x32.mat")
 DRAWN_DIGITS = 4000
 DRAWN_SEED = 1
 # Drawn digits to train on, together with svhn-8k's 5,120 as many as the protocol's 63,544; others than the source's.
-EXTENSION_VARIABLE = "SVHN_EXTEND"
 EXTENSION_DIGITS, EXTENSION_SEED = 58_424, 2
-# Who softens the labels, and how much longer than its recipe says a training is: named here, where no Keras is loaded.
-TEACHER_VARIABLE, LENGTH_VARIABLE = "SVHN_TEACHER", "SVHN_LENGTH"
 
 
 def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -> Digits:

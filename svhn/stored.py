@@ -3,7 +3,6 @@
 import json
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,10 @@ import numpy as np
 
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, sha256, write_json
+from svhn.records import finish_store, load_record, model_path, pending_paths, record_path
 
 FORMAT = 1
 MAX_BYTES = 100_000_000
-CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
-
-
-def model_path(folder: str | Path, name: str) -> Path:
-    """Where the network of that name is stored."""
-    return Path(folder) / f"{name}.keras"
-
-
-def record_path(folder: str | Path, name: str) -> Path:
-    """Where the record of that name is stored."""
-    return Path(folder) / f"{name}.json"
 
 
 def store_model(
@@ -53,8 +42,8 @@ def store_model(
     # A copy whose optimizer never took a step: Keras would store its state, twice the size of the weights.
     bare = keras.models.clone_model(model)
     bare.set_weights([_round_to_bfloat16(weight) for weight in model.get_weights()])
-    model_pending, record_pending = _pending(folder, name)
-    _finish(folder, name)
+    model_pending, record_pending = pending_paths(folder, name)
+    finish_store(folder, name)
     with atomic_path(model_pending) as temporary:
         keras.saving.save_model(bare, temporary)
         _deflate(temporary)
@@ -77,7 +66,7 @@ def store_model(
         raise
     # From here on the pair is whole under its pending names; whoever comes next can finish the move.
     write_json(record_pending, record)
-    _finish(folder, name)
+    finish_store(folder, name)
     return record
 
 
@@ -100,78 +89,6 @@ def load_model(folder: str | Path, name: str) -> tuple[keras.Model, dict[str, An
         reason = one_line(error)
         raise SVHNError(f"{path} cannot be loaded by Keras {keras.__version__} ({reason}); {remedy}") from error
     return model, record
-
-
-def load_record(folder: str | Path, name: str) -> dict[str, Any]:
-    """Loads the record of a stored model.
-
-    Raises:
-        SVHNError: It is missing, is no JSON, or lacks learning curves of equal length or the digest of its model.
-    """
-    _finish(folder, name)
-    path = record_path(folder, name)
-    remedy = f"train the model again (make train MODEL={name}) or restore the file from git"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = ", ".join(stored_names(folder)) or "none"
-        raise SVHNError(
-            f"no stored model {name} ({path} is missing; stored there: {known}); train it: make train MODEL={name}, "
-            "or with stop_training = False in the notebook"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise SVHNError(f"{path} is damaged ({error}); {remedy}") from error
-    if not _is_record(record):
-        raise SVHNError(f"{path} is not a model's record (sha256 and four learning curves of equal length); {remedy}")
-    return record
-
-
-def stored_names(folder: str | Path) -> list[str]:
-    """The names of the models that have a record in `folder`, in order."""
-    return sorted(path.stem for path in Path(folder).glob("model_*.json"))
-
-
-def looks_by_digits(entry: dict[str, Any]) -> dict[str, int]:
-    """How often test digits were looked at, by their fingerprint, as a record or a published figure says."""
-    looks = dict(entry.get("test_looks_elsewhere") or {})
-    fingerprint = (entry.get("data") or {}).get("fingerprint")
-    return looks | {fingerprint: int(entry["test_looks"])} if fingerprint and "test_looks" in entry else looks
-
-
-def counted_looks(looks: dict[str, int], fingerprint: str | None, more: int = 1) -> dict[str, Any]:
-    """The entries of a record after `more` looks at the test digits of a fingerprint (None: at none)."""
-    elsewhere = {digits: count for digits, count in looks.items() if digits != fingerprint}
-    here = {"test_looks": looks.get(fingerprint, 0) + more} if fingerprint else {}
-    return here | ({"test_looks_elsewhere": elsewhere} if elsewhere else {})
-
-
-def _is_record(record: Any) -> bool:
-    if not isinstance(record, dict) or not isinstance(record.get("sha256"), str):
-        return False
-    curves = record.get("learning_curves")
-    if not isinstance(curves, dict) or any(not isinstance(curves.get(key), list) for key in CURVES):
-        return False
-    lengths = {len(curves[key]) for key in CURVES}
-    return len(lengths) == 1 and 0 not in lengths
-
-
-def _pending(folder: str | Path, name: str) -> tuple[Path, Path]:
-    return Path(folder) / f".{name}.pending.keras", Path(folder) / f".{name}.pending.json"
-
-
-def _finish(folder: str | Path, name: str) -> None:
-    """Completes a store that was cut off after both pending files were whole."""
-    model_pending, record_pending = _pending(folder, name)
-    if not record_pending.exists():
-        return
-    try:
-        # Another process may be finishing the same store: then the file is already where it belongs.
-        with suppress(FileNotFoundError):
-            model_pending.replace(model_path(folder, name))
-        with suppress(FileNotFoundError):
-            record_pending.replace(record_path(folder, name))
-    except OSError as error:
-        raise SVHNError(f"cannot finish storing {name} in {folder}: {error.strerror}; change its rights") from error
 
 
 def _round_to_bfloat16(weight: np.ndarray) -> np.ndarray:

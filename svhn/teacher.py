@@ -13,7 +13,6 @@ from svhn.digits import IMAGE_SHAPE
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, sha256
 from svhn.protocol import Split
-from svhn.sources import TEACHER_VARIABLE as TEACHER_VARIABLE
 
 # The temperature flattens the teacher's probabilities, so that its second and third thoughts count.
 TEMPERATURE, SHARE = 3.0, 0.7

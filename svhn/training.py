@@ -18,8 +18,8 @@ from tqdm import tqdm
 from svhn.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
-from svhn.sources import LENGTH_VARIABLE
-from svhn.stored import CURVES
+from svhn.records import CURVES
+from svhn.settings import LENGTH_VARIABLE
 
 _STATE = "training.json"
 _VALIDATION_BATCH = 128

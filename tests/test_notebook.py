@@ -15,7 +15,7 @@ from svhn.batches import model_input
 from svhn.errors import SVHNError
 from svhn.notebook import load_definitions, read_notebook, tagged_cells, trainable_names
 from svhn.protocol import split_digits
-from svhn.stored import load_record
+from svhn.records import load_record
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "Assignment3.ipynb"

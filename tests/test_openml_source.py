@@ -20,8 +20,8 @@ from svhn.errors import SVHNError
 from svhn.evaluation import run_evaluation
 from svhn.openml_source import load_openml
 from svhn.protocol import split_digits
+from svhn.records import load_record
 from svhn.sources import load_digits
-from svhn.stored import load_record
 
 ROWS = 230
 

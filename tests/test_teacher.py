@@ -14,8 +14,9 @@ from svhn.errors import SVHNError
 from svhn.evaluation import run_evaluation
 from svhn.notebook import load_definitions
 from svhn.protocol import extend_training, split_digits
+from svhn.records import load_record
+from svhn.settings import TEACHER_VARIABLE
 from svhn.sources import load_digits
-from svhn.stored import load_record
 from svhn.teacher import published_network, soften_labels
 
 SHARED = Path(__file__).parents[1] / "../shared"
@@ -80,10 +81,10 @@ def test_variables_override_the_notebook_s_parameters(split, tmp_path, monkeypat
     np.savez(tmp_path / "given.npz", X=split.digits.images, y=split.digits.labels)
     monkeypatch.setenv("SVHN_DATA", str(tmp_path / "given.npz"))
     monkeypatch.setenv("SVHN_EXTEND", "0")
-    monkeypatch.setenv(teacher.TEACHER_VARIABLE, "")
+    monkeypatch.setenv(TEACHER_VARIABLE, "")
     plain = load_definitions(ROOT / "Assignment3.ipynb", "data", extend="many")["split"]
     assert plain.drawn is None and plain.teacher is None
-    monkeypatch.setenv(teacher.TEACHER_VARIABLE, str(tmp_path / "nobody.npz"))
+    monkeypatch.setenv(TEACHER_VARIABLE, str(tmp_path / "nobody.npz"))
     with pytest.raises(SVHNError, match=r"nobody\.npz is missing"):
         load_definitions(ROOT / "Assignment3.ipynb", "data", teacher="another.npz")
 

@@ -15,7 +15,7 @@ from small_network import build, evaluation_split
 
 from svhn.batches import Augmented, Preprocessed, unaltered
 from svhn.errors import SVHNError
-from svhn.sources import LENGTH_VARIABLE
+from svhn.settings import LENGTH_VARIABLE
 from svhn.stored import load_model
 from svhn.training import Schedule, as_targets, fit, lengthened
 

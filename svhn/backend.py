@@ -1,10 +1,14 @@
-"""Loads Keras and its backend without the backend's news of drivers and processor, which would drown what matters."""
+"""Loads Keras and its backend without the backend's news of drivers and processor; tells the versions in use."""
 
+import importlib.metadata
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from svhn.errors import SVHNError, one_line
+
+_PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn")
 
 
 @contextmanager
@@ -34,3 +38,23 @@ def load_keras() -> None:
             f"Keras cannot load its backend, {os.environ.get('KERAS_BACKEND') or 'that of its settings'} "
             f"({one_line(error)}); install that, or set KERAS_BACKEND=tensorflow"
         ) from error
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the installed libraries that figures depend on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def print_versions() -> None:
+    """Prints the backend and the versions, one a line."""
+    import keras
+
+    print(f"Keras backend: {keras.backend.backend()}")
+    for name, number in versions().items():
+        print(f"{name} {number}")
