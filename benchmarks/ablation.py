@@ -23,15 +23,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from svhn.batches import Augmented, Preprocessed, unaltered  # noqa: E402
+from svhn.data.protocol import Split, extend_training, split_digits  # noqa: E402
+from svhn.data.sources import EXTENSION_DIGITS, EXTENSION_SEED, drawn_digits, load_digits  # noqa: E402
 from svhn.errors import SVHNError  # noqa: E402
-from svhn.evaluation import accuracy, build_and_fit  # noqa: E402
 from svhn.files import write_json, write_text  # noqa: E402
-from svhn.notebook import load_definitions, read_notebook, tagged_cells  # noqa: E402
-from svhn.protocol import Split, extend_training, split_digits  # noqa: E402
-from svhn.sources import EXTENSION_DIGITS, EXTENSION_SEED, drawn_digits, load_digits  # noqa: E402
-from svhn.teacher import soften_labels  # noqa: E402
-from svhn.training import Schedule  # noqa: E402
+from svhn.learning.batches import Augmented, Preprocessed, unaltered  # noqa: E402
+from svhn.learning.evaluation import accuracy, build_and_fit  # noqa: E402
+from svhn.learning.teacher import soften_labels  # noqa: E402
+from svhn.learning.training import Schedule  # noqa: E402
+from svhn.notebook.cells import load_definitions, read_notebook, tagged_cells  # noqa: E402
 
 TABLE, FINISHED = ROOT / "benchmarks" / "ablation.md", ROOT / "output" / "ablation"
 SHARED = ROOT.parent / "shared"

@@ -25,15 +25,15 @@ import matplotlib.pyplot as plt
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from svhn.drawing import EDITION  # noqa: E402
+from svhn.data.protocol import split_digits  # noqa: E402
+from svhn.data.sources import EXTENSION_DIGITS, load_digits  # noqa: E402
+from svhn.drawn.drawing import EDITION  # noqa: E402
 from svhn.errors import SVHNError  # noqa: E402
 from svhn.files import sha256, write_text  # noqa: E402
-from svhn.notebook import load_definitions, read_notebook, tagged_cells, trainable_names  # noqa: E402
-from svhn.protocol import split_digits  # noqa: E402
-from svhn.records import load_record  # noqa: E402
-from svhn.results import wilson  # noqa: E402
+from svhn.learning.records import load_record  # noqa: E402
+from svhn.notebook.cells import load_definitions, read_notebook, tagged_cells, trainable_names  # noqa: E402
+from svhn.notebook.results import wilson  # noqa: E402
 from svhn.settings import EXTENSION_VARIABLE, LENGTH_VARIABLE, SOURCE_VARIABLE, TEACHER_VARIABLE  # noqa: E402
-from svhn.sources import EXTENSION_DIGITS, load_digits  # noqa: E402
 
 NOTEBOOK, TABLE, SHIPPED = ROOT / "Assignment3.ipynb", ROOT / "benchmarks" / "teacher.md", ROOT / "models"
 SHARED = ROOT.parent / "shared"

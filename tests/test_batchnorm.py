@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from svhn.batchnorm import fold_batchnorm, insert_batchnorm
+from svhn.learning.batchnorm import fold_batchnorm, insert_batchnorm
 
 
 @pytest.fixture

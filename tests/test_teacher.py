@@ -7,17 +7,17 @@ import pytest
 from conftest import ROOT
 from test_protocol import numbered
 
-from svhn import teacher
-from svhn.batches import Augmented, predict, unaltered
-from svhn.drawing import draw
+from svhn.data.protocol import extend_training, split_digits
+from svhn.data.sources import load_digits
+from svhn.drawn.drawing import draw
 from svhn.errors import SVHNError
-from svhn.evaluation import run_evaluation
-from svhn.notebook import load_definitions
-from svhn.protocol import extend_training, split_digits
-from svhn.records import load_record
+from svhn.learning import teacher
+from svhn.learning.batches import Augmented, predict, unaltered
+from svhn.learning.evaluation import run_evaluation
+from svhn.learning.records import load_record
+from svhn.learning.teacher import published_network, soften_labels
+from svhn.notebook.cells import load_definitions
 from svhn.settings import TEACHER_VARIABLE
-from svhn.sources import load_digits
-from svhn.teacher import published_network, soften_labels
 
 SHARED = Path(__file__).parents[1] / "../shared"
 CHANNELS = (64, 32, 32, 32, 32, 32, 64, 64, 64, 128, 256, 64, 64)
