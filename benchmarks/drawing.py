@@ -27,12 +27,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+from svhn.data.protocol import extend_training, split_digits  # noqa: E402
+from svhn.data.sources import load_digits  # noqa: E402
 from svhn.digits import Digits  # noqa: E402
-from svhn.drawing import EDITION, draw  # noqa: E402
+from svhn.drawn.drawing import EDITION, draw  # noqa: E402
 from svhn.errors import SVHNError  # noqa: E402
 from svhn.files import write_json, write_text  # noqa: E402
-from svhn.protocol import extend_training, split_digits  # noqa: E402
-from svhn.sources import load_digits  # noqa: E402
 
 STORED, TABLE = ROOT / "benchmarks" / "drawing.json", ROOT / "benchmarks" / "drawing.md"
 SHARED = ROOT.parent / "shared"
@@ -46,7 +46,7 @@ RECIPE, RECIPE_BATCH = "model_2_1", 32
 
 def speed(options: argparse.Namespace) -> dict[str, Any]:
     """Digits a second on this machine, in a process of its own, start of the workers included."""
-    program = f"from svhn.drawing import draw; draw({options.digits}, 3)"
+    program = f"from svhn.drawn.drawing import draw; draw({options.digits}, 3)"
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
     rate = options.digits / (time.perf_counter() - start)
@@ -57,7 +57,7 @@ def difficulty(options: argparse.Namespace) -> dict[str, Any]:
     """How well the published network reads drawn digits and real ones, and what it takes for what."""
     from published import published_network
 
-    from svhn.batches import predict
+    from svhn.learning.batches import predict
 
     network = published_network(options.published)
     figures: dict[str, Any] = {}
@@ -152,7 +152,7 @@ def gain(options: argparse.Namespace) -> dict[str, Any]:
                 prepare: Callable[[np.ndarray], np.ndarray] = grey
                 network = small_classifier((32, 32, 1), CHANNELS[options.network], 10)
             else:
-                from svhn.notebook import load_definitions
+                from svhn.notebook.cells import load_definitions
 
                 definitions = load_definitions(ROOT / "Assignment3.ipynb")
                 prepare, network = definitions["contrast_grey"], definitions[f"build_{RECIPE}"](steps=updates)

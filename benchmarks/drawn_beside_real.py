@@ -22,14 +22,14 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from svhn.appearance import measures  # noqa: E402
+from svhn.data.protocol import split_digits  # noqa: E402
+from svhn.data.sources import load_digits  # noqa: E402
 from svhn.digits import Digits  # noqa: E402
-from svhn.drawing import EDITION, draw  # noqa: E402
+from svhn.drawn.appearance import measures  # noqa: E402
+from svhn.drawn.drawing import EDITION, draw  # noqa: E402
 from svhn.errors import SVHNError  # noqa: E402
-from svhn.figures import plot_images  # noqa: E402
 from svhn.files import atomic_path, write_text  # noqa: E402
-from svhn.protocol import split_digits  # noqa: E402
-from svhn.sources import load_digits  # noqa: E402
+from svhn.learning.figures import plot_images  # noqa: E402
 
 PAGE = ROOT / "output" / "drawn-beside-real.html"
 FIGURES = ROOT / "figures" / "drawn"

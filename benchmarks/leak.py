@@ -16,14 +16,15 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from svhn.batches import Preprocessed, predict  # noqa: E402
+from svhn.data.protocol import split_rows  # noqa: E402
+from svhn.data.sources import load_digits  # noqa: E402
 from svhn.errors import SVHNError  # noqa: E402
 from svhn.files import write_text  # noqa: E402
-from svhn.notebook import load_definitions  # noqa: E402
-from svhn.protocol import split_rows  # noqa: E402
-from svhn.results import wilson  # noqa: E402
-from svhn.sources import load_digits  # noqa: E402
-from svhn.stored import load_model, stored_names  # noqa: E402
+from svhn.learning.batches import Preprocessed, predict  # noqa: E402
+from svhn.learning.records import stored_names  # noqa: E402
+from svhn.learning.stored import load_model  # noqa: E402
+from svhn.notebook.cells import load_definitions  # noqa: E402
+from svhn.notebook.results import wilson  # noqa: E402
 
 TABLE = ROOT / "benchmarks" / "leak.md"
 

@@ -26,7 +26,7 @@ from openml_server import OFFICIAL, OpenMLServer, noise, write_arff, write_parqu
 FULL_ROWS = 99_289
 
 LOAD = """
-from svhn.openml_source import load_openml
+from svhn.data.openml_source import load_openml
 digits = load_openml(Path(sys.argv[1]))
 rows = len(digits)
 """

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 from tqdm import tqdm
 
-from svhn.training import as_targets
+from svhn.learning.training import as_targets
 
 BATCH = 128
 

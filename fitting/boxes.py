@@ -2,8 +2,8 @@
 
     python fitting/boxes.py ../shared/svhn/train-boxes.csv.gz
 
-It reads the boxes of the digits in SVHN's training photos and writes `svhn/fitted/house_numbers.json`, a few hundred
-figures: shares, and quantiles at equal steps of probability.
+It reads the boxes of the digits in SVHN's training photos and writes `svhn/drawn/fitted/house_numbers.json`, a few
+hundred figures: shares, and quantiles at equal steps of probability.
 """
 
 import argparse
@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from svhn.files import write_json  # noqa: E402
 
-TABLE = ROOT / "svhn" / "fitted" / "house_numbers.json"
+TABLE = ROOT / "svhn" / "drawn" / "fitted" / "house_numbers.json"
 STEPS = 41
 # Longer numbers are one in three thousand.
 LONGEST = 4

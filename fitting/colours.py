@@ -2,7 +2,7 @@
 
     python fitting/colours.py ../shared/svhn/svhn-8k.npz
 
-It looks at the protocol's training digits alone and writes `svhn/fitted/colours.json`: a mixture of normal
+It looks at the protocol's training digits alone and writes `svhn/drawn/fitted/colours.json`: a mixture of normal
 distributions over six figures, the ground's red, green and blue and how far the ink's are above them.
 """
 
@@ -16,12 +16,12 @@ from sklearn.mixture import GaussianMixture
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from svhn.appearance import ink_and_ground  # noqa: E402
+from svhn.data.protocol import split_digits  # noqa: E402
+from svhn.data.sources import load_digits  # noqa: E402
+from svhn.drawn.appearance import ink_and_ground  # noqa: E402
 from svhn.files import write_json  # noqa: E402
-from svhn.protocol import split_digits  # noqa: E402
-from svhn.sources import load_digits  # noqa: E402
 
-TABLE = ROOT / "svhn" / "fitted" / "colours.json"
+TABLE = ROOT / "svhn" / "drawn" / "fitted" / "colours.json"
 COMPONENTS = 24
 
 

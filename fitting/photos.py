@@ -7,7 +7,7 @@ left outside the span for each size betrays the size. Then the enlargement is un
 JPEG show it: each frequency of their 8x8 blocks is a multiple of the step that it was quantised by.
 
 It looks at the protocol's training digits alone, prints how often each JPEG quality explains them, and adds to
-`svhn/fitted/house_numbers.json` how box heights in these photos follow from those in the training photos.
+`svhn/drawn/fitted/house_numbers.json` how box heights in these photos follow from those in the training photos.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from svhn.camera import SIDE, bicubic  # noqa: E402
-from svhn.drawing import draw  # noqa: E402
+from svhn.data.protocol import split_digits  # noqa: E402
+from svhn.data.sources import load_digits  # noqa: E402
+from svhn.drawn.camera import SIDE, bicubic  # noqa: E402
+from svhn.drawn.drawing import draw  # noqa: E402
+from svhn.drawn.house_numbers import GREY  # noqa: E402
 from svhn.files import write_json  # noqa: E402
-from svhn.house_numbers import GREY  # noqa: E402
-from svhn.protocol import split_digits  # noqa: E402
-from svhn.sources import load_digits  # noqa: E402
 
-TABLE = ROOT / "svhn" / "fitted" / "house_numbers.json"
+TABLE = ROOT / "svhn" / "drawn" / "fitted" / "house_numbers.json"
 # Larger ones leave too little outside their span.
 SIZES = range(9, 30)
 # Rounding to 8 bits leaves a variance of 1/12; twice rounded, across then holds some of what came of down.

@@ -1,4 +1,4 @@
-"""Packs the digits of freely licensed fonts into `svhn/fitted/typefaces.zip`, with a table of where they are from.
+"""Packs the digits of freely licensed fonts into `svhn/drawn/fitted/typefaces.zip`, with a table of their origins.
 
     npm install @fontsource/roboto ...                       # the families of fitting/typefaces.txt
     apt-get download fonts-texgyre && dpkg -x ... extracted
@@ -27,8 +27,8 @@ sys.path.insert(0, str(ROOT))
 
 from svhn.files import atomic_path  # noqa: E402
 
-PACKED = ROOT / "svhn" / "fitted" / "typefaces.zip"
-TABLE = ROOT / "svhn" / "fitted" / "typefaces.csv"
+PACKED = ROOT / "svhn" / "drawn" / "fitted" / "typefaces.zip"
+TABLE = ROOT / "svhn" / "drawn" / "fitted" / "typefaces.csv"
 CHOSEN = Path(__file__).with_name("typefaces.txt")
 # A fixed time stamp, so that packing the same fonts again gives the same file.
 TIMESTAMP = (2020, 1, 1, 0, 0, 0)

@@ -11,7 +11,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 def __getattr__(name: str) -> object:
     # `svhn.draw` is the drawer's front door; loaded when asked for, as most of the package needs no OpenCV.
     if name == "draw":
-        from svhn.drawing import draw
+        from svhn.drawn.drawing import draw
 
         return draw
     raise AttributeError(f"module 'svhn' has no attribute {name!r}")

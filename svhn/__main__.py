@@ -7,10 +7,10 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+from svhn.backend import load_keras
 from svhn.digits import Digits
 from svhn.errors import SVHNError
 from svhn.settings import EXTENSION_DIGITS, EXTENSION_SEED, Settings
-from svhn.startup import load_keras
 
 _EXAMPLES = """examples:
   python -m svhn run                                      notebook and report on the digits that data/ holds
@@ -65,9 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
     from svhn.files import check_writable
-    from svhn.notebook import chosen_settings
+    from svhn.notebook.cells import chosen_settings
+    from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
 
     if options.out.resolve() == Path.cwd():
         raise SVHNError("--out would overwrite the notebook itself; choose another folder")
@@ -81,9 +81,9 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from svhn.execution import NOTEBOOK, last_modified
-    from svhn.notebook import read_notebook
-    from svhn.report import note_on_answers, write_report
+    from svhn.notebook.cells import read_notebook
+    from svhn.notebook.execution import NOTEBOOK, last_modified
+    from svhn.notebook.report import note_on_answers, write_report
 
     executed = options.out / NOTEBOOK.name
     if not executed.exists():
@@ -100,8 +100,8 @@ def _report(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     os.environ.setdefault("MPLBACKEND", "agg")  # The curves are stored; no window is to open for each model.
-    from svhn.execution import train_models
-    from svhn.notebook import chosen_settings, trainable_names
+    from svhn.notebook.cells import chosen_settings, trainable_names
+    from svhn.notebook.execution import train_models
 
     names = trainable_names(chosen=options.model)
     settings = chosen_settings(**_given(options))
@@ -117,17 +117,17 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from svhn.notebook import chosen_settings
+    from svhn.notebook.cells import chosen_settings
 
     settings = chosen_settings(**_given(options))
     digits = _check_data(settings)
     if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
     load_keras()
-    from svhn.course import mark_cells
-    from svhn.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
-    from svhn.results import write_results
-    from svhn.stored import load_record, stored_names
+    from svhn.course.build import mark_cells
+    from svhn.learning.records import load_record, stored_names
+    from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
+    from svhn.notebook.results import write_results
 
     for name in stored_names("models"):
         if (load_record("models", name).get("data") or {}).get("fingerprint") != digits.fingerprint:
@@ -143,7 +143,7 @@ def _publish(options: argparse.Namespace) -> None:
 
 
 def _course(options: argparse.Namespace) -> None:
-    from svhn.course import build_course
+    from svhn.course.build import build_course
 
     print("nbgrader makes the student release; some seconds", file=sys.stderr)
     release = build_course(options.out)
@@ -156,7 +156,7 @@ def _course(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from svhn.prediction import predict_images, write_predictions
+    from svhn.notebook.prediction import predict_images, write_predictions
 
     # The name of a model, even where its file was named.
     names, probabilities = predict_images(Path(options.model).name.removesuffix(".keras"), options.images)
@@ -170,25 +170,25 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _grade(options: argparse.Namespace) -> None:
-    from svhn.handins import find_handins
+    from svhn.grading.handins import find_handins
 
     find_handins(options.handins, leave_out=options.out)  # A wrong path is told before anything is loaded.
     execute = None
     if options.execute:
-        from svhn.rerun import execute_hand_in
-        from svhn.sandbox import sandbox_problem
+        from svhn.grading.rerun import execute_hand_in
+        from svhn.sandbox.bubblewrap import sandbox_problem
 
         if problem := sandbox_problem():
             raise SVHNError(problem)
         execute = execute_hand_in
-    from svhn.notebook import chosen_settings
+    from svhn.notebook.cells import chosen_settings
 
     digits = _check_data(chosen_settings(**_given(options)))
     if not digits.real:
         print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
     load_keras()
-    from svhn.grading import MANUAL, grade
-    from svhn.protocol import split_digits
+    from svhn.data.protocol import split_digits
+    from svhn.grading.grade import MANUAL, grade
 
     graded = grade(options.handins, split_digits(digits), options.out, options.limit, options.workers, execute)
     width = max(len(one.name) for one in graded)
@@ -200,7 +200,7 @@ def _grade(options: argparse.Namespace) -> None:
 
 
 def _digits(options: argparse.Namespace) -> None:
-    from svhn.sources import drawn_digits, drawn_path
+    from svhn.data.sources import drawn_digits, drawn_path
 
     started = time.monotonic()
     digits = drawn_digits(options.count, options.seed)
@@ -215,7 +215,7 @@ def _given(options: argparse.Namespace) -> dict[str, object]:
 
 def _check_data(settings: Settings) -> Digits:
     """Loads the digits before a kernel starts, so that a wrong setting shows in a second and a download has its bar."""
-    from svhn.sources import load_digits
+    from svhn.data.sources import load_digits
 
     started = time.monotonic()
     digits = load_digits(settings.data)

@@ -41,7 +41,7 @@ class Settings:
     else from the notebook's parameters cell.
 
     Attributes:
-        data: The source of the digits, as `svhn.sources.load_digits` takes it; None for what `data/` holds.
+        data: The source of the digits, as `load_digits` takes it; None for what `data/` holds.
         extend: How many drawn digits to train on beside real ones, where these are few.
         imagenet: Where VGG16's ImageNet weights come from: "imagenet" to download them, or the path of a file.
         length: By how much to multiply the number of batches of every training.

@@ -16,14 +16,14 @@ for variable in ("SVHN_DATA", "SVHN_EXTEND", "SVHN_TEACHER", "SVHN_LENGTH", "NBG
 
 @pytest.fixture(scope="session")
 def drawn():
-    from svhn.drawing import draw
+    from svhn.drawn.drawing import draw
 
     return draw(500, seed=7)
 
 
 @pytest.fixture(scope="session")
 def definitions():
-    from svhn.notebook import load_definitions
+    from svhn.notebook.cells import load_definitions
 
     return load_definitions(ROOT / "Assignment3.ipynb")
 

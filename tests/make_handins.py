@@ -24,11 +24,11 @@ import keras  # noqa: E402
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 
-from svhn.batches import Preprocessed, model_input  # noqa: E402
-from svhn.evaluation import run_evaluation  # noqa: E402
-from svhn.notebook import load_definitions  # noqa: E402
-from svhn.protocol import split_digits  # noqa: E402
-from svhn.sources import load_digits  # noqa: E402
+from svhn.data.protocol import split_digits  # noqa: E402
+from svhn.data.sources import load_digits  # noqa: E402
+from svhn.learning.batches import Preprocessed, model_input  # noqa: E402
+from svhn.learning.evaluation import run_evaluation  # noqa: E402
+from svhn.notebook.cells import load_definitions  # noqa: E402
 
 EPOCHS = 30
 HANDINS = Path(__file__).with_name("handins")

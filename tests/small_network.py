@@ -8,11 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from svhn.batches import Batches
-from svhn.drawing import draw
-from svhn.evaluation import run_evaluation
-from svhn.protocol import split_digits
-from svhn.training import Checkpoint
+from svhn.data.protocol import split_digits
+from svhn.drawn.drawing import draw
+from svhn.learning.batches import Batches
+from svhn.learning.evaluation import run_evaluation
+from svhn.learning.training import Checkpoint
 
 
 def build(units=16):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from svhn.stored import load_record
+from svhn.learning.records import load_record
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS = ["1_1", "1_2", "1_3", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1", "4_2"]

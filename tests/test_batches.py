@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from svhn.batches import (
+from svhn.learning.batches import (
     Augmented,
     Batches,
     Preprocessed,
@@ -103,7 +103,7 @@ def test_prediction_gives_one_row_an_image(monkeypatch):
             self.shapes.append(batch.shape)
             return np.repeat(batch[:, 0, 0, :1], 10, axis=1)
 
-    monkeypatch.setattr("svhn.batches.PREDICTION_BATCH", 4)
+    monkeypatch.setattr("svhn.learning.batches.PREDICTION_BATCH", 4)
     probabilities = predict(Echo(), images(10))
     np.testing.assert_allclose(probabilities[:, 3] * 255, np.arange(10), atol=1e-4)
     assert set(Echo.shapes) == {(4, 32, 32, 3)}

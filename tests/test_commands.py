@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, assert_one_clear_line
 from PIL import Image
 
-from svhn.sources import load_digits
+from svhn.data.sources import load_digits
 
 MODELS = ["model_1_1", "model_1_2", "model_4_1"]  # one a preprocessing: colours, grey, VGG16's
 

@@ -19,15 +19,15 @@ from IPython.core.formatters import DisplayFormatter
 from nbgrader.api import Gradebook
 from nbgrader.nbgraderformat import MetadataValidator
 
-from svhn.calibration import ROWS
-from svhn.course import build_course, mark_cells
+from svhn.course.build import build_course, mark_cells
+from svhn.data.protocol import split_digits
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.evaluation import accuracy
-from svhn.notebook import load_definitions, read_notebook, tagged_cells
-from svhn.performance import performance, performance_points
-from svhn.protocol import split_digits
-from svhn.stored import load_model
+from svhn.learning.evaluation import accuracy
+from svhn.learning.stored import load_model
+from svhn.notebook.cells import load_definitions, read_notebook, tagged_cells
+from svhn.rubric.calibration import ROWS
+from svhn.rubric.performance import performance, performance_points
 
 SHARED_NPZ = ROOT / "../shared/svhn/svhn-8k.npz"
 MEASURED = [row for row in ROWS if row.calibrated]
@@ -150,7 +150,7 @@ def hand_in_parts(release, folder):
         .replace('answer_q_1_1 = (\n    ""', 'answer_q_1_1 = (\n    "It is <b>mine</b>."')
     )
     (folder / "answers.py").write_text(answers)
-    (folder / "svhn/performance.py").write_text("def performance(question, names):\n    return 1.0\n")
+    (folder / "svhn/rubric/performance.py").write_text("def performance(question, names):\n    return 1.0\n")
     (folder / "models").mkdir()
     shutil.copy(ROOT / "models/model_1_1.keras", folder / "models")
     record = json.loads((ROOT / "models/model_1_1.json").read_text())
@@ -403,7 +403,7 @@ def test_what_cannot_be_measured_earns_nothing_and_says_why(names, reason, digit
 
 
 def test_measuring_is_silent_on_standard_error(digits_file, monkeypatch, capfd, definitions):
-    from svhn.batches import Preprocessed
+    from svhn.learning.batches import Preprocessed
 
     monkeypatch.setenv("SVHN_DATA", str(digits_file))
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from svhn import camera, drawing, house_numbers, typefaces
-from svhn.appearance import mean_shapes, measures
 from svhn.digits import Digits
-from svhn.drawing import draw
+from svhn.drawn import camera, drawing, house_numbers, typefaces
+from svhn.drawn.appearance import mean_shapes, measures
+from svhn.drawn.drawing import draw
 from svhn.errors import SVHNError
 
 ROOT = Path(__file__).parents[1]
@@ -71,7 +71,8 @@ def test_the_digits_are_labelled_and_marked_as_drawn(drawn):
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_another_process_with_any_number_of_workers_draws_the_same_bytes(drawn, workers):
     program = (
-        f"from hashlib import sha256; from svhn.drawing import draw; digits = draw(600, seed=5, workers={workers}); "
+        "from hashlib import sha256; from svhn.drawn.drawing import draw; "
+        f"digits = draw(600, seed=5, workers={workers}); "
         "print(sha256(digits.images.tobytes() + digits.labels.tobytes()).hexdigest())"
     )
     # Hash randomisation and threads of OpenCV's are further things that may differ between processes.
@@ -201,7 +202,7 @@ def test_ctrl_c_ends_the_workers_without_their_tracebacks(tmp_path):
 
 
 def test_workers_end_with_the_process_that_started_them():
-    program = "from svhn.drawing import draw; draw(200_000, seed=5, workers=2)"
+    program = "from svhn.drawn.drawing import draw; draw(200_000, seed=5, workers=2)"
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.DEVNULL)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not children.exists():

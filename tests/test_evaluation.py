@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from small_network import build, evaluation_split
 
-from svhn.batches import Augmented, Preprocessed
-from svhn.comparison import run_comparison
-from svhn.drawing import draw
+from svhn.data.protocol import extend_training
+from svhn.drawn.drawing import draw
 from svhn.errors import SVHNError
-from svhn.evaluation import accuracy, provenance_of, run_evaluation
-from svhn.protocol import extend_training
+from svhn.learning.batches import Augmented, Preprocessed
+from svhn.learning.comparison import run_comparison
+from svhn.learning.evaluation import accuracy, provenance_of, run_evaluation
 
 
 @pytest.fixture(scope="module")

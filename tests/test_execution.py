@@ -12,15 +12,15 @@ import nbformat
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.execution import execute_notebook, write_figures
-from svhn.notebook import trainable_names
+from svhn.notebook.cells import trainable_names
+from svhn.notebook.execution import execute_notebook, write_figures
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from svhn.drawing import draw
-from svhn.execution import train_models
-from svhn.notebook import trainable_names
+from svhn.drawn.drawing import draw
+from svhn.notebook.execution import train_models
+from svhn.notebook.cells import trainable_names
 
 notebook = Path("n.ipynb")
 train_models(trainable_names(notebook, sys.argv[2:]), draw(3, int(sys.argv[1])), notebook)
@@ -123,7 +123,7 @@ def test_ctrl_c_ends_an_execution_in_one_line_and_leaves_no_kernel_behind(tmp_pa
     program = """
 import sys
 from pathlib import Path
-from svhn.execution import execute_notebook
+from svhn.notebook.execution import execute_notebook
 try:
     execute_notebook(Path("n.ipynb"))
 except KeyboardInterrupt:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from svhn.explanation import activations, class_activation_map
-from svhn.figures import enlarge, overlay
+from svhn.learning.explanation import activations, class_activation_map
+from svhn.learning.figures import enlarge, overlay
 
 
 @pytest.fixture(scope="module")

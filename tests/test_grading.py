@@ -13,12 +13,12 @@ import time
 import pytest
 from conftest import ROOT, assert_one_clear_line
 
-import svhn.grading
-from svhn.calibration import ROWS
+import svhn.grading.grade
+from svhn.data.protocol import split_digits
+from svhn.data.sources import load_digits
 from svhn.errors import SVHNError
-from svhn.grading import grade
-from svhn.protocol import split_digits
-from svhn.sources import load_digits
+from svhn.grading.grade import grade
+from svhn.rubric.calibration import ROWS
 
 SAMPLES = ROOT / "tests/handins"
 SCRIPT = "<script>document.title='owned'</script>"
@@ -191,8 +191,8 @@ class TestReruns:
                 raise ZeroDivisionError("of all\nthings")
             return genuine(handin, *rest)
 
-        genuine = svhn.grading.examine
-        monkeypatch.setattr(svhn.grading, "examine", examine)
+        genuine = svhn.grading.grade.examine
+        monkeypatch.setattr(svhn.grading.grade, "examine", examine)
         graded = grade([folder], split, out, limit=10)
         assert [one.evidence["student"]["name"] for one in graded] == ["ann", None, "cem"]
         page = (out / "bob/report.html").read_text(encoding="utf-8")

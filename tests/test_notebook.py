@@ -11,11 +11,11 @@ import nbformat
 import numpy as np
 import pytest
 
-from svhn.batches import model_input
+from svhn.data.protocol import split_digits
 from svhn.errors import SVHNError
-from svhn.notebook import load_definitions, read_notebook, tagged_cells, trainable_names
-from svhn.protocol import split_digits
-from svhn.stored import load_record
+from svhn.learning.batches import model_input
+from svhn.learning.records import load_record
+from svhn.notebook.cells import load_definitions, read_notebook, tagged_cells, trainable_names
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "Assignment3.ipynb"
@@ -135,7 +135,7 @@ def test_definitions_train_nothing_and_load_nothing(definitions):
 
 
 def test_loading_the_backend_says_nothing():
-    program = "from svhn.notebook import load_definitions; print(load_definitions()['keras'].__name__)"
+    program = "from svhn.notebook.cells import load_definitions; print(load_definitions()['keras'].__name__)"
     process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (process.stdout, process.stderr) == ("keras\n", "")
 

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pytest
 from openml_server import ARFF_PATH, OFFICIAL, PARQUET_PATH, OpenMLServer, noise, write_arff, write_parquet
 
-from svhn import openml_source
-from svhn.batches import Augmented
+from svhn.data import openml_source
+from svhn.data.openml_source import load_openml
+from svhn.data.protocol import split_digits
+from svhn.data.sources import load_digits
 from svhn.errors import SVHNError
-from svhn.evaluation import run_evaluation
-from svhn.openml_source import load_openml
-from svhn.protocol import split_digits
-from svhn.sources import load_digits
-from svhn.stored import load_record
+from svhn.learning.batches import Augmented
+from svhn.learning.evaluation import run_evaluation
+from svhn.learning.records import load_record
 
 ROWS = 230
 
@@ -347,7 +347,7 @@ def test_interrupted_by_the_user(tmp_path, monkeypatch, arff):
 CONVERT_AND_STALL = """
 import sys, time
 from pathlib import Path
-from svhn import openml_source
+from svhn.data import openml_source
 
 def stalling(*arguments, blocks=openml_source.blocks):
     for number, block in enumerate(blocks(*arguments)):
@@ -405,7 +405,7 @@ def test_two_first_loads_at_once(tmp_path, monkeypatch, client):
             "OPENML_CACHE_DIR": str(client),
             "XDG_CONFIG_HOME": str(tmp_path / "config"),
         }
-        first, second = CONVERT_AND_STALL, "import sys; from svhn.sources import *; load_openml(Path(sys.argv[1]))"
+        first, second = CONVERT_AND_STALL, "import sys; from svhn.data.sources import *; load_openml(Path(sys.argv[1]))"
         children = []
         for program, awaited in ((first, b"midway"), (second, b"waiting")):
             child = subprocess.Popen(

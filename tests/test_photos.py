@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from svhn.data.photos import read_images
 from svhn.errors import SVHNError
-from svhn.photos import read_images
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 

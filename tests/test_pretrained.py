@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from svhn import pretrained
 from svhn.errors import SVHNError
-from svhn.pretrained import GIVEN_BLOCKS, IMAGENET, vgg16_base
+from svhn.learning import vgg16
+from svhn.learning.vgg16 import GIVEN_BLOCKS, IMAGENET, vgg16_base
 
 SHAPES = {
     "block1_conv1": (3, 3, 3, 64),
@@ -32,7 +32,7 @@ def offline(monkeypatch):
 @pytest.fixture
 def blocks(tmp_path, monkeypatch):
     path = tmp_path / "vgg16-imagenet-blocks1-2.npz"
-    monkeypatch.setattr(pretrained, "_PLACES", (path,))
+    monkeypatch.setattr(vgg16, "_PLACES", (path,))
     return path
 
 
@@ -53,7 +53,7 @@ def test_the_given_blocks_are_taken_exactly(offline, blocks):
 
 
 def test_downloaded_weights_are_named_so(monkeypatch):
-    monkeypatch.setattr(pretrained, "_build", lambda weights: f"base with {weights}")
+    monkeypatch.setattr(vgg16, "_build", lambda weights: f"base with {weights}")
     assert vgg16_base() == ("base with imagenet", IMAGENET)
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
+from svhn.data.protocol import extend_training, split_digits
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.protocol import extend_training, split_digits
 
 
 def numbered(n, classes=10, real=False):

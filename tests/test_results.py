@@ -8,8 +8,8 @@ from conftest import ROOT
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.notebook import FIGURES_MIME, read_figures
-from svhn.results import show_figures, wilson, write_results
+from svhn.notebook.cells import FIGURES_MIME, read_figures
+from svhn.notebook.results import show_figures, wilson, write_results
 
 
 def executed(real=True, share=0.9251):
@@ -82,8 +82,8 @@ def test_a_readme_without_a_place_is_named(project):
 
 
 def test_figures_travel_with_the_outputs(drawn, monkeypatch):
-    from svhn import results
-    from svhn.protocol import split_digits
+    from svhn.data.protocol import split_digits
+    from svhn.notebook import results
 
     shown = []
     monkeypatch.setattr(results, "display", lambda content, raw: shown.append(content))

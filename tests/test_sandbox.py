@@ -17,11 +17,11 @@ import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-import svhn.sandbox
-from svhn.cell_outputs import MOST_TEXT, clean_output
 from svhn.errors import SVHNError
-from svhn.rerun import execute_hand_in
-from svhn.sandbox import Limits, inside_python, run_confined, sandbox_problem
+from svhn.grading.rerun import execute_hand_in
+from svhn.sandbox import bubblewrap
+from svhn.sandbox.bubblewrap import Limits, inside_python, run_confined, sandbox_problem
+from svhn.sandbox.inside.outputs import MOST_TEXT, clean_output
 
 SMALL = {"seconds": 300, "cpu_seconds": 100, "memory": 600 << 20, "tasks": 120, "disk": 24 << 20, "output": 4 << 20}
 SECRET = "the-grader's-secret-7f3a"
@@ -198,7 +198,7 @@ def test_a_foreign_harness_is_named_and_has_no_effect(execute, grader):
     assert_contained(result, grader, "tried to overwrite the course's harness", "svhn/errors.py")
     assert "faked: False" in result["shown"]
     assert next(line for line in result["findings"] if "code cell" in line).startswith("code cell 2 failed")
-    assert (svhn.sandbox._harness()[svhn.sandbox.WORK / "svhn"] / "errors.py").stat().st_size > 500
+    assert (bubblewrap._harness()[bubblewrap.WORK / "svhn"] / "errors.py").stat().st_size > 500
 
 
 class Malicious:
@@ -261,7 +261,8 @@ def test_no_process_is_left(execute):
 def test_no_process_outlives_a_killed_grader(sandbox):
     name = str(2 * 10**9 + os.getpid())
     program = (
-        f"from svhn.sandbox import run_confined; run_confined(['/usr/bin/setsid', '-w', '/usr/bin/sleep', '{name}'])"
+        "from svhn.sandbox.bubblewrap import run_confined; "
+        f"run_confined(['/usr/bin/setsid', '-w', '/usr/bin/sleep', '{name}'])"
     )
     grader = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
     # Until the sandbox stands, only bubblewrap's own command line names the program.
@@ -330,7 +331,7 @@ def test_output_that_floods_past_the_runner_is_cut(sandbox):
 
 
 def test_very_many_files_are_stopped(sandbox, monkeypatch):
-    monkeypatch.setattr(svhn.sandbox, "_MOST_FILES", 2000)
+    monkeypatch.setattr(bubblewrap, "_MOST_FILES", 2000)
     program = "i = 0\nwhile True: open(str(i := i + 1), 'w')"
     assert "2,000 files" in run_confined([inside_python(), "-c", program], limits=Limits(**SMALL)).stopped
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from svhn import sources
+from svhn.data import sources
+from svhn.data.sources import drawn_path, load_digits, load_extension
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.sources import drawn_path, load_digits, load_extension
 
 SHARED_NPZ = Path(__file__).parents[1] / "../shared/svhn/svhn-8k.npz"
 
@@ -239,7 +239,7 @@ def test_what_an_earlier_drawer_drew_is_neither_taken_nor_kept(tmp_path, few_dra
 
 def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_drawn(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr("svhn.drawing.draw", lambda *arguments: pytest.fail("drawn in vain"))
+    monkeypatch.setattr("svhn.drawn.drawing.draw", lambda *arguments: pytest.fail("drawn in vain"))
     assert str(tmp_path / "file") in refused("drawn", tmp_path / "file" / "data")
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.stored import CURVES, load_model, load_record, model_path, record_path, store_model
+from svhn.learning.records import CURVES, load_record, model_path, record_path
+from svhn.learning.stored import load_model, store_model
 
 CURVES_OF_TWO = {"learning_curves": {key: [0.5, 0.25] for key in CURVES}}
 

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 from small_network import build, evaluation_split
 
-from svhn.batches import Augmented, Preprocessed, unaltered
 from svhn.errors import SVHNError
-from svhn.sources import LENGTH_VARIABLE
-from svhn.stored import load_model
-from svhn.training import Schedule, as_targets, fit, lengthened
+from svhn.learning.batches import Augmented, Preprocessed, unaltered
+from svhn.learning.stored import load_model
+from svhn.learning.training import Schedule, as_targets, fit, lengthened
+from svhn.settings import LENGTH_VARIABLE
 
 PROGRAM = Path(__file__).with_name("small_network.py")
 READ = """
 import sys
 import numpy as np
-from svhn.stored import load_model
+from svhn.learning.stored import load_model
 
 folder, images, prediction = sys.argv[1:]
 np.save(prediction, load_model(folder, "model_small")[0].predict_on_batch(np.load(images)))

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from svhn.evaluation import accuracy
-from svhn.isolation import Limits, run_isolated
-from svhn.measurement import CANDIDATES, measure_model, measured_digits
-from svhn.protocol import split_digits
+from svhn.data.protocol import split_digits
+from svhn.grading.measurement import CANDIDATES, measure_model, measured_digits
+from svhn.learning.evaluation import accuracy
+from svhn.sandbox.process import Limits, run_isolated
 
 GOOD = ROOT / "tests/handins/good/models"
 OLD = ROOT / "tests/handins/old_layout"
@@ -97,9 +97,9 @@ class TestLoading:
     @pytest.mark.skipif(not SUBMISSION.is_dir(), reason="the real hand-in lies outside the project")
     @pytest.mark.parametrize(("name", "share"), [("model_1_1", 0.709), ("model_1_2", 0.748)])
     def test_models_of_a_real_hand_in_score_their_true_accuracy(self, name, share):
+        from svhn.data.protocol import Split
+        from svhn.data.sources import load_digits
         from svhn.digits import Digits
-        from svhn.protocol import Split
-        from svhn.sources import load_digits
 
         digits = load_digits(SHARED_NPZ)
         images, labels = digits.images, digits.labels

@@ -1,0 +1,5 @@
+"""Where digits come from, and how they are split.
+
+In: a source's name, files in `data/`, OpenML's data set 41081, or photos.
+Out: `Digits` of one source, from `sources.load_digits`; their `Split`, from `protocol.split_digits`.
+"""

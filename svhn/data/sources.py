@@ -1,0 +1,208 @@
+"""Where digits come from: the one function that turns a source's name into `Digits`."""
+
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from svhn.data.openml_source import CACHE_NAME, load_openml
+from svhn.digits import IMAGE_SHAPE, Digits
+from svhn.errors import SVHNError, one_line
+from svhn.files import atomic_path
+
+MAT_FILES = ("train_32x32.mat", "test_32x32.mat")
+DRAWN_DIGITS = 4000
+DRAWN_SEED = 1
+
+
+def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -> Digits:
+    """Loads the digits of a source.
+
+    Args:
+        source: "openml" (data set 41081), "mat" (the official train_32x32.mat and test_32x32.mat in `folder`, in that
+            order), "drawn" (digits that this project draws), or the path of an `.npz` file with `X`, uint8
+            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9, or the path of another data folder. None takes what
+            `folder` holds: the official files, converted OpenML digits, the only `.npz` file; else drawn digits.
+        folder: The data folder, which also keeps what is converted or drawn.
+
+    Returns:
+        All digits of the source: images uint8 (n, 32, 32, 3), labels uint8 (n,).
+
+    Raises:
+        SVHNError: There is no such source, or a file of it is missing, damaged, or not what it should be.
+
+    Example:
+        >>> load_digits("drawn").description
+        '4,000 digits drawn by this project, not SVHN (drawn, seed 1)'
+    """
+    chosen, folder = _choose(source, Path(folder))
+    named: dict[str, Callable[[Path], Digits]] = {"openml": load_openml, "mat": _load_mat, "drawn": _load_drawn}
+    if chosen in named:
+        return named[chosen](folder)
+    if chosen.endswith(".npz"):
+        return _load_npz(Path(chosen).expanduser())
+    raise SVHNError(
+        f"there is no data source {chosen!r}; use openml, mat, drawn, or the path of an .npz file or a folder"
+    )
+
+
+def source_files(source: str | Path | None = None, folder: Path = Path("data")) -> tuple[str, list[Path]]:
+    """The setting that `load_digits` would follow, and those of its files that are there already.
+
+    Args:
+        source: As for `load_digits`.
+        folder: The data folder.
+    """
+    chosen, folder = _choose(source, Path(folder))
+    named = {"openml": [CACHE_NAME], "mat": MAT_FILES, "drawn": [drawn_path(DRAWN_DIGITS, DRAWN_SEED, folder).name]}
+    paths = [folder / name for name in named[chosen]] if chosen in named else [Path(chosen).expanduser()]
+    return chosen, [path for path in paths if path.exists()]
+
+
+def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
+    """A source's name or path, and the folder that it is in."""
+    chosen = str(source or found_in(folder))
+    if chosen in ("openml", "mat", "drawn"):
+        return chosen, folder
+    try:
+        named = Path(chosen).expanduser()
+        if not named.is_dir():
+            return chosen, folder
+        found = found_in(named)
+    except (OSError, RuntimeError) as error:  # a folder that is not to be looked into, or nobody's home
+        raise SVHNError(f"{chosen}: cannot be opened ({one_line(error)}); name digits that you may read") from error
+    if found == "drawn":
+        raise SVHNError(f"{named} holds no digits; put {' and '.join(MAT_FILES)} or one .npz with X and y there")
+    return found, named
+
+
+def found_in(folder: Path) -> str:
+    """The source that a data folder stands for: "mat", "openml", the path of its only `.npz` file, or "drawn".
+
+    Raises:
+        SVHNError: It holds several.
+    """
+    # One of the two official files is enough: saying which is missing beats passing over the one that is there.
+    if any((folder / name).exists() for name in MAT_FILES):
+        return "mat"
+    if (folder / CACHE_NAME).exists():
+        return "openml"
+    archives = [path for path in sorted(folder.glob("*.npz")) if not path.name.startswith((".", "drawn-"))]
+    # Networks' weights may lie there as well; a file that cannot be opened is taken for digits, and named when read.
+    archives = [path for path in archives if not _holds_weights(path)]
+    if len(archives) > 1:
+        names = ", ".join(path.name for path in archives[:5])
+        raise SVHNError(f"{folder} holds several data sets ({names}); choose one with --data {archives[0]}")
+    return str(archives[0]) if archives else "drawn"
+
+
+def _holds_weights(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/kernel.npy") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _load_mat(folder: Path) -> Digits:
+    missing = [name for name in MAT_FILES if not (folder / name).is_file()]
+    if missing:
+        raise SVHNError(
+            f"{folder}: {' and '.join(missing)} missing; get both from http://ufldl.stanford.edu/housenumbers/, "
+            "or use --data openml"
+        )
+    parts = [_read_mat(folder / name) for name in MAT_FILES]
+    images = np.concatenate([images for images, _ in parts])
+    labels = np.concatenate([labels for _, labels in parts])
+    return Digits(images, labels, "official train and test files", real=True)
+
+
+def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """One official file: images (n, 32, 32, 3), out of the file's (32, 32, 3, n), and digits (n,)."""
+    from scipy.io import loadmat
+
+    with _readable(path, "download it again"):
+        content = loadmat(path, variable_names=["X", "y"])
+        images, labels = np.asarray(content["X"]), np.asarray(content["y"])
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[:3] != IMAGE_SHAPE:
+        raise SVHNError(
+            f"{path}: X must be uint8 of shape (32, 32, 3, n), not {images.dtype} of shape {images.shape}; "
+            "download it again"
+        )
+    labels = _whole_labels(labels.ravel(), 1, 10, path)
+    if len(labels) != images.shape[3]:
+        raise SVHNError(f"{path}: {len(labels)} labels for {images.shape[3]} images; download it again")
+    return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), labels % 10
+
+
+def _load_npz(path: Path) -> Digits:
+    if not path.is_file():
+        raise SVHNError(f"{path}: no such file; check the path, or use openml, mat or drawn")
+    with _readable(path, "make or copy it again"), np.load(path, allow_pickle=False) as archive:
+        images, labels = np.asarray(archive["X"]), np.asarray(archive["y"])
+        real = bool(archive["real"]) if "real" in archive else True
+        identity = str(archive["identity"]) if "identity" in archive else None
+    return Digits(images, _whole_labels(labels, 0, 9, path), path.name, real, identity)
+
+
+def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
+    """The digits of `draw(n, seed)`, kept in `folder` from the first time on, until there is a new edition of them.
+
+    Raises:
+        SVHNError: As `draw` does, or `folder` cannot be written to.
+    """
+    from svhn.drawn.drawing import draw
+
+    path = drawn_path(n, seed, folder)
+    if path.exists():
+        try:
+            digits = _load_npz(path)
+            if len(digits) == n and not digits.real:
+                return replace(digits, name=f"drawn, seed {seed}")
+        except SVHNError:
+            pass  # drawn again below: the digits are the same each time
+    # An unwritable folder shows before anything is drawn.
+    with atomic_path(path) as temporary:
+        digits = draw(n, seed)
+        np.savez(temporary, X=digits.images, y=digits.labels, real=False, identity=digits.identity)
+    for outdated in folder.glob(f"drawn-{n}-{seed}-*.npz"):
+        if outdated != path:
+            with suppress(OSError):  # gone meanwhile, or not ours to remove
+                outdated.unlink()
+    return digits
+
+
+def drawn_path(n: int, seed: int, folder: Path = Path("data")) -> Path:
+    """Where drawn digits are kept: those of an earlier edition have another name."""
+    from svhn.drawn.drawing import EDITION
+
+    return Path(folder) / f"drawn-{n}-{seed}-edition{EDITION}.npz"
+
+
+def _load_drawn(folder: Path) -> Digits:
+    return drawn_digits(DRAWN_DIGITS, DRAWN_SEED, folder)
+
+
+@contextmanager
+def _readable(path: Path, remedy: str) -> Iterator[None]:
+    """Names the file, and what to do, whatever its reader raises."""
+    try:
+        yield
+    except KeyError as error:
+        name = str(error.args[0]).split(" ")[0]
+        raise SVHNError(f"{path}: has no array {name}; it needs X (images) and y (labels); {remedy}") from error
+    # A damaged file makes SciPy, NumPy and zipfile raise what they happen to run into, struct.error to zlib.error.
+    except Exception as error:
+        raise SVHNError(f"{path}: cannot be read ({one_line(error)}); {remedy}") from error
+
+
+def _whole_labels(labels: np.ndarray, low: int, high: int, path: Path) -> np.ndarray:
+    """The labels as uint8, checked to be whole numbers from `low` to `high`."""
+    if labels.dtype.kind not in "iu":
+        raise SVHNError(f"{path}: labels y must be integers, not {labels.dtype}; convert them first")
+    if labels.size and (labels.min() < low or labels.max() > high):
+        raise SVHNError(f"{path}: labels y go from {labels.min()} to {labels.max()}, not {low}..{high}; correct them")
+    return labels.astype(np.uint8)

@@ -1,0 +1,146 @@
+"""What a camera makes of a scene: a modest photo, and the 32x32 digit that the crop rule cuts out of it."""
+
+import math
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from svhn.drawn.surfaces import grain, tint
+
+SIDE = 32
+# The side of a digit's box in the units of this package's constants; what it has in a photo is a `Frame`'s to say.
+BOX = 64
+# SVHN's photos were stored as JPEG of these qualities, one after the other and in the same blocks: `fitting/photos.py`
+# finds them in how the brightness of real digits is quantised, the last one exactly, the first one to within three.
+# Colour shows the last one only. It is kept at half the resolution, hence in blocks of 16 pixels.
+FIRST_QUALITY, LAST_QUALITY, BLOCKS = 70, 85, 16
+NO_COLOUR = np.array([0, 127.5, 127.5], np.float32)
+
+
+class Frame(NamedTuple):
+    """How much of a photo a digit takes up.
+
+    Attributes:
+        box: The side of the digit's box, whole pixels of the photo.
+        margin: What is drawn beyond the box on each side, so that blur and JPEG's blocks find at the crop's edge what
+            they would find in a photo.
+        detail: Pixels of the scene along a pixel of the photo.
+    """
+
+    box: int
+    margin: int
+    detail: int
+
+    @property
+    def side(self) -> int:
+        """Pixels of the photo along the scene."""
+        return self.box + 2 * self.margin
+
+
+def frame(box_height: float) -> Frame:
+    """How a digit is taken whose box is so many pixels high; beyond BOX it would hold nothing that 32 pixels show."""
+    box = round(min(max(box_height, 9.0), float(BOX)))
+    margin = -(-box // 8)
+    return Frame(box, margin, -(-BOX // (box + 2 * margin)))
+
+
+def photograph(rng: np.random.Generator, scene: np.ndarray, view: Frame) -> np.ndarray:
+    """Takes a photo and cuts out the digit.
+
+    Args:
+        rng: Decides on focus, motion, noise and where JPEG's blocks lie.
+        scene: float32 (side, side, 3), 0..255, in the photo's pixels.
+        view: Where in it the digit's box is.
+
+    Returns:
+        uint8 (32, 32, 3).
+    """
+    planes = _developed(rng, _focused(rng, scene, view.box))
+    return _cut_out(_at_photo_edge(rng, _stored(rng, planes)), view.margin)
+
+
+def _stored(rng: np.random.Generator, planes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """What remains of a photo that was stored as JPEG twice: uint8 (side, side, 3), red, green and blue."""
+    down, across = rng.integers(BLOCKS, size=2)
+    # To OpenCV, no colour is 0.5 among floats and 128 among bytes.
+    pixels = cv2.convertScaleAbs(cv2.max(cv2.merge(planes) + NO_COLOUR, 0))
+    brightness, *colour = cv2.split(cv2.copyMakeBorder(pixels, down, 0, across, 0, cv2.BORDER_REPLICATE))
+    first = cv2.cvtColor(cv2.merge((_compressed(brightness, FIRST_QUALITY), *colour)), cv2.COLOR_YCrCb2BGR)
+    return cv2.cvtColor(_compressed(first, LAST_QUALITY)[down:, across:], cv2.COLOR_BGR2RGB)
+
+
+def _compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
+    _, stored = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    return cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
+
+
+def _cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
+    """The crop rule: the box without its margin of `edge` pixels, bicubic to 32x32, as SVHN's digits were made.
+
+    Down first, then across, rounded to 8 bits between the two, and from nothing but the pixels of the box: that much
+    can be read from real digits, and a network that is to tell drawn ones from them sees at once what differs.
+    """
+    box = pixels[edge:-edge, edge:-edge].astype(np.float32)
+    weights = bicubic(len(box))
+    down = np.rint(weights @ box.reshape(len(box), -1)).clip(0, 255).reshape(SIDE, len(box), 3)
+    return np.rint(weights @ down).clip(0, 255).astype(np.uint8)
+
+
+@cache
+def bicubic(size: int) -> np.ndarray:
+    """What each of 32 pixels takes from each of `size`, float32 (32, size): Keys's kernel, a = -0.5.
+
+    It is widened where an image shrinks; beyond the border, the last pixel counts on.
+    """
+    scale = max(size / SIDE, 1.0)
+    middles = (np.arange(SIDE) + 0.5) * size / SIDE - 0.5
+    reach = np.arange(-math.ceil(2 * scale), size + math.ceil(2 * scale))
+    x = np.abs(middles[:, None] - reach) / scale
+    kernel = np.where(x < 1, 1.5 * x**3 - 2.5 * x**2 + 1, np.where(x < 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0))
+    weights = np.zeros((SIDE, size))
+    for place, column in zip(reach.clip(0, size - 1), kernel.T, strict=True):
+        weights[:, place] += column
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _focused(rng: np.random.Generator, photo: np.ndarray, box: float) -> np.ndarray:
+    """Lens and motion: a part of the blur comes with the pixels, a part with the distance to the house."""
+    sigma = min(float(np.hypot(rng.lognormal(0.0, 0.31), 0.015 * box)), 0.075 * box)
+    return cv2.GaussianBlur(photo, (0, 0), sigma, sigmaY=sigma * max(0.5, rng.normal(1.04, 0.22)))
+
+
+def _developed(rng: np.random.Generator, photo: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What happens in the camera: noise, sharper brightness with seams beside edges, softer and noisier colour.
+
+    Returns:
+        Brightness, red above it and blue above it (JPEG's YCrCb), float32 (side, side) each, 0..255.
+    """
+    brightness, red, blue = cv2.split(cv2.cvtColor(photo, cv2.COLOR_RGB2YCrCb))
+    brightness += grain(rng, len(photo)) * np.float32(min(rng.lognormal(0.57, 0.43), 8))
+    soft = cv2.GaussianBlur(brightness, (0, 0), rng.uniform(0.51, 0.79))
+    amount = rng.normal(0.92, 0.17)
+    brightness = cv2.addWeighted(brightness, 1 + amount, soft, -amount, 0)
+    if rng.random() < 0.13:
+        # A lens bends colours differently: red and blue fall beside green.
+        matrix = np.array([[1, 0, rng.normal(0, 0.14)], [0, 1, rng.normal(0, 0.14)]])
+        red, blue = (
+            cv2.warpAffine(plane, matrix, plane.shape, borderMode=cv2.BORDER_REPLICATE) for plane in (red, blue)
+        )
+    softness = rng.uniform(0.6, 1.4)
+    patches = tint(rng, len(photo)) * np.float32(rng.lognormal(0.3, 0.3))
+    red, blue = (
+        cv2.GaussianBlur(plane, (0, 0), softness) + patch
+        for plane, patch in zip((red, blue), cv2.split(patches), strict=True)
+    )
+    return brightness, red, blue
+
+
+def _at_photo_edge(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
+    """For one digit in a hundred the photo ends within the crop, which repeats the photo's last row or column."""
+    if rng.random() < 0.01:
+        last = round(len(pixels) * rng.uniform(0.12, 0.2))
+        turned = np.rot90(pixels, rng.integers(4))
+        turned[:, :last] = turned[:, last : last + 1].copy()
+    return pixels

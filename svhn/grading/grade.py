@@ -1,0 +1,278 @@
+"""The trip of a course: hand-ins in, reports, feedback, marks and one table out; again only where something changed."""
+
+import base64
+import hashlib
+import importlib.metadata
+import json
+import os
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from svhn.data.protocol import Split
+from svhn.errors import SVHNError, one_line
+from svhn.files import atomic_path, write_json
+from svhn.grading.evidence import examine, nothing_but
+from svhn.grading.handins import find_handins, opened
+from svhn.grading.manual import add_missing, read_manual
+from svhn.grading.marks import mark_rows
+from svhn.grading.measurement import MeasuredDigits, measured_digits
+from svhn.grading.pages import PLOTS, Graded, write_course, write_handin
+from svhn.rubric.calibration import Calibration, load_calibration
+from svhn.sandbox.process import stoppable
+
+MANUAL = "manual.csv"
+EVIDENCE = "evidence.json"
+FORMAT = 1
+# Characters of an answer from which on equal words are no coincidence.
+_OWN_WORDS = 80
+# Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
+# line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
+Execute = Callable[[Path, Path], dict[str, Any]]
+_EXAMINING = ("data/protocol", "learning/batches", "sandbox/process", "grading/archives", "grading/handins",
+              "grading/texts", "grading/curves", "grading/models", "grading/measurement",
+              "grading/evidence")  # fmt: skip
+_EXECUTING = ("sandbox/lockdown", "sandbox/bubblewrap", "sandbox/inside/outputs", "sandbox/inside/kernel",
+              "sandbox/inside/runner", "grading/staging", "grading/rerun")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """What grading one hand-in needs, besides the hand-in.
+
+    Attributes:
+        digits: What models are measured on.
+        calibration: For the rows that a figure decides.
+        out: The folder of all results.
+        threads: That compute.
+        execute: Runs a hand-in, None where none is run.
+    """
+
+    digits: MeasuredDigits
+    calibration: Calibration
+    out: Path
+    threads: int = 1
+    execute: Execute | None = None
+
+
+def grade(
+    paths: Iterable[Path],
+    split: Split,
+    out: Path = Path("graded"),
+    limit: int | None = None,
+    workers: int | None = None,
+    execute: Execute | None = None,
+) -> list[Graded]:
+    """Grades hand-ins: evidence, marks, a report and feedback for each, a table and an index for all.
+
+    Args:
+        paths: Hand-ins, or folders of hand-ins; see `svhn.grading.handins.find_handins`.
+        split: The digits that models are measured on.
+        out: Where to; `manual.csv` in it holds the marks that a person enters.
+        limit: Measure on so many digits of each part, None for all.
+        workers: Hand-ins examined at a time, None for one a core.
+        execute: Runs a hand-in in a sandbox; see `Execute`.
+
+    Returns:
+        The graded hand-ins, by name.
+
+    Raises:
+        SVHNError: A path holds no hand-in, a mark in `manual.csv` is none, or the folder cannot be written to.
+    """
+    handins = find_handins(paths, leave_out=out)
+    calibration = load_calibration()
+    # Before the long part: a slip in the table is told at once.
+    known = {*handins, *(path.name for path in out.glob("*/"))}
+    add_missing(out / MANUAL, handins, known)
+    cores = os.cpu_count() or 1
+    workers = min(workers or cores, len(handins))
+    with measured_digits(split, limit) as digits:
+        job = Job(digits, calibration, out, max(1, cores // workers), execute)
+        examine_all(handins, job, workers)
+    entered = read_manual(out / MANUAL, known)
+    evidence = {name: _evidence(out / name) for name in handins}
+    shared = in_common(evidence)
+    graded = [mark_one(name, evidence[name], out, calibration, entered.get(name, {}), shared[name]) for name in handins]
+    write_course(graded, out, digits.description)
+    return graded
+
+
+def examine_all(handins: dict[str, Path], job: Job, workers: int) -> None:
+    """Examines what changed since its last time, several at once, under one progress bar."""
+    total = len(handins)
+    with (
+        tqdm(total=total, desc="grading", unit="hand-in", mininterval=0.5, file=sys.stderr) as bar,
+        ThreadPoolExecutor(workers) as pool,
+        stoppable(),
+    ):
+        waiting = {
+            pool.submit(examine_one, name, path, job, bar.set_postfix_str): name for name, path in handins.items()
+        }
+        try:
+            for future in as_completed(waiting):
+                future.result()
+                bar.update()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = lambda text: None) -> None:
+    """Writes the evidence of one hand-in, unless it is there and of these very files, digits and grader.
+
+    Whatever happens inside a hand-in is told in its own evidence; only a full disk or the like ends the course.
+    """
+    folder = job.out / name
+    try:
+        with opened(path, whole=job.execute is not None) as handin:
+            key = _key(handin.whole_fingerprint(job.out) if job.execute else handin.fingerprint, job)
+            if (_stored(folder) or {}).get("key") == key:
+                return
+            evidence = examine(handin, job.digits, job.threads, lambda model: show(f"{name}: {model}"))
+            if job.execute:
+                show(f"{name}: running it")
+                evidence["execution"] = _executed(job.execute, handin.folder, folder)
+                evidence["faults"] += evidence["execution"].pop("faults", 0)
+            if evidence.pop("faults"):
+                key = ""  # The grader's own failure is no evidence: the next run tries again.
+    except SVHNError as error:
+        key, evidence = _key(str(error), job), nothing_but(str(error))
+    except Exception as error:  # One line in this hand-in's report; the others go on.
+        key, evidence = "", nothing_but(_fault(error))
+    _write_plots(folder / PLOTS, evidence.pop("plots"))
+    head = {"format": FORMAT, "key": key, "handin": name, "digits": job.digits.description}
+    write_json(folder / EVIDENCE, head | {"data": job.digits.provenance} | evidence)
+
+
+def in_common(evidence: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """What hand-ins share that two people do not come by apart: weights to the last bit, a long answer to the word.
+
+    Args:
+        evidence: Of each hand-in.
+
+    Returns:
+        For each hand-in one line for every circle of others that it shares something with.
+    """
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, one in evidence.items():
+        # Evidence that was edited into another shape is told where it is marked.
+        with suppress(AttributeError, KeyError, TypeError):
+            for work, what in _own_work(one):
+                found[work].append((name, what))
+    circles: dict[str, dict[tuple[str, ...], list[str]]] = {name: defaultdict(list) for name in evidence}
+    for sharing in found.values():
+        names = sorted({name for name, _ in sharing})
+        for name, what in sharing if len(names) > 1 else ():
+            circles[name][tuple(other for other in names if other != name)].append(what)
+    return {
+        name: [
+            f"the hand-in has this in common with {_listed(others)}: {', '.join(what)}" for others, what in of.items()
+        ]
+        for name, of in circles.items()
+    }
+
+
+def _own_work(evidence: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What only its maker can have, and what to call it."""
+    for model, facts in evidence["models"].items():
+        if weights := facts.get("measured", {}).get("weights"):
+            yield weights, f"the weights of {model}"
+    for question, answer in evidence["answers"].items():
+        words = " ".join(answer["text"].casefold().split())
+        if len(words) >= _OWN_WORDS:
+            yield words, f"answer {question}"
+
+
+def mark_one(
+    name: str,
+    evidence: dict[str, Any],
+    out: Path,
+    calibration: Calibration,
+    entered: dict[str, tuple[float | None, str]],
+    shared: list[str],
+) -> Graded:
+    """Marks a hand-in by its evidence and by what a person entered, and writes its report and feedback."""
+    try:
+        return _mark(name, evidence, out, calibration, entered, shared)
+    except SVHNError:
+        raise
+    except Exception as error:  # One line in this hand-in's report; the others go on.
+        head = {part: evidence.get(part) for part in ("digits", "data")}
+        return _mark(name, nothing_but(_fault(error)) | head, out, calibration, entered, shared)
+
+
+def _mark(
+    name: str,
+    evidence: dict[str, Any],
+    out: Path,
+    calibration: Calibration,
+    entered: dict[str, tuple[float | None, str]],
+    shared: list[str],
+) -> Graded:
+    marks = mark_rows(evidence, calibration, entered)
+    figures = {
+        key: calibration.summarise(model["curves"]) for key, model in evidence["models"].items() if "curves" in model
+    }
+    graded = Graded(name, evidence, marks, figures, shared)
+    write_handin(graded, out / name)
+    return graded
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _fault(error: Exception) -> str:
+    return f"the grader failed at it ({type(error).__name__}: {one_line(error)}); please report this"
+
+
+def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return execute(handin, folder)
+    except Exception as error:  # One line in this hand-in's report; the others go on.
+        finding = f"it could not be run ({type(error).__name__}: {one_line(error)})"
+        return {"ran": False, "seconds": 0.0, "findings": [finding], "notebook": None, "faults": 1}
+
+
+def _key(fingerprint: str, job: Job) -> str:
+    """Of everything that evidence depends on: the hand-in's files, the digits, Keras, and the code that looked."""
+    keras = importlib.metadata.version("keras")
+    digest = hashlib.sha256(f"{FORMAT} {keras} {fingerprint} {bool(job.execute)} {job.digits.provenance}".encode())
+    for module in (*_EXAMINING, *(_EXECUTING if job.execute else ())):
+        digest.update((Path(__file__).parents[1] / f"{module}.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _stored(folder: Path) -> dict[str, Any] | None:
+    """The evidence as last written, None where there is none or it is damaged."""
+    try:
+        evidence = json.loads((folder / EVIDENCE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    whole = isinstance(evidence, dict) and evidence.get("format") == FORMAT
+    return evidence if whole and {"key", "models", "answers", "findings", "student"} <= set(evidence) else None
+
+
+def _evidence(folder: Path) -> dict[str, Any]:
+    evidence = _stored(folder)
+    if evidence is None:
+        raise SVHNError(f"{folder / EVIDENCE} is damaged; remove it and grade again")
+    return evidence
+
+
+def _write_plots(folder: Path, plots: list[dict[str, str]]) -> None:
+    """Writes a hand-in's stored plots, `3.1-1.png` and so on, and removes those of an earlier grading."""
+    for path in folder.glob("*.png"):
+        path.unlink()
+    numbers: Counter[str] = Counter()
+    for plot in plots:
+        numbers[plot["question"]] += 1
+        with atomic_path(folder / f"{plot['question']}-{numbers[plot['question']]}.png") as temporary:
+            temporary.write_bytes(base64.b64decode(plot["png"]))

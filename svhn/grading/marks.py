@@ -1,0 +1,159 @@
+"""The marks of a hand-in: by calibration where a figure decides, by a person where judgement does."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from svhn.grading.evidence import FALL, falls_short
+from svhn.rubric.calibration import POINTS, ROWS, Calibration, Row, round_half_up
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The mark of a row.
+
+    Attributes:
+        row: Which.
+        value: 0..10 in tenths, or None where it is not marked (which is not zero).
+        by: "calibration", "person", or "" where it is not marked.
+        reason: What it rests on, or why there is none.
+        comment: Of the person who marked, may be empty.
+    """
+
+    row: Row
+    value: float | None
+    by: str
+    reason: str
+    comment: str = ""
+
+    @property
+    def points(self) -> float:
+        """Earned, 0 where it is not marked."""
+        return (self.value or 0) / 10 * self.row.points
+
+
+@dataclass(frozen=True)
+class Total:
+    """The sum over the rows that are marked: points earned, points these rows are worth, and how many they are."""
+
+    earned: float
+    possible: float
+    marked: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row is marked."""
+        return self.marked == len(ROWS)
+
+    @property
+    def mark(self) -> float | None:
+        """0..10 in tenths, None where no row is marked."""
+        return round_half_up(10 * self.earned / self.possible) if self.marked else None
+
+    @property
+    def text(self) -> str:
+        """As `8.3/10 (33.2/40)`; over fewer points, and saying so, where rows are not yet marked."""
+        if self.mark is None:
+            return "no row is marked yet"
+        mark = f"{self.mark:.1f}/10"
+        if self.complete:
+            return f"{mark} ({round_half_up(self.earned):.1f}/{POINTS})"
+        return (
+            f"{mark} ({round_half_up(self.earned):.1f}/{self.possible:g}) over the {self.marked} of {len(ROWS)} rows "
+            f"marked so far; {POINTS - self.possible:g} of {POINTS} points are still open"
+        )
+
+
+def mark_rows(
+    evidence: dict[str, Any], calibration: Calibration, by_person: dict[str, tuple[float | None, str]]
+) -> list[Mark]:
+    """Marks the sixteen rows.
+
+    Args:
+        evidence: As `examine` returns it.
+        calibration: For the rows that a figure decides.
+        by_person: Marks and comments that a person entered, by row name; they come before the calibration's.
+    """
+    marks = []
+    for row in ROWS:
+        value, comment = by_person.get(row.name, (None, ""))
+        if row.calibrated:
+            automatic, reason = _by_calibration(row, evidence, calibration)
+        else:
+            automatic, reason = None, _to_judge(row, evidence)
+        if value is not None:
+            marks.append(Mark(row, value, "person", reason, comment))
+        else:
+            marks.append(Mark(row, automatic, "calibration" if automatic is not None else "", reason, comment))
+    return marks
+
+
+def total_of(marks: Iterable[Mark]) -> Total:
+    """The total over the rows that are marked."""
+    marked = [mark for mark in marks if mark.value is not None]
+    return Total(sum(mark.points for mark in marked), sum(mark.row.points for mark in marked), len(marked))
+
+
+def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration) -> tuple[float | None, str]:
+    if row.question == "4.2":
+        stated = evidence["evaluation_4_2"]
+        if stated is None:
+            return None, "withheld: the notebook's stored output has no line 'Evaluation: <accuracy>'"
+        reason = f"test accuracy {stated:.1%}, as the notebook's stored output states it; not measured here"
+        if doubt := _unlikely(stated, evidence["models"]["model_4_1"]):
+            return None, f"withheld until a person has looked: {reason}; {doubt}"
+        return calibration.mark(row.question, stated), reason
+    model = evidence["models"][f"model_{row.question.replace('.', '_')}"]
+    if "curves_refused" in model:
+        return None, f"withheld: {model['curves_refused']}"
+    if "refused" in model:
+        return None, f"withheld: {model['refused']}"
+    figures = calibration.summarise(model["curves"])
+    reason = _counted(figures)
+    if not any(claim["comparable"] for claim in model["claims"]):
+        data = (model["record"] or {}).get("data")
+        if data and not data["real"]:
+            return None, f"withheld: the curve is of other digits, which are not SVHN ({data['name']})"
+        return None, "withheld: the grader's digits are not SVHN, so that what the curve claims could not be checked"
+    if model.get("doubts"):
+        return None, f"withheld until a person has looked: the model {'; '.join(model['doubts'])}; {reason}"
+    if any(claim["contradicted"] for claim in model["claims"]):
+        return None, f"withheld until a person has looked: the stored model does not do what is claimed; {reason}"
+    if falls_short(model, figures["counted"]):
+        return None, f"withheld until a person has looked: the stored file scores far less than its curve; {reason}"
+    return calibration.mark(row.question, figures["counted"]), reason
+
+
+def _unlikely(stated: float, base: dict[str, Any]) -> str | None:
+    """Why neighbours of a network's embeddings are not simply believed to read so many test digits; None if they are.
+
+    They read about as many as the network itself.
+    """
+    if "measured" not in base:
+        return "there is no model_4_1 to compare that with"
+    if base["claims"] and not any(claim["comparable"] for claim in base["claims"]):
+        return "model_4_1's own figures are of other digits than those measured on"
+    found, count = base["measured"]["accuracy"]["test"], base["measured"]["digits"]["test"]
+    if stated - found > max(FALL, 3 * math.sqrt(found * (1 - found) / count)):
+        return f"model_4_1 itself reads {found:.1%} of the test digits"
+    return None
+
+
+def _counted(figures: dict[str, Any]) -> str:
+    if figures["erratic"]:
+        return (
+            f"validation accuracy {figures['counted']:.1%}, the smoothed curve's best: the curve is erratic, and its "
+            f"peak of {figures['best']:.1%} does not count"
+        )
+    return f"validation accuracy {figures['counted']:.1%}, epoch {figures['best_epoch']} of {figures['epochs']}"
+
+
+def _to_judge(row: Row, evidence: dict[str, Any]) -> str:
+    answer = evidence["answers"].get(row.question)
+    if not answer:
+        return "for a person to mark; the written answer is missing, or cannot be read without running the hand-in"
+    over = (
+        f", {answer['characters'] - answer['limit']} over the limit" if answer["characters"] > answer["limit"] else ""
+    )
+    return f"for a person to mark; the written answer has {answer['characters']} characters{over}"

@@ -1,0 +1,226 @@
+"""What people get: a report and a feedback text for each hand-in, a table and an index for the course."""
+
+import csv
+import io
+import re
+import statistics
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from svhn.files import write_text
+from svhn.grading.evidence import falls_short
+from svhn.grading.marks import Mark, Total, total_of
+from svhn.rubric.calibration import POINTS, ROWS
+
+PLOTS = "plots"
+_WIDTH, _HEIGHT = 560, 170
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A graded hand-in.
+
+    Attributes:
+        name: Of the hand-in and of its folder of results.
+        evidence: As stored.
+        marks: The sixteen.
+        figures: Of each model's validation curve; see `svhn.rubric.calibration.summarise`.
+        shared: What it has in common with other hand-ins, a line for each circle of them.
+    """
+
+    name: str
+    evidence: dict[str, Any]
+    marks: list[Mark]
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shared: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> Total:
+        """Over the rows that are marked."""
+        return total_of(self.marks)
+
+    @property
+    def student(self) -> str:
+        """As `NAME (ID)`, or where nothing says either, the hand-in's name."""
+        student = self.evidence["student"]
+        if not student["name"] and not student["id"]:
+            return f"unknown, of the hand-in {self.name}"
+        return f"{plain(student['name'] or 'name unknown')} ({plain(student['id'] or 'number unknown')})"
+
+    @property
+    def flags(self) -> list[str]:
+        """What a person should look at, one line each.
+
+        Models that are not what is asked for or do not do what is claimed of them, and work of other hand-ins.
+        """
+        lines = []
+        for name, model in self.evidence["models"].items():
+            lines += [f"{name} {doubt}" for doubt in model.get("doubts", [])]
+            lines += [f"{name}: {claim_text(claim)}" for claim in model["claims"] if claim["flagged"]]
+            counted = self.figures.get(name, {}).get("counted", 0)
+            if falls_short(model, counted):
+                found = model["measured"]["accuracy"]["validation"]
+                lines.append(
+                    f"{name}: its curve would count with {counted:.1%}, and the stored file scores {found:.1%}"
+                )
+        return lines + self.shared
+
+
+def plain(text: Any) -> str:
+    """One line without control characters: a hand-in's text may hold what steers a terminal."""
+    return " ".join(
+        re.sub(r"[^\S\n]|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", " ", str(text)).split()
+    )
+
+
+def claim_text(claim: dict[str, Any]) -> str:
+    """One line: claimed, measured, difference, and what they were measured on."""
+    sign = "+" if claim["difference"] >= 0 else "-"
+    line = (
+        f"{claim['part']} accuracy by {claim['source']}: {claim['claimed']:.1%} claimed, {claim['measured']:.1%} "
+        f"measured, {sign}{abs(claim['difference']) * 100:.1f} points (standard error "
+        f"{claim['standard_error'] * 100:.1f})"
+    )
+    if claim["flagged"] and abs(claim["difference"]) < 2 * claim["standard_error"]:
+        line += ", which may be chance"
+    if claim["digits"] == "unnamed":
+        return f"{line}; the hand-in does not say on which digits"
+    if claim["digits"] != "the same":
+        return f"{line}; claimed on other digits, {plain(claim['digits'])}" + (
+            "" if claim["comparable"] else ", so the two cannot be compared"
+        )
+    return line
+
+
+def write_handin(graded: Graded, folder: Path) -> None:
+    """Writes `report.html` and `feedback.txt`."""
+    questions = [
+        _question(graded, question, list(marks), folder)
+        for question, marks in groupby(graded.marks, key=lambda mark: mark.row.question)
+    ]
+    page = _template("report.html").render(graded=graded, questions=questions, flags=graded.flags, rows=len(ROWS),
+                                           evidence=graded.evidence)  # fmt: skip
+    write_text(folder / "report.html", page)
+    write_text(folder / "feedback.txt", feedback_text(graded))
+
+
+def feedback_text(graded: Graded) -> str:
+    """The text that a student gets: the rows, the total, a comment for each question."""
+    lines = ["Feedback on Assignment 3", f"Student: {graded.student}", ""]
+    for mark in graded.marks:
+        value = "not yet marked" if mark.value is None else f"{mark.value:4.1f}"
+        earned = "" if mark.value is None else f"   {mark.points:.2f} of {mark.row.points:g} points"
+        lines.append(f"{mark.row.name:16} {value}{earned}".rstrip())
+    lines += ["", f"Total: {graded.total.text}", ""]
+    for question, marks in groupby(graded.marks, key=lambda mark: mark.row.question):
+        lines += [f"Question {question}"]
+        for mark in marks:
+            aspect = f"{mark.row.aspect.capitalize()}: " if mark.row.aspect else ""
+            comment = plain(mark.comment) if mark.comment else ""
+            reason = "" if mark.by == "person" else _sentence(plain(mark.reason))
+            said = aspect + " ".join(part for part in (reason, comment) if part)
+            lines += textwrap.wrap(said, 88, initial_indent="  ", subsequent_indent="  ")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def write_course(graded: Sequence[Graded], out: Path, digits: str) -> None:
+    """Writes `grades.csv` and `index.html`."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("handin", "name", "student_id", "mark", "points", "points_marked", "rows_marked",
+                     *(row.name for row in ROWS), "flags", "findings"))  # fmt: skip
+    for one in graded:
+        total, student = one.total, one.evidence["student"]
+        mark = "" if total.mark is None else f"{total.mark:.1f}"
+        values = ["" if m.value is None else f"{m.value:.1f}" for m in one.marks]
+        writer.writerow([_cell(one.name), _cell(student["name"] or ""), _cell(student["id"] or ""), mark,
+                         f"{total.earned:.2f}", f"{total.possible:g}", total.marked, *values, len(one.flags),
+                         len(one.evidence["findings"])])  # fmt: skip
+    write_text(out / "grades.csv", table.getvalue())
+    marks = [one.total.mark for one in graded if one.total.mark is not None]
+    page = _template("index.html").render(
+        graded=graded,
+        digits=digits,
+        mean=statistics.mean(marks) if marks else None,
+        complete=sum(one.total.complete for one in graded),
+        rows=len(ROWS),
+        points=POINTS,
+    )
+    write_text(out / "index.html", page)
+
+
+def _question(graded: Graded, question: str, marks: list[Mark], folder: Path) -> dict[str, Any]:
+    evidence, name = graded.evidence, f"model_{question.replace('.', '_')}"
+    model = evidence["models"].get(name)
+    curves = (model or {}).get("curves")
+    plots = sorted((folder / PLOTS).glob(f"{question}-*.png"), key=lambda path: int(path.stem.rpartition("-")[2]))
+    return {
+        "number": question,
+        "points": f"{sum(mark.row.points for mark in marks):g}",
+        "marks": marks,
+        "name": name,
+        "model": model,
+        "claims": [(claim, claim_text(claim)) for claim in (model or {}).get("claims", [])],
+        "figures": graded.figures.get(name),
+        "chart": _chart(curves, graded.figures[name]["smoothed_curve"]) if curves else None,
+        "answer": evidence["answers"].get(question),
+        "plots": [f"{PLOTS}/{path.name}" for path in plots],
+    }
+
+
+def _chart(curves: dict[str, list[float]], smoothed: list[float]) -> dict[str, Any]:
+    """Lines of a chart of accuracies over the epochs, as an SVG's points."""
+    lines = {"training": curves["accuracy"], "validation": curves["val_accuracy"], "smoothed": smoothed}
+    low = min(0.9, min(map(min, lines.values())) // 0.1 * 0.1)
+    scale = _HEIGHT / (1 - low)
+
+    def points(values: list[float]) -> str:
+        step = _WIDTH / max(1, len(values) - 1)
+        return " ".join(f"{i * step:.1f},{(1 - value) * scale:.1f}" for i, value in enumerate(values))
+
+    ticks = [(share / 10, (1 - share / 10) * scale) for share in range(round(low * 10), 11, 1 if low > 0.5 else 2)]
+    return {
+        "lines": {name: points(values) for name, values in lines.items()},
+        "ticks": ticks,
+        "epochs": len(smoothed),
+        "width": _WIDTH,
+        "height": _HEIGHT,
+    }
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    line = plain(text)
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
+
+
+@lru_cache
+def _template(name: str) -> Any:
+    environment = Environment(
+        autoescape=True,
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "plain": plain,
+        "percent": lambda share: f"{share:.1%}",
+        "sentence": _sentence,
+        "href": lambda name: quote(name),
+        "megabytes": lambda size: f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB",
+    }
+    return environment.get_template(name)

@@ -1,0 +1,113 @@
+"""What of a hand-in goes into the sandbox: its notebook's sources and a copy of its files."""
+
+import errno
+import filecmp
+import shutil
+from pathlib import Path
+
+import nbformat
+
+from svhn.errors import SVHNError, one_line
+from svhn.grading.handins import walk
+from svhn.notebook.cells import NOTEBOOK, read_notebook
+from svhn.sandbox.process import Limits, run_isolated
+
+MOST_NOTEBOOK = 50_000_000  # Bytes of a notebook as handed in.
+MOST_BYTES, MOST_FILES = 2_000_000_000, 5_000  # Of a whole hand-in.
+# Of the process that reads a notebook.
+_READING = Limits(seconds=120, memory=1_000_000_000)
+
+
+def find_notebook(hand_in: Path) -> Path:
+    """The notebook of a hand-in: the project's name for it, else the only one in its folder.
+
+    Raises:
+        SVHNError: There is none, there are several, or it is too large.
+    """
+    found = sorted(path for path in Path(hand_in).glob("[!.]*.ipynb") if path.is_file() and not path.is_symlink())
+    path = next((path for path in found if path.name == NOTEBOOK.name), found[0] if len(found) == 1 else None)
+    if path is None:
+        names = ", ".join(path.name for path in found[:5])
+        raise SVHNError(f"there are several notebooks ({names}); keep one" if found else "there is no notebook")
+    if path.stat().st_size > MOST_NOTEBOOK:
+        raise SVHNError(f"{path.name} has {path.stat().st_size:,} bytes, over {MOST_NOTEBOOK:,}; clear its outputs")
+    return path
+
+
+def stage(hand_in: Path, folder: Path) -> None:
+    """Copies a hand-in's regular files, readable by all, to `folder`; links, whose ends may lie anywhere, are left out.
+
+    Raises:
+        SVHNError: It is too large, or cannot be read.
+    """
+    count = size = 0
+    try:
+        for parent, originals in walk(hand_in):
+            copy = folder / parent.relative_to(hand_in)
+            copy.mkdir(exist_ok=True)
+            copy.chmod(0o755)
+            for original in originals:
+                count, size = count + 1, size + original.stat().st_size
+                if count > MOST_FILES or size > MOST_BYTES:
+                    raise SVHNError(f"it has more than {MOST_FILES:,} files or {MOST_BYTES / 1e9:.0f} GB")
+                shutil.copyfile(original, copy / original.name)
+                (copy / original.name).chmod(0o644)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise SVHNError(f"it cannot be copied: {error}") from error
+
+
+def foreign_harness(hand_in: Path) -> list[str]:
+    """The finding that a staged hand-in brings a harness of its own, where it differs from the grader's."""
+    own, theirs = Path(__file__).parents[1], hand_in / "svhn"
+    changed = []
+    for path in sorted(path for path in theirs.glob("**/*.py") if path.is_file()):
+        counterpart = own / path.relative_to(theirs)
+        if not counterpart.is_file() or not filecmp.cmp(path, counterpart, shallow=False):
+            changed.append(plain_line(str(path.relative_to(hand_in))))
+    if not changed:
+        return []
+    names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+    return [f"brings its own version of the course's harness ({names}); the grader's was used instead"]
+
+
+def bare_notebook(path: Path) -> nbformat.NotebookNode:
+    """The notebook's sources and tags in a form that is surely valid.
+
+    Stored outputs were put out by nobody knows what: neither the sandbox nor the executed copy gets them.
+    """
+    reply = run_isolated(_sources, path, limits=_READING)
+    if "fault" in reply:
+        raise RuntimeError(plain_line(reply["fault"]))
+    if "refused" in reply:
+        raise SVHNError(reply["refused"])
+    bare = nbformat.v4.new_notebook()
+    bare.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    makers = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+    for index, (kind, source, tags) in enumerate(reply["result"]):
+        make = makers.get(kind, nbformat.v4.new_raw_cell)
+        bare.cells.append(make(source, id=f"cell-{index}", metadata={"tags": tags} if tags else {}))
+    return bare
+
+
+def _sources(path: Path) -> list[tuple[str, str, list[str]]]:
+    """Each cell's kind, source and tags; in a process of its own, as a file of few megabytes may ask for gigabytes."""
+    try:
+        notebook = read_notebook(path)
+    except SVHNError as error:
+        raise SVHNError(f"{path.name} is not a readable notebook") from error
+    cells = []
+    try:
+        for cell in notebook.cells:
+            tags = cell.get("metadata", {}).get("tags") or []
+            valid = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
+            cells.append((str(cell["cell_type"]), str(cell["source"]), tags if valid else []))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise SVHNError(f"the notebook's cells are not as the format has them ({one_line(error)})") from error
+    return cells
+
+
+def plain_line(text: str) -> str:
+    """Untrusted text as part of one line: printable, and cut where it is long."""
+    return one_line("".join(character if character.isprintable() else " " for character in text))

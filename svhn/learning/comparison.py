@@ -1,0 +1,197 @@
+"""Variants of one network under the same conditions, over several seeds: what a technique is worth."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from svhn.data.protocol import Split
+from svhn.errors import SVHNError
+from svhn.files import CHECKPOINTS, write_json
+from svhn.learning.batches import Augmented, Images, predict
+from svhn.learning.evaluation import build, digits_of, in_nbgrader, provenance_of, schedule_of, unpack
+from svhn.learning.training import fit, plan_of
+
+SEEDS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the networks that are compared.
+
+    Attributes:
+        build: Returns a new compiled model; told the number of batches if it has a parameter `steps`.
+        data: As for `run_evaluation`; the data of an `Augmented` first element are `(augmented, X_val, y_val)`.
+    """
+
+    build: Callable[..., keras.Model]
+    data: tuple
+
+
+def run_comparison(
+    name: str,
+    variants: dict[str, Variant],
+    reference: str,
+    base_dir: str | Path,
+    train: bool = True,
+    epochs: int = 1,
+    batch_size: int = 32,
+    steps_per_epoch: int | None = None,
+    seeds: Sequence[int] = SEEDS,
+    split: Split | None = None,
+    length: float = 1.0,
+) -> pd.DataFrame:
+    """Trains variants of a network, each with every seed, and compares what they read of the validation digits.
+
+    Weights are not kept. A killed comparison goes on after the last training that it finished.
+
+    Args:
+        name: Of the stored comparison, `NAME.json` in `base_dir`.
+        variants: What is compared, under the names that the table shows; all have the same validation digits.
+        reference: The variant that the others are compared with.
+        base_dir: The folder of the stored models.
+        train: Whether to train; otherwise the stored comparison is loaded.
+        epochs: Rounds of training, the same for all.
+        batch_size: Digits a batch.
+        steps_per_epoch: Batches an epoch; None for one pass.
+        seeds: Of weights, order and augmentation.
+        split: Where the data come from.
+        length: By how much to multiply the batches of an epoch.
+
+    Returns:
+        One row a variant: `mean`, `least` and `greatest` share of the validation digits read over the seeds;
+        `difference`, that of the means from the reference; `gained` and `lost`, the digits that the variant reads with
+        more, or fewer, of the seeds than the reference does; `p`, of an exact binomial test on these two (with one
+        seed, McNemar's test).
+
+    Raises:
+        SVHNError: There is no stored comparison to load, or it is damaged.
+    """
+    path = Path(base_dir) / f"{name}.json"
+    if train and not in_nbgrader():
+        runs, conditions = {}, {}
+        progress = _Progress(Path(base_dir) / CHECKPOINTS / f"{name}.json")
+        for label, variant in variants.items():
+            data = unpack(name, variant.data, isinstance(variant.data[0], Augmented), split)
+            schedule = schedule_of(data[0], epochs, batch_size, steps_per_epoch, length)
+            runs[label] = {}
+            for seed in seeds:
+                one = _Run(f"{name}, {label}, seed {seed}", variant.build, data, replace(schedule, seed=seed), split)
+                runs[label][str(seed)] = one.finish(progress)
+            conditions = {
+                "data": provenance_of(split, data[0]),
+                "validation": len(data[2]),
+                "epochs": schedule.epochs,
+                "batch_size": schedule.batch_size,
+                "steps_per_epoch": schedule.steps_per_epoch,
+            }
+        content = {"name": name, "reference": reference, **conditions, "backend": keras.backend.backend()}
+        write_json(path, {**content, "variants": runs})
+        progress.path.unlink(missing_ok=True)
+    return _show(name, path)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One variant with one seed."""
+
+    name: str
+    build: Callable[..., keras.Model]
+    data: tuple[Augmented, Images, np.ndarray]
+    schedule: Any
+    split: Split | None
+
+    def finish(self, progress: "_Progress") -> dict[str, Any]:
+        """Trains it, unless that was finished before: its last accuracies, and which validation digits it reads."""
+        training, X_val, y_val = self.data
+        model = build(self.build, self.schedule)
+        provenance = provenance_of(self.split, training)
+        plan = hashlib.sha256(json.dumps(plan_of(model, training, self.schedule, provenance)).encode()).hexdigest()
+        if (known := progress.finished.get(self.name)) and known["plan"] == plan:
+            return known["result"]
+        folder = progress.path.parent
+        trained = fit(self.name, model, training, (X_val, y_val), self.schedule, folder, provenance)
+        right = predict(trained.model, X_val).argmax(axis=1) == y_val
+        curves = trained.learning_curves
+        result = {
+            "accuracy": curves["accuracy"][-1],
+            "val_accuracy": float(np.mean(right)),
+            "right": np.packbits(right).tobytes().hex(),
+        }
+        progress.add(self.name, {"plan": plan, "result": result})
+        trained.checkpoint.unlink(missing_ok=True)
+        return result
+
+
+class _Progress:
+    """What a killed comparison had finished, in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.finished = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            self.finished = {}
+
+    def add(self, name: str, run: dict[str, Any]) -> None:
+        """Keeps one more finished training."""
+        self.finished[name] = run
+        write_json(self.path, self.finished)
+
+
+def _show(name: str, path: Path) -> pd.DataFrame:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        table = comparison_table(stored)
+        batches = stored["epochs"] * stored["steps_per_epoch"]
+        held_out = digits_of(stored).removeprefix(", ") or "those held out"
+        seeds = len(next(iter(stored["variants"].values())))
+        print(
+            f"{batches:,} batches of {stored['batch_size']} each, {seeds} seeds; {stored['validation']:,} validation "
+            f"digits of {held_out}"
+        )
+    except FileNotFoundError:
+        raise SVHNError(f"{path} is missing; train it: make train MODEL={name}") from None
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
+        raise SVHNError(f"{path} is damaged ({error}); train it again (make train MODEL={name})") from error
+    percent, points = "{:.1%}".format, lambda share: f"{100 * share:+.1f}"
+    formats = {"mean": percent, "least": percent, "greatest": percent, "difference": points, "p": "{:.2g}".format}
+    print(table.to_string(formatters=formats))
+    print(
+        f"difference: from {stored['reference']!r}, in percentage points; gained, lost: digits read with more, or "
+        "fewer, of the seeds; p: exact binomial test on these two"
+    )
+    return table
+
+
+def comparison_table(stored: dict[str, Any]) -> pd.DataFrame:
+    """The table of `run_comparison`, out of what it stored."""
+    count = stored["validation"]
+    read = {label: _times_read(runs, count) for label, runs in stored["variants"].items()}
+    rows, base = {}, read[stored["reference"]]
+    for label, runs in stored["variants"].items():
+        shares = [run["val_accuracy"] for run in runs.values()]
+        gained, lost = int(np.sum(read[label] > base)), int(np.sum(read[label] < base))
+        rows[label] = {
+            "mean": np.mean(shares),
+            "least": min(shares),
+            "greatest": max(shares),
+            "difference": (read[label].sum() - base.sum()) / count / len(shares),
+            "gained": gained,
+            "lost": lost,
+            "p": binomtest(gained, gained + lost).pvalue if gained + lost else 1.0,
+        }
+    return pd.DataFrame(rows).T.astype({"gained": int, "lost": int})
+
+
+def _times_read(runs: dict[str, Any], count: int) -> np.ndarray:
+    """With how many of the seeds each validation digit was read right, (n,)."""
+    rows = [np.unpackbits(np.frombuffer(bytes.fromhex(run["right"]), np.uint8), count=count) for run in runs.values()]
+    return np.sum(rows, axis=0, dtype=int)

@@ -1,0 +1,277 @@
+"""The course's harness: train a model or reload it, and report the same figures either way."""
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from IPython.utils.capture import capture_output
+
+from svhn.backend import versions
+from svhn.data.protocol import Split
+from svhn.errors import SVHNError
+from svhn.files import CHECKPOINTS
+from svhn.learning.batches import (
+    Augmented,
+    Images,
+    model_input,
+    predict,
+    preprocess_like,
+    preprocessing_name,
+    unaltered,
+    unprocessed,
+)
+from svhn.learning.figures import plot_learning_curves
+from svhn.learning.records import load_record
+from svhn.learning.stored import load_model, store_model
+from svhn.learning.training import Schedule, Trained, fit
+
+_NBGRADER_VARIABLE = "NBGRADER_EXECUTION"
+_RED, _PLAIN = "\033[91m", "\033[0m"
+
+
+def run_evaluation(
+    name: str,
+    model_builder: Callable[..., keras.Model],
+    data: tuple,
+    base_dir: str | Path,
+    train: bool = True,
+    generator: bool = False,
+    epochs: int = 3,
+    batch_size: int = 32,
+    steps_per_epoch: int | None = None,
+    verbose: int = 1,
+    split: Split | None = None,
+    length: float = 1.0,
+    force: bool = False,
+    **kwargs: Any,
+) -> keras.Model:
+    """Trains and stores a model with its learning curves, or reloads both; prints and plots them either way.
+
+    Prints the model's summary and the table of the least and greatest loss, accuracy, val_loss and val_accuracy over
+    the epochs, and draws the four curves.
+
+    Args:
+        name: Of the stored model, "model_2_1".
+        model_builder: Returns a new compiled model with the metric `accuracy`. If it has a parameter `steps`, that is
+            how many batches the training will be, for a schedule of its learning rate.
+        data: `(X_train, X_val, y_train, y_val)`, or with `generator` `(augmented, X_val, y_val)`, the first an
+            `svhn.learning.batches.Augmented`. Images are uint8 or a `Preprocessed` view; labels are digits.
+        base_dir: The folder of the stored models.
+        train: Whether to train; otherwise model and curves are loaded.
+        generator: Whether the training digits are augmented.
+        epochs: Rounds of training; after each, the validation digits are measured.
+        batch_size: Digits a batch.
+        steps_per_epoch: Batches an epoch; None for one pass over the training digits.
+        verbose: 0 for silence.
+        split: Where the data come from: the record then names them, test accuracy is measured once on the stored
+            file, and where drawn digits extend the training digits, a pass goes over `split.rows`.
+        length: By how much to multiply the batches of an epoch.
+        force: Whether the new model replaces a stored one that reads more of the same validation digits.
+        **kwargs: Passed on to `model_builder`.
+
+    Returns:
+        The model as stored: the new one, or the earlier one where that is better and kept.
+
+    Raises:
+        SVHNError: There is no stored model to load, it is damaged, or the data are not of the form above.
+    """
+    training_now = train and not in_nbgrader()
+    if training_now:
+        _shout("Training the model", verbose)
+        training, X_val, y_val = unpack(name, data, generator, split)
+        if split:
+            _check_seen(name, X_val, split)
+        schedule = schedule_of(training, epochs, batch_size, steps_per_epoch, length)
+        provenance = provenance_of(split, training)
+        new = build(functools.partial(model_builder, **kwargs), schedule)
+        checkpoints = Path(base_dir) / CHECKPOINTS
+        trained = fit(name, new, training, (X_val, y_val), schedule, checkpoints, provenance, verbose)
+        better = None if force else _better_stored(base_dir, name, trained.model, (X_val, y_val), provenance)
+        if better:
+            _shout(f"The stored model is kept: {better}", 1)
+        else:
+            store_model(base_dir, name, trained.model, lambda stored: _record(stored, trained, data, split, provenance))
+            trained.checkpoint.unlink(missing_ok=True)
+            _shout(f"Model stored in {base_dir}", verbose)
+    else:
+        _shout("Loading model from file", verbose)
+    model, record = load_model(base_dir, name)
+    _shout("Success!", verbose)
+    if verbose:
+        _report(model, record)
+        if split and not training_now and (record.get("data") or {}).get("fingerprint") != split.digits.fingerprint:
+            measured = accuracy(model, data[1], data[-1])
+            print(f"On this run's {len(data[-1]):,} validation digits: {measured:.2%} ({split.digits.description})")
+            if split.digits.real:
+                print("Some of these may be among the digits that the model was trained on.")
+    return model
+
+
+def build(model_builder: Callable[..., keras.Model], schedule: Schedule) -> keras.Model:
+    """Builds a model from the schedule's seed; a builder with a parameter `steps` is told the number of batches."""
+    # Without this, Keras numbers a network's nameless parts by what was built before, and no checkpoint would fit.
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(schedule.seed)
+    told = "steps" in signature(model_builder).parameters
+    return model_builder(**({"steps": schedule.epochs * schedule.steps_per_epoch} if told else {}))
+
+
+def _check_seen(name: str, X_val: Images, split: Split) -> None:
+    """Refuses, before the training, images of which nothing says how test digits would be seen in the same way."""
+    given = unprocessed(X_val)
+    same = given is split.X_val or (
+        given.shape == split.X_val.shape and np.array_equal(model_input(given), model_input(split.X_val))
+    )
+    if not same:
+        raise SVHNError(
+            f"{name}: test digits could not be seen as these validation images are; "
+            "use X_val itself or Preprocessed(X_val, function)"
+        )
+
+
+def provenance_of(split: Split | None, training: Augmented) -> dict[str, Any] | None:
+    """What a record says of the digits that a model saw.
+
+    Raises:
+        SVHNError: Nothing tells which of them are real.
+    """
+    if split is None:
+        return None
+    said = dict(split.provenance)
+    if split.drawn:
+        said["shown_in_a_pass"] = training.pass_length
+    if (count := len(training.images)) != said["train"]:
+        if split.drawn:
+            raise SVHNError(
+                f"a record could not say how many of these {count:,} training digits are drawn; "
+                "train on X_train itself or Preprocessed(X_train, function)"
+            )
+        said |= {"train": count, "train_real" if split.digits.real else "train_drawn": count}
+    return said
+
+
+def in_nbgrader() -> bool:
+    """Whether nbgrader grades or validates: a hand-in is then loaded and not trained, whatever its switch says."""
+    return bool(os.environ.get(_NBGRADER_VARIABLE))
+
+
+def accuracy(model: keras.Model, images: Images, labels: np.ndarray) -> float:
+    """The share of images that a model classifies as labelled, 0..1."""
+    return float(np.mean(predict(model, images).argmax(axis=1) == labels))
+
+
+def schedule_of(
+    training: Augmented, epochs: int, batch_size: int, steps_per_epoch: int | None, length: float, seed: int = 1
+) -> Schedule:
+    """How long to train; without `steps_per_epoch`, an epoch shows every training digit, its last batch filled up."""
+    one_pass = -(-training.pass_length // max(1, batch_size))  # `fit` refuses what is below 1.
+    steps = one_pass if steps_per_epoch is None else steps_per_epoch
+    return Schedule(epochs, batch_size, max(1, round(steps * length)) if steps > 0 else steps, seed)
+
+
+def unpack(
+    name: str, data: tuple, generator: bool = False, split: Split | None = None
+) -> tuple[Augmented, Images, np.ndarray]:
+    """Training digits, validation images and labels out of either form of `data`.
+
+    Training digits that `split` extends by drawn ones are shown as `split.rows` says, unless they say otherwise.
+
+    Raises:
+        SVHNError: It is of neither form, or images and labels differ in number.
+    """
+    try:
+        if generator:
+            training, X_val, y_val = data
+            if not isinstance(training, Augmented):
+                raise ValueError(f"the first is {type(training).__name__}, not Augmented")
+        else:
+            X_train, X_val, y_train, y_val = data
+            training = Augmented(X_train, y_train, unaltered)
+        if np.ndim(y_val) != 1:
+            raise ValueError("y_val must be digits, not one-hot")
+        if len(training.images) != len(training.labels) or len(X_val) != len(y_val):
+            raise ValueError("images and labels differ in number")
+    except (TypeError, ValueError) as error:
+        form = "(augmented, X_val, y_val)" if generator else "(X_train, X_val, y_train, y_val)"
+        raise SVHNError(f"{name}: data must be {form} ({error})") from error
+    if split and split.drawn and training.rows is None and len(training.images) == len(split.y_train):
+        training = replace(training, rows=split.rows)
+    return training, X_val, y_val
+
+
+def digits_of(record: dict[str, Any]) -> str:
+    """What a record's figures were measured on, as the end of a line."""
+    data = record.get("data")
+    return f", {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
+
+
+def _better_stored(
+    base_dir: str | Path,
+    name: str,
+    model: keras.Model,
+    validation: tuple[Images, np.ndarray],
+    provenance: dict[str, Any] | None,
+) -> str | None:
+    """In what the stored model of that name is better on the same validation digits; None where it is not."""
+    try:
+        record = load_record(base_dir, name)
+        stored, same = record["accuracy"]["validation"], (record["data"] or {})["fingerprint"]
+    except (SVHNError, KeyError, TypeError):
+        return None
+    if not provenance or same != provenance["fingerprint"]:
+        return None
+    new = accuracy(model, *validation)
+    if new >= stored:
+        return None
+    return (
+        f"it reads {stored:.2%} of the validation digits, the new one {new:.2%}; to replace it all the same, "
+        f"svhn train --model {name} --force (the new one's training is kept until then)"
+    )
+
+
+def _record(
+    stored: keras.Model,
+    trained: Trained,
+    data: tuple,
+    split: Split | None,
+    provenance: dict[str, Any] | None,
+) -> dict[str, Any]:
+    X_val, y_val = data[1], data[-1]
+    measured = {"validation": accuracy(stored, X_val, y_val)}
+    if split:
+        measured["test"] = accuracy(stored, preprocess_like(X_val, split.X_test), split.y_test)
+    return {
+        "learning_curves": trained.learning_curves,
+        "accuracy": measured,
+        "data": provenance,
+        "preprocessing": preprocessing_name(X_val),
+        "recipe": trained.recipe,
+        "backend": keras.backend.backend(),
+        "versions": versions(),
+        "seconds": round(trained.seconds, 1),
+    }
+
+
+def _report(model: keras.Model, record: dict[str, Any]) -> None:
+    summary: list[str] = []
+    with capture_output(stdout=False, stderr=False):  # Keras shows notebooks an empty box as well.
+        model.summary(line_length=100, print_fn=lambda line, **_: summary.append(line))
+    print("\n".join(summary))
+    curves = pd.DataFrame(record["learning_curves"])
+    print(curves.agg(["min", "max"]).to_string(float_format="%.4f"))
+    data, measured = record.get("data"), record.get("accuracy", {})
+    shares = [f"{part} {share:.2%}" + (f" of {data[part]:,}" if data else "") for part, share in measured.items()]
+    print(f"Accuracy of the stored file: {', '.join(shares)}{digits_of(record)}")
+    plot_learning_curves(record)
+
+
+def _shout(text: str, verbose: int) -> None:
+    if verbose:
+        print(f"{_RED}{text}{_PLAIN}")

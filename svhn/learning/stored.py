@@ -1,0 +1,111 @@
+"""A stored model: `NAME.keras` and, beside it, its record `NAME.json`."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import ml_dtypes
+import numpy as np
+
+from svhn.errors import SVHNError, one_line
+from svhn.files import atomic_path, sha256, write_json
+from svhn.learning.records import finish_store, load_record, model_path, pending_paths, record_path
+
+FORMAT = 1
+MAX_BYTES = 100_000_000
+
+
+def store_model(
+    folder: str | Path, name: str, model: keras.Model, make_record: Callable[[keras.Model], dict[str, Any]]
+) -> dict[str, Any]:
+    """Stores a model and its record as one: after a kill at any moment either both are the old ones or both the new.
+
+    Weights are rounded to bfloat16 precision (16 of 32 bits; still float32 to Keras), which deflates to about
+    1.8 bytes a parameter.
+
+    Args:
+        folder: Where to.
+        name: Of the model.
+        model: What to store; its optimizer's state is left out.
+        make_record: Gets the model as read back from the file and returns its record, so that whatever the record
+            says was measured on the file.
+
+    Returns:
+        The record, with `name`, `format`, `parameters`, `bytes` and `sha256` of the file added.
+
+    Raises:
+        SVHNError: The file would be over 100 MB, or cannot be written.
+    """
+    # A copy whose optimizer never took a step: Keras would store its state, twice the size of the weights.
+    bare = keras.models.clone_model(model)
+    bare.set_weights([_round_to_bfloat16(weight) for weight in model.get_weights()])
+    model_pending, record_pending = pending_paths(folder, name)
+    finish_store(folder, name)
+    with atomic_path(model_pending) as temporary:
+        keras.saving.save_model(bare, temporary)
+        _deflate(temporary)
+        if temporary.stat().st_size > MAX_BYTES:
+            raise SVHNError(
+                f"{name}: {temporary.stat().st_size:,} bytes are over the limit of 100 MB; use fewer parameters"
+            )
+    try:
+        stored = keras.saving.load_model(model_pending)
+        record = {
+            "name": name,
+            "format": FORMAT,
+            "sha256": sha256(model_pending),
+            "bytes": model_pending.stat().st_size,
+            "parameters": stored.count_params(),
+            **make_record(stored),
+        }
+    except BaseException:
+        model_pending.unlink()
+        raise
+    # From here on the pair is whole under its pending names; whoever comes next can finish the move.
+    write_json(record_pending, record)
+    finish_store(folder, name)
+    return record
+
+
+def load_model(folder: str | Path, name: str) -> tuple[keras.Model, dict[str, Any]]:
+    """Loads a stored model and its record.
+
+    Raises:
+        SVHNError: One of the two is missing or damaged, or they do not belong together.
+    """
+    record = load_record(folder, name)
+    path = model_path(folder, name)
+    remedy = f"train it again (make train MODEL={name}) or restore both files from git"
+    if not path.is_file():
+        raise SVHNError(f"{path} is missing; {remedy}")
+    if sha256(path) != record["sha256"]:
+        raise SVHNError(f"{path} is damaged or is not the file that {record_path(folder, name)} describes; {remedy}")
+    try:
+        model = keras.saving.load_model(path, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its layers raise.
+        reason = one_line(error)
+        raise SVHNError(f"{path} cannot be loaded by Keras {keras.__version__} ({reason}); {remedy}") from error
+    return model, record
+
+
+def _round_to_bfloat16(weight: np.ndarray) -> np.ndarray:
+    return weight.astype(ml_dtypes.bfloat16).astype(weight.dtype) if weight.dtype == np.float32 else weight
+
+
+def _deflate(path: Path) -> None:
+    """Compresses the archive that Keras wrote, and takes out how the model was compiled.
+
+    Keras itself only stores. And it names optimizers by backend: a network compiled under PyTorch would not load
+    where only TensorFlow is. What the optimizer was is in the record.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    config = json.loads(members["config.json"])
+    config.pop("compile_config", None)
+    members["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for filename, content in members.items():
+            archive.writestr(filename, content)

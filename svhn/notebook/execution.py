@@ -1,0 +1,195 @@
+"""Runs the notebook top to bottom and keeps what came of it."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+import signal
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from tqdm import tqdm
+
+from svhn.digits import Digits
+from svhn.errors import SVHNError, one_line
+from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
+from svhn.notebook.cells import NOTEBOOK, load_definitions, parameters, read_notebook, tagged_cells
+from svhn.settings import Settings, settled
+
+CELL_SECONDS = 3600
+
+
+def execute_notebook(path: Path = NOTEBOOK, settings: Settings | None = None) -> nbformat.NotebookNode:
+    """Executes a notebook in a fresh kernel, in the folder it lies in, with a progress bar over its cells.
+
+    A cell may take an hour, or where the notebook is set to train, as long as it likes.
+
+    Args:
+        path: Of the notebook; the file itself is left as it is.
+        settings: Of the run, set in a cell of its own below the parameters cell; None for what that cell says.
+
+    Returns:
+        The notebook with its outputs; `metadata.svhn` says how many seconds it ran.
+
+    Raises:
+        SVHNError: A cell failed; the line names it and its error.
+    """
+    notebook = read_notebook(path)
+    injected = _inject(notebook, settings, parameters(path)) if settings else None
+    timeout = CELL_SECONDS if parameters(path).get("stop_training", True) else None
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
+    started = time.monotonic()
+    with tqdm(total=total, desc="executing the notebook", unit="cell", file=sys.stderr) as bar:
+
+        def show(cell: nbformat.NotebookNode, cell_index: int) -> None:
+            bar.set_postfix_str(_tag(cell, ""))
+
+        client = NotebookClient(
+            notebook,
+            timeout=timeout,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(path.parent)}},
+            shutdown_kernel="immediate",  # Nothing is left to save, and asked politely a kernel may print a traceback.
+            # Ctrl-C is for whoever called; nbclient would take it for itself, and fail at that.
+            on_notebook_start=lambda notebook: asyncio.get_running_loop().remove_signal_handler(signal.SIGINT),
+            extra_arguments=["--log-level=ERROR"],  # It would warn that kernel and client, both here, talk unencrypted.
+            on_cell_start=show,
+            on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),
+        )
+        try:
+            # Whatever backend this process draws with, the kernel's plots are to land in the notebook.
+            with settled() as environment:
+                client.execute(env=environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"})
+        except CellExecutionError as error:
+            # An SVHNError is one line already, and ends with its remedy.
+            ours = error.ename == "SVHNError"
+            said = error.evalue if ours else f"{one_line(error.evalue)}; open {path} and run that cell"
+            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {error.ename}: {said}") from error
+        except (CellTimeoutError, DeadKernelError) as error:
+            reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
+            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {reason}; run it in Jupyter to see more") from error
+    seconds = time.monotonic() - started
+    if injected:
+        notebook.cells.remove(injected)
+    notebook.metadata["svhn"] = {"seconds": round(seconds, 2)}
+    for cell in notebook.cells:
+        # When each cell ran is of no use to a reader, and would make every execution differ from the last.
+        cell.metadata.pop("execution", None)
+    return notebook
+
+
+def _inject(
+    notebook: nbformat.NotebookNode, settings: Settings, written: dict[str, Any]
+) -> nbformat.NotebookNode | None:
+    """Inserts a cell that sets what differs from the parameters cell, as papermill does; None where nothing does."""
+    lines = [f"{name} = {value!r}" for name, value in asdict(settings).items() if written.get(name) != value]
+    places = [index for index, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
+    if not lines or not places:
+        return None
+    cell = nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["injected-parameters"]})
+    notebook.cells.insert(places[0] + 1, cell)
+    return cell
+
+
+def train_models(
+    names: list[str], digits: Digits, settings: Settings, path: Path = NOTEBOOK, folder: Path = Path("models")
+) -> None:
+    """Trains what the notebook's `run` cells of these names train; killed, it goes on after the last it finished.
+
+    Args:
+        names: Of models and comparisons, as `trainable_names` gives them, in order.
+        digits: What the notebook will train on.
+        settings: Of the run.
+        path: Of the notebook.
+        folder: Where the notebook stores its models.
+    """
+    cells = [cell.source for cell in tagged_cells(read_notebook(path), "parameters")]
+    plan = {"names": names, "digits": digits.fingerprint, "parameters": cells, **asdict(settings)}
+    # A note a plan: training one model meanwhile does not make a killed training of all forget what it finished.
+    note = folder / CHECKPOINTS / f"training-{hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:8]}.json"
+    finished = _finished(note, plan)
+    if finished:
+        print(f"finished before: {', '.join(finished)}; to train them anew, delete {note}")
+    for name in [name for name in names if name not in finished]:
+        with settled():
+            load_definitions(path, "data", name, stop_training=False, **asdict(settings))
+        finished.append(name)
+        write_json(note, {**plan, "finished": finished})
+    note.unlink(missing_ok=True)
+
+
+def _finished(note: Path, plan: dict[str, Any]) -> list[str]:
+    """What a killed training of the same plan had finished; nothing where its note is missing or damaged."""
+    try:
+        content = json.loads(note.read_text(encoding="utf-8"))
+        return [str(name) for name in content.pop("finished") if content == plan]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Writes a notebook, whole or not at all."""
+    write_text(path, nbformat.writes(notebook) + "\n")
+
+
+def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
+    """Writes every plot of an executed notebook as PNG, named after its cell's last tag; its earlier ones are removed.
+
+    Where several plots would have one name, they are numbered.
+
+    Returns:
+        The files written, in the notebook's order.
+    """
+    plots = [
+        (_tag(cell, "figure"), output["data"]["image/png"])
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    of_a_name, so_far = Counter(tag for tag, _ in plots), Counter()
+    written = []
+    for tag, plot in plots:
+        so_far[tag] += 1
+        name = f"{tag}-{so_far[tag]}" if of_a_name[tag] > 1 else tag
+        with atomic_path(folder / f"{name}.png") as temporary:
+            temporary.write_bytes(base64.b64decode(plot))
+        written.append(folder / f"{name}.png")
+    tags = {"figure"} | {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+    for path in folder.glob("*.png"):
+        # Of a cell that draws no longer, or not as many; what is not from this notebook stays.
+        if path not in written and re.sub(r"-\d+$", "", path.stem) in tags:
+            path.unlink()
+    return written
+
+
+def last_modified(*paths: Path) -> str:
+    """The date of the youngest of some files, YYYY-MM-DD HH:MM:SS."""
+    youngest = max(path.stat().st_mtime for path in paths if path.exists())
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(youngest))
+
+
+def _failed_cell(notebook: nbformat.NotebookNode) -> str:
+    """Where an execution stopped: the last heading above the last cell with an output, in the reader's terms."""
+    heading, place = "the top", "the top"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (found := re.findall(r"^#+ (.+)$", cell.source, re.M)):
+            heading = found[-1]
+        elif cell.cell_type == "code" and cell.get("execution_count"):
+            place = f"section {heading!r}, cell {_tag(cell, '?')!r}"
+    return place
+
+
+def _tag(cell: nbformat.NotebookNode, without: str) -> str:
+    """A cell's last tag, by which people know it; JupyterLab leaves an empty list where one was removed."""
+    return (cell.metadata.get("tags") or [without])[-1]

@@ -1,0 +1,99 @@
+"""The published figures: `models/results.json` and the README's table, from records and the executed notebook alone."""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from IPython.display import display
+from scipy.stats import binomtest
+
+from svhn.data.protocol import Split
+from svhn.errors import SVHNError
+from svhn.files import write_json, write_text
+from svhn.learning.records import load_record, stored_names
+from svhn.notebook.cells import FIGURES_MIME, RESULTS, read_figures
+
+_TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
+# The reference hand-in, trained on 63,544 real digits: the best validation accuracy of its models, else test accuracy.
+REFERENCE = {
+    "model_1_1": "84.5 %, validation",
+    "model_1_2": "85.7 %, validation",
+    "model_1_3": "88.9 %, validation",
+    "model_2_1": "95.7 %, validation",
+    "model_2_2": "96.6 %, validation",
+    "model_4_1": "93.2 %, validation",
+    "3.1": "96.4 %, test",
+    "3.1 averaged over copies": "96.6 %, test",
+    "4.2": "92.7 %, test",
+}
+
+
+def show_figures(question: str, split: Split, **figures: float) -> None:
+    """Shows measured figures under the digits they were measured on, and hands them on with the notebook's outputs.
+
+    Args:
+        question: "3.1".
+        split: The digits of this run.
+        **figures: Shares 0..1, by name.
+    """
+    lines = [f"Measured on: {split.digits.description}"]
+    lines += [f"{name.replace('_', ' ').capitalize()}: {value:.2%}" for name, value in figures.items()]
+    content = {"question": question, "data": split.provenance, "figures": figures}
+    display({FIGURES_MIME: content, "text/plain": "\n".join(lines)}, raw=True)
+
+
+def show_answer(answer: str) -> None:
+    """Shows a written answer as a quotation, whose lines wrap on every page that a notebook is shown on."""
+    display({"text/html": f"<blockquote>{html.escape(answer)}</blockquote>", "text/plain": answer}, raw=True)
+
+
+def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -> None:
+    """Writes the figures of an executed notebook beside the models, and the README's table.
+
+    Raises:
+        SVHNError: The notebook ran on drawn digits, or the README has no place for the table.
+    """
+    figures = read_figures(notebook)
+    if not figures or not all(content["data"]["real"] for content in figures.values()):
+        raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits and run it again")
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    if not _TABLE.search(text):
+        raise SVHNError(
+            f"{readme} has no lines <!-- results --> and <!-- /results -->; put them where the table is to be"
+        )
+    write_json(models / RESULTS, figures)
+    table = results_table(models, figures)
+    write_text(readme, _TABLE.sub(lambda place: f"{place[1]}{table}\n{place[2]}", text))
+
+
+def results_table(models: Path, figures: dict[str, Any]) -> str:
+    """A Markdown table of every stored model and of the figures of 3.1 and 4.2."""
+    lines = [
+        "| model | parameters | validation | test (95 % interval) | reference hand-in |",
+        "|---|---|---|---|---|",
+    ]
+    for name in [name for name in stored_names(models) if name in REFERENCE]:
+        record = load_record(models, name)
+        measured, data = record["accuracy"], record["data"]
+        lines.append(
+            f"| {name} | {record['parameters']:,} | {measured['validation']:.1%} "
+            f"| {_with_interval(measured['test'], data['test'])} | {REFERENCE[name]} |"
+        )
+    for question, content in figures.items():
+        shares, of = content["figures"], content["data"]["test"]
+        validation = shares.get("validation_accuracy")
+        for name, share in shares.items():
+            if not name.startswith("test_accuracy"):
+                continue
+            label = f"{question} {name.removeprefix('test_accuracy').replace('_', ' ').strip()}".strip()
+            cells = [label, "", f"{validation:.1%}" if validation else "", _with_interval(share, of)]
+            lines.append(f"| {' | '.join(cells)} | {REFERENCE.get(label, '')} |")
+    return "\n".join(lines)
+
+
+def _with_interval(share: float, of: int) -> str:
+    """A share of so many digits with its 95 % interval (Wilson, 1927), in per cent."""
+    interval = binomtest(round(share * of), of).proportion_ci(method="wilson")
+    return f"{share:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

@@ -1,0 +1,119 @@
+"""What a hand-in's performance is worth, measured on what it stored: the last line of a performance cell."""
+
+import os
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from svhn.backend import silence
+from svhn.data.protocol import Split, split_digits
+from svhn.data.sources import load_digits
+from svhn.digits import Digits
+from svhn.errors import SVHNError, one_line
+from svhn.learning.batches import Images, Preprocessed, preprocess_like
+from svhn.learning.evaluation import accuracy, in_nbgrader
+from svhn.learning.stored import load_model
+from svhn.rubric.calibration import ROWS, load_calibration
+from svhn.settings import Settings
+
+# Which stored model a question's points rest on, and the split that says how its images are preprocessed.
+MODELS = {
+    "1.1": ("model_1_1", "evaluation_split"),
+    "1.2": ("model_1_2", "preprocessed_split"),
+    "1.3": ("model_1_3", "preprocessed_split"),
+    "2.1": ("model_2_1", "preprocessed_split"),
+    "2.2": ("model_2_2", "augmented_split"),
+    "4.1": ("model_4_1", "vgg_split"),
+}
+
+
+class Unmeasured(float):
+    """No points, shown as a note: nbgrader would give all of them to a cell without a result."""
+
+    def __new__(cls, note: str) -> "Unmeasured":
+        """Zero, with what a notebook shows in its place."""
+        points = super().__new__(cls, 0.0)
+        points.note = note
+        return points
+
+    def _repr_html_(self) -> str:
+        return self.note
+
+
+def performance(question: str, names: Mapping[str, Any], folder: Path = Path("models")) -> float:
+    """Measures what a question's points rest on, says what came of it, and returns the points.
+
+    Where nbgrader neither grades nor validates, nothing is measured: every model would be measured twice.
+
+    Digits and labels are loaded anew and the model is read from its file: of the notebook's own variables only the
+    preprocessing counts, for 4.2 the fitted pipeline and the stored embeddings.
+
+    Args:
+        question: "1.1".
+        names: The notebook's `globals()`.
+        folder: Where the hand-in's models are stored.
+
+    Returns:
+        0 to the points of the question's performance row; 0 where there is nothing to measure and outside nbgrader.
+    """
+    if not in_nbgrader():
+        return Unmeasured(f"{question}: measured where nbgrader grades or validates this notebook")
+    try:
+        # nbgrader takes any line on standard error for a failed test.
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), silence():
+            digits = load_digits(Settings.choose(data=names.get("data")).data)
+            measured, what = _measure(question, names, folder, split_digits(digits))
+    except SVHNError as error:
+        print(f"{question}: {error}")
+        return 0.0
+    except Exception as error:  # The hand-in's own functions raise whatever they run into.
+        print(f"{question}: cannot be measured ({type(error).__name__}: {one_line(error)})")
+        return 0.0
+    earned = performance_points(question, measured)
+    print(f"{question}: {measured:.2%} of {what}{_named(digits)}: {earned:g} points")
+    return earned
+
+
+def performance_points(question: str, share: float) -> float:
+    """The points, to hundredths, that the calibration gives a question's performance for an accuracy, 0..1."""
+    (row,) = (row for row in ROWS if row.question == question and row.calibrated)
+    return round(float(load_calibration().mark(question, share)) / 10 * row.points, 2)
+
+
+def _measure(question: str, names: Mapping[str, Any], folder: Path, split: Split) -> tuple[float, str]:
+    """The accuracy that counts, and on what."""
+    if question == "4.2":
+        pipeline, load_embedding = _defined(names, "pipeline_4_2"), _defined(names, "load_embedding")
+        predictions = np.asarray(pipeline.predict(load_embedding("test")))
+        if predictions.shape != split.y_test.shape:
+            raise SVHNError(
+                f"pipeline_4_2 classified {len(predictions)} embeddings, not {len(split.y_test)} test digits"
+            )
+        return float(np.mean(predictions == split.y_test)), f"{len(split.y_test):,} test digits"
+    name, split_name = MODELS[question]
+    model, _ = load_model(folder, name)
+    images = _anew(_defined(names, split_name)[1], split)
+    return accuracy(model, images, split.y_val), f"{len(split.y_val):,} validation digits"
+
+
+def _anew(images: Images, split: Split) -> Images:
+    """The validation digits, preprocessed as the notebook does."""
+    if isinstance(images, Preprocessed) or (images.dtype == np.uint8 and images.shape == split.X_val.shape):
+        return preprocess_like(images, split.X_val)
+    # An array that the notebook preprocessed itself: there is no function to repeat it with.
+    if len(images) != len(split.y_val):
+        raise SVHNError(f"the notebook has {len(images)} validation images for {len(split.y_val)} digits")
+    return images
+
+
+def _defined(names: Mapping[str, Any], name: str) -> Any:
+    if names.get(name) is None:
+        raise SVHNError(f"the notebook does not define {name}")
+    return names[name]
+
+
+def _named(digits: Digits) -> str:
+    return f" of {digits.name}" if digits.real else ", drawn and not SVHN"

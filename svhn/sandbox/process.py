@@ -1,0 +1,177 @@
+"""Runs a function on files of strangers in a process of its own, which may hang, swell or die without harm."""
+
+import json
+import math
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from svhn.backend import silence
+from svhn.errors import SVHNError, one_line
+
+_REPLY_BYTES = 64_000_000
+_start = threading.Lock()
+_stopped = threading.Event()
+# One clean process imports Keras once and forks for each call: a fork takes a tenth of a second, an import ten.
+_context = multiprocessing.get_context("forkserver")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one call may use.
+
+    Attributes:
+        seconds: Of wall-clock time.
+        memory: Bytes of address space beyond what an idle process has.
+        file_bytes: The largest file it may write.
+        threads: That compute.
+    """
+
+    seconds: float = 600
+    memory: int = 4_000_000_000
+    file_bytes: int = 500_000_000
+    threads: int = 1
+
+
+class Refused(SVHNError):
+    """Something in a hand-in is not loaded; the text is the reason, in words for the report."""
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Where the block is interrupted, ends every process that `run_isolated` waits for, in whatever thread it does."""
+    _stopped.clear()
+    try:
+        yield
+    except BaseException:
+        _stopped.set()
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+
+
+def raise_if_stopped() -> None:
+    """Ends a wait in another thread than the one that was interrupted.
+
+    Raises:
+        KeyboardInterrupt: The block of `stoppable` was interrupted.
+    """
+    if _stopped.is_set():
+        raise KeyboardInterrupt
+
+
+def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) -> dict[str, Any]:
+    """Calls a function in another process and waits for it.
+
+    Args:
+        function: Importable from a module; takes `arguments`, returns JSON's types.
+        *arguments: Picklable; they go to the other process, nothing pickled comes back.
+        limits: What it may use.
+
+    Returns:
+        `{"result": ...}`, or `{"refused": reason}` where it raised an `SVHNError` or used up a limit, or
+        `{"fault": text}` where it raised anything else, which is a defect of this package.
+
+    Raises:
+        KeyboardInterrupt: The block of `stoppable` around it was interrupted.
+    """
+    raise_if_stopped()
+    receive, send = _context.Pipe(duplex=False)
+    process = _context.Process(target=_call, args=(send, function, arguments, limits), daemon=True)
+    with _start, _silent_server(function.__module__):
+        process.start()
+    send.close()
+    try:
+        reply = _receive(receive, process, limits)
+        raise_if_stopped()
+        return reply
+    finally:
+        receive.close()
+        if process.is_alive():
+            process.kill()
+        process.join()
+
+
+def _receive(receive: Connection, process: Any, limits: Limits) -> dict[str, Any]:
+    if not receive.poll(limits.seconds):
+        return {"refused": f"it took longer than {limits.seconds:,.0f} s and was stopped"}
+    try:
+        # JSON, because unpickling what a subverted process sends would hand it this one.
+        reply = json.loads(receive.recv_bytes(_REPLY_BYTES))
+        # Half a surrogate pair is a string to Python, and no text that could be written to a file.
+        reply = json.loads(json.dumps(reply, ensure_ascii=False).encode(errors="replace"))
+    except (EOFError, OSError):
+        process.join(10)
+        return {"refused": _death(process.exitcode, limits)}
+    except (ValueError, RecursionError):
+        return {"refused": "its process sent no readable answer"}
+    return reply if isinstance(reply, dict) else {"refused": "its process sent no readable answer"}
+
+
+def _death(code: int | None, limits: Limits) -> str:
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        return f"it used more than {limits.seconds:,.0f} s or all memory, and was stopped"
+    if code == -signal.SIGABRT:
+        return f"it asked for more than {limits.memory / 1e9:.0f} GB of memory, and was stopped"
+    return f"its process died ({signal.Signals(-code).name if code and code < 0 else f'status {code}'})"
+
+
+@contextmanager
+def _silent_server(module: str) -> Iterator[None]:
+    """While the forking process starts, standard error leads nowhere: TensorFlow's start-up notes would drown ours.
+
+    It imports the module of the first function that is called, so that no fork has to.
+    """
+    if getattr(forkserver._forkserver, "_forkserver_pid", None) is not None:
+        yield
+        return
+    _context.set_forkserver_preload([module])
+    with silence():
+        forkserver.ensure_running()
+    yield
+
+
+def _call(send: Connection, function: Callable[..., Any], arguments: tuple, limits: Limits) -> None:
+    """The other process: limits first, then the function."""
+    _limit(limits)
+    try:
+        reply = {"result": function(*arguments)}
+    except SVHNError as error:
+        reply = {"refused": str(error)}
+    except MemoryError:
+        reply = {"refused": f"it asked for more than {limits.memory / 1e9:.0f} GB of memory"}
+    except RecursionError:
+        reply = {"refused": "it is nested too deeply"}
+    except Exception as error:  # Told to the grader in one line; the other hand-ins go on.
+        reply = {"fault": f"{type(error).__name__}: {one_line(error)}"}
+    with suppress(BrokenPipeError):
+        send.send_bytes(json.dumps(reply).encode())
+    send.close()
+
+
+def _limit(limits: Limits) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": str(limits.threads), "CUDA_VISIBLE_DEVICES": "-1"}
+    status = Path("/proc/self/statm")
+    # Where there is no /proc (macOS), the system heeds no limit on memory either.
+    used = int(status.read_text().split()[0]) * resource.getpagesize() if status.exists() else 1 << 50
+    seconds = math.ceil(limits.seconds * max(1, limits.threads))
+    wanted = {
+        resource.RLIMIT_AS: used + limits.memory,
+        resource.RLIMIT_CPU: seconds,
+        resource.RLIMIT_FSIZE: limits.file_bytes,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, value in wanted.items():
+        resource.setrlimit(kind, (value, value))
+    # Where the grader itself was killed, nobody stops this process but its own alarm.
+    signal.alarm(math.ceil(limits.seconds) + 5)
