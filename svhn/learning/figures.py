@@ -17,19 +17,26 @@ _COLUMNS = 10
 def plot_learning_curves(record: dict[str, Any]) -> None:
     """Draws loss and accuracy over the epochs, training and validation, side by side.
 
+    The two differ in line and marker as well as in colour. A star marks the epoch of the best validation accuracy.
+
     Args:
         record: Of a stored model.
     """
     curves, data = record["learning_curves"], record.get("data")
-    epochs = range(1, len(curves["loss"]) + 1)
+    epochs = np.arange(1, len(curves["loss"]) + 1)
+    best = int(np.argmax(curves["val_accuracy"]))
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     for panel, quantity in zip(panels, ("loss", "accuracy"), strict=True):
-        panel.plot(epochs, curves[quantity], color=TRAINING, lw=2, label="training")
-        panel.plot(epochs, curves[f"val_{quantity}"], color=VALIDATION, lw=2, label="validation")
+        training, validation = curves[quantity], curves[f"val_{quantity}"]
+        panel.plot(epochs, training, color=TRAINING, lw=2, ls="--", label="training")
+        panel.plot(epochs, validation, color=VALIDATION, lw=2, marker="o", ms=3.5, label="validation")
+        panel.plot(epochs[best], validation[best], color=VALIDATION, marker="*", ms=14, mec="black", ls="", zorder=3)
         panel.set(xlabel="epoch", ylabel=quantity)
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False)
+    share = curves["val_accuracy"][best]
+    panels[1].set_title(f"best epoch {epochs[best]}: {share:.1%} of the validation digits", fontsize=9)
     figure.suptitle(record["name"] + (_trained_on(data) if data else ""))
 
 
@@ -82,6 +89,31 @@ def plot_reliability(readings: dict[str, np.ndarray], labels: np.ndarray, title:
     for panel in (above, below):
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
+
+
+def plot_embedding_map(
+    points: np.ndarray, labels: np.ndarray, asked: np.ndarray, near: np.ndarray, title: str = ""
+) -> None:
+    """Draws embeddings in a plane, each as a small digit in its class's colour, and one digit among its neighbours.
+
+    Args:
+        points: Of the embeddings, float (n, 2); at most 1,500 of them are drawn.
+        labels: The digits, (n,).
+        asked: The point of one digit, float (2,).
+        near: The points of its neighbours, float (k, 2).
+        title: Of the figure.
+    """
+    _, panel = plt.subplots(figsize=(7.5, 6), layout="constrained")
+    shown = np.linspace(0, len(points) - 1, min(len(points), 1500)).astype(int)
+    colours = plt.get_cmap("tab10")
+    for digit in range(10):
+        rows = shown[labels[shown] == digit]
+        panel.scatter(*points[rows].T, s=34, color=colours(digit), marker=f"${digit}$", lw=0.2, label=str(digit))
+    panel.scatter(*near.T, s=130, facecolors="none", edgecolors="black", lw=1.2, label="neighbours")
+    panel.scatter(*asked, s=220, marker="*", color="black", edgecolors="white", label="asked")
+    panel.set(xticks=[], yticks=[], title=title)
+    panel.legend(frameon=False, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.01))
+    panel.spines[:].set_visible(False)
 
 
 def enlarge(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
