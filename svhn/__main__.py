@@ -124,7 +124,6 @@ def _publish(options: argparse.Namespace) -> None:
     if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
     load_keras()
-    from svhn.course.build import mark_cells
     from svhn.learning.records import load_record, stored_names
     from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
     from svhn.notebook.results import write_results
@@ -135,7 +134,7 @@ def _publish(options: argparse.Namespace) -> None:
                 f"{name} was trained on a split of other digits, and may know some of these; train it on "
                 f"them before publishing: make train MODEL={name}"
             )
-    notebook = mark_cells(execute_notebook(settings=settings))
+    notebook = execute_notebook(settings=settings)
     write_results(notebook, Path("models"), Path("README.md"))
     write_notebook(notebook, NOTEBOOK)
     written = write_figures(notebook, Path("figures"))

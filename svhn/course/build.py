@@ -186,6 +186,8 @@ def _graded_cell(row: Row) -> nbformat.NotebookNode:
 def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) -> None:
     """The assignment as its teacher has it: the notebook with solutions marked, empty answers, the harness."""
     stubs = _stubs()
+    # What is said of a solution is part of it.
+    notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
     for cell in mark_cells(notebook).cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
