@@ -1,6 +1,7 @@
 """The course's harness: train a model or reload it, and report the same figures either way."""
 
 import functools
+import html
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from IPython import get_ipython
+from IPython.display import display
 from IPython.utils.capture import capture_output
 
 from svhn.backend import versions
@@ -263,13 +266,22 @@ def _report(model: keras.Model, record: dict[str, Any]) -> None:
     summary: list[str] = []
     with capture_output(stdout=False, stderr=False):  # Keras shows notebooks an empty box as well.
         model.summary(line_length=100, print_fn=lambda line, **_: summary.append(line))
-    print("\n".join(summary))
+    _show_folded(f"The network: {len(model.layers)} layers, {model.count_params():,} parameters", "\n".join(summary))
     curves = pd.DataFrame(record["learning_curves"])
     print(curves.agg(["min", "max"]).to_string(float_format="%.4f"))
     data, measured = record.get("data"), record.get("accuracy", {})
     shares = [f"{part} {share:.2%}" + (f" of {data[part]:,}" if data else "") for part, share in measured.items()]
     print(f"Accuracy of the stored file: {', '.join(shares)}{digits_of(record)}")
     plot_learning_curves(record)
+
+
+def _show_folded(title: str, text: str) -> None:
+    """Shows a long text folded where a page can fold it, and as it is elsewhere."""
+    if get_ipython() is None:
+        print(text)
+        return
+    folded = f"<details><summary>{html.escape(title)}</summary><pre>{html.escape(text)}</pre></details>"
+    display({"text/html": folded, "text/plain": text}, raw=True)
 
 
 def _shout(text: str, verbose: int) -> None:
