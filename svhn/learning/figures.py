@@ -84,7 +84,7 @@ def plot_reliability(readings: dict[str, np.ndarray], labels: np.ndarray, title:
         above.plot(table["confidence"], table["accuracy"], style, color=colour, lw=2, ms=5, label=label)
         below.plot(table["confidence"], table["count"], style, color=colour, lw=1.5, ms=4)
     above.set(ylabel="share read right", ylim=(0, 1.02), title=title)
-    above.legend(frameon=False, loc="upper left", fontsize=9)
+    above.legend(frameon=False, loc="lower right", fontsize=9)
     below.set(xlabel="probability of what was read", ylabel="digits", yscale="log", xlim=(0, 1.02))
     for panel in (above, below):
         panel.grid(alpha=0.25)
