@@ -202,6 +202,8 @@ def test_the_release_opens_and_holds_no_solution(course, release):
     exec((folder / "answers.py").read_text(), namespace)
     assert [value for name, value in namespace.items() if name.startswith("answer_q_")] == [""] * 10
     assert not (folder / "models").exists() and not (folder / "svhn/README.md").exists()
+    rooms = {path.name for path in (folder / "svhn").iterdir() if path.is_dir()}
+    assert rooms == {"drawn", "data", "learning", "rubric", "notebook"}
     rules = re.findall(r"^(\w+): ", (folder / "Makefile").read_text(encoding="utf-8"), re.M)
     assert rules == ["run", "train", "digits", "report"]  # What works without the teacher's part.
 

@@ -23,8 +23,9 @@ GRADED = {PERFORMANCE, EXPLANATION, "plots"}
 _PACKAGE = Path(__file__).parents[1]
 _OF_A_COURSE = "nbgrader_config.py", "source", "submitted"
 _STUB = "# YOUR CODE HERE"
-# The teacher's rooms of the package: students get the harness without them, and without the solutions they know.
-_NOT_RELEASED = "sandbox", "grading", "course"
+# The teacher's rooms: students get the package without them, and without what editors and Python leave beside it.
+_TEACHERS = {"sandbox", "grading", "course"}
+_LEFTOVERS = shutil.ignore_patterns("__pycache__", ".*", "*.tmp*", "*~", "*.orig", "*.rej", "README.md")
 _CRITERIA = {
     EXPLANATION: "the written answer above: what was done, why, and what its figures say.",
     "plots": "the plots and the written answer above: are they right, readable and understood?",
@@ -191,8 +192,7 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
             stub = stubs.get(cell.metadata.nbgrader.grade_id, "")
             cell.source = f"{stub}\n### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION".lstrip()
     write_notebook(notebook, folder / NOTEBOOK.name)
-    left_out = shutil.ignore_patterns("__pycache__", "*.tmp*", "README.md", *_NOT_RELEASED)
-    shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=left_out)
+    shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=_not_released)
     try:
         write_text(folder / "Makefile", _student_rules((project / "Makefile").read_text(encoding="utf-8")))
         shutil.copy(project / "requirements.txt", folder)
@@ -202,6 +202,10 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
     names = [node.targets[0].id for node in answers.body if isinstance(node, ast.Assign)]
     empty = "".join(f'\n{name} = (\n    ""\n)\n' for name in names)
     write_text(folder / "answers.py", f'"""The written answers: full sentences, {_limits()}."""\n{empty}')
+
+
+def _not_released(folder: str, names: list[str]) -> set[str]:
+    return _LEFTOVERS(folder, names) | (_TEACHERS if Path(folder) == _PACKAGE else set())
 
 
 def _limits() -> str:
