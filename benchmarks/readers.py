@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 from tqdm import tqdm
 
+from svhn.digits import LUMA
 from svhn.learning.training import as_targets
 
 BATCH = 128
@@ -59,7 +60,7 @@ def fit_network(
 
 def grey(images: np.ndarray) -> np.ndarray:
     """Luma with each image's mean at mid-grey and its spread at a fourth of the range, uint8 (n, 32, 32, 1)."""
-    luma = images.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    luma = images.astype(np.float32) @ LUMA
     mean, spread = luma.mean((1, 2), keepdims=True), luma.std((1, 2), keepdims=True)
     return np.clip(128 + 64 * (luma - mean) / np.maximum(spread, 4), 0, 255).round().astype(np.uint8)[..., None]
 

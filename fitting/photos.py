@@ -24,9 +24,9 @@ sys.path.insert(0, str(ROOT))
 
 from svhn.data.protocol import split_digits  # noqa: E402
 from svhn.data.sources import load_digits  # noqa: E402
+from svhn.digits import LUMA  # noqa: E402
 from svhn.drawn.camera import SIDE, bicubic  # noqa: E402
 from svhn.drawn.drawing import draw  # noqa: E402
-from svhn.drawn.house_numbers import GREY  # noqa: E402
 from svhn.files import write_json  # noqa: E402
 
 TABLE = ROOT / "svhn" / "drawn" / "fitted" / "house_numbers.json"
@@ -35,7 +35,7 @@ SIZES = range(9, 30)
 # Rounding to 8 bits leaves a variance of 1/12; twice rounded, across then holds some of what came of down.
 MOST_DOWN, MOST_ACROSS = 0.25, 0.15
 # JPEG's table for brightness at quality 50 (Annex K of its standard).
-LUMA = np.array(
+QUANTISATION = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
         [12, 12, 14, 19, 26, 58, 60, 55],
@@ -68,13 +68,13 @@ def box_sizes(images: np.ndarray) -> np.ndarray:
 
 def quantisation(quality: int) -> np.ndarray:
     """The steps of libjpeg's quality, 50 or more, float (8, 8)."""
-    return np.clip((LUMA * (200 - 2 * quality) + 50) // 100, 1, 255).astype(float)
+    return np.clip((QUANTISATION * (200 - 2 * quality) + 50) // 100, 1, 255).astype(float)
 
 
 def blocks_of(image: np.ndarray, size: int) -> np.ndarray:
     """Frequencies of all 8x8 blocks for each place of their grid, float (64, blocks, 8, 8); as many for each."""
     back = np.linalg.pinv(bicubic(size), rcond=1e-2)
-    photo = back @ (image.astype(np.float32) @ GREY - 128) @ back.T
+    photo = back @ (image.astype(np.float32) @ LUMA - 128) @ back.T
     count = (size - 7) // 8
     grids = [photo[y : y + 8 * count, x : x + 8 * count] for y in range(8) for x in range(8)]
     cut = np.stack(grids).reshape(64, count, 8, count, 8).transpose(0, 1, 3, 2, 4).reshape(64, -1, 8, 8)

@@ -9,6 +9,8 @@ import numpy as np
 from svhn.errors import SVHNError
 
 IMAGE_SHAPE = (32, 32, 3)
+# How bright red, green and blue look; grey is their weighted sum.
+LUMA = np.array([0.2990, 0.5870, 0.1140], np.float32)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,19 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
+def digest_of(folder: Path, pattern: str = "*") -> str:
+    """The SHA-256 digest of a folder's content, in hexadecimal: what files it holds, at any depth, and what they hold.
+
+    Args:
+        folder: To look in.
+        pattern: Of the names of the files that count, "*.py".
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob(pattern) if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 digest of a file, in hexadecimal."""
     with Path(path).open("rb") as file:

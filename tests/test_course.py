@@ -26,8 +26,8 @@ from svhn.errors import SVHNError
 from svhn.learning.evaluation import accuracy
 from svhn.learning.stored import load_model
 from svhn.notebook.cells import load_definitions, read_notebook, tagged_cells
-from svhn.rubric.calibration import ROWS
 from svhn.rubric.performance import performance, performance_points
+from svhn.rubric.questions import MODELS, QUESTIONS, ROWS
 
 SHARED_NPZ = ROOT / "../shared/svhn/svhn-8k.npz"
 MEASURED = [row for row in ROWS if row.calibrated]
@@ -202,16 +202,15 @@ def test_the_release_opens_and_holds_no_solution(course, release):
     exec((folder / "answers.py").read_text(), namespace)
     assert [value for name, value in namespace.items() if name.startswith("answer_q_")] == [""] * 10
     assert not (folder / "models").exists() and not (folder / "svhn/README.md").exists()
+    rooms = {path.name for path in (folder / "svhn").iterdir() if path.is_dir()}
+    assert rooms == {"drawn", "data", "learning", "rubric", "notebook"}
     rules = re.findall(r"^(\w+): ", (folder / "Makefile").read_text(encoding="utf-8"), re.M)
     assert rules == ["run", "train", "digits", "report"]  # What works without the teacher's part.
 
 
 def test_students_find_every_name_that_the_course_asks_for(release, notebook):
     text = "\n".join(cell.source for cell in release.cells)
-    names = (
-        "preprocessed_split augmented_split vgg_split test_accuracy_3_1 plot_3_3 load_embedding pipeline_4_2".split()
-    )
-    names += [f"build_model_{number}" for number in ("1_1", "1_2", "1_3", "2_1", "2_2", "4_1")]
+    names = [name for question in QUESTIONS for name in question.names] + [f"build_{name}" for name in MODELS]
     assert not [name for name in names if name not in text]
     assert len(release.cells) == len(notebook.cells)
 

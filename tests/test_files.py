@@ -8,7 +8,7 @@ import time
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.files import atomic_path, check_writable, write_text
+from svhn.files import atomic_path, check_writable, digest_of, write_text
 
 
 def test_an_exception_leaves_the_former_file_and_nothing_else(tmp_path):
@@ -55,3 +55,23 @@ def test_a_folder_is_tried_before_a_long_work_and_left_as_it_was(tmp_path):
     check_writable(tmp_path / "new" / "output")
     check_writable(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "room/a.py").write_text("x = 2"),
+        lambda folder: (folder / "room/new.py").write_text(""),
+        lambda folder: (folder / "room/a.py").rename(folder / "room/b.py"),
+        lambda folder: (folder / "room/a.py").unlink(),
+    ],
+)
+def test_a_folder_s_digest_is_of_every_file_and_its_name(tmp_path, change):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room/a.py").write_text("x = 1")
+    (tmp_path / "c.py").write_text("")
+    before = digest_of(tmp_path, "*.py")
+    (tmp_path / "room/notes.txt").write_text("of another kind")
+    assert digest_of(tmp_path, "*.py") == before
+    change(tmp_path)
+    assert digest_of(tmp_path, "*.py") != before

@@ -18,7 +18,7 @@ from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
 from svhn.errors import SVHNError
 from svhn.grading.grade import grade
-from svhn.rubric.calibration import ROWS
+from svhn.rubric.questions import ROWS
 
 SAMPLES = ROOT / "tests/handins"
 SCRIPT = "<script>document.title='owned'</script>"

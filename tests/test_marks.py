@@ -9,7 +9,8 @@ from svhn.grading.evidence import compare, departures, doubts, nothing_but
 from svhn.grading.manual import add_missing, read_manual
 from svhn.grading.marks import Mark, mark_rows, total_of
 from svhn.grading.pages import Graded, feedback_text, write_course
-from svhn.rubric.calibration import CALIBRATION, ROWS, load_calibration
+from svhn.rubric.calibration import CALIBRATION, load_calibration
+from svhn.rubric.questions import ROWS
 
 # What is known of the course's calibration, from one hand-in that it graded.
 KNOWN = {"1.1": (0.701, 6.0), "1.2": (0.754, 7.1), "1.3": (0.756, 7.1), "2.1": (0.945, 8.6), "2.2": (0.898, 5.9),

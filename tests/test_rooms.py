@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "svhn"
 # From the ground up. Below them all is what lies in no room; the doors may open any room.
-ROOMS = ("drawn", "data", "learning", "notebook", "rubric", "sandbox", "grading", "course")
+ROOMS = ("drawn", "data", "learning", "rubric", "notebook", "sandbox", "grading", "course")
 DOORS = ("__init__.py", "__main__.py")
 MOST_MODULES = 13
 
@@ -47,3 +47,12 @@ def test_a_room_is_small_and_says_what_comes_in_and_what_goes_out(folder):
     doc = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
     assert doc and (folder == PACKAGE or ("\nIn: " in doc and "\nOut: " in doc))
     assert len([path for path in folder.glob("*.py") if path.name not in DOORS]) <= MOST_MODULES
+
+
+def test_the_stubs_import_what_there_is():
+    tree = ast.parse((PACKAGE / "course/stubs.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("svhn."):
+            module = ast.parse((PACKAGE.parent / f"{node.module.replace('.', '/')}.py").read_text(encoding="utf-8"))
+            defined = {getattr(item, "name", None) for item in module.body}
+            assert {alias.name for alias in node.names} <= defined, node.module

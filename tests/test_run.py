@@ -10,7 +10,8 @@ import nbformat
 import pytest
 from conftest import ROOT
 
-POINTS = {"1.1": 4, "1.2": 2, "1.3": 4, "2.1": 7, "2.2": 3, "3.1": 2, "3.2": 4, "3.3": 4, "4.1": 5, "4.2": 5}
+from svhn.rubric.questions import BY_NUMBER, MODELS, QUESTIONS
+
 FIRST_BYTES_OF_PNG = b"\x89PNG"
 
 
@@ -53,9 +54,9 @@ def test_a_run_changes_no_tracked_file(project):
 def test_the_report_has_the_course_s_shape(text):
     assert re.search(r"^Student: LAST NAME, FIRST NAME \(0000000\)$", text, re.M)
     headings = re.findall(r"^Answer (\d\.\d) \((\d)p\)$", text, re.M)
-    assert headings == [(number, str(points)) for number, points in POINTS.items()]
-    assert text.count("Loading model from file") == text.count("Success!") == 6
-    assert text.count("Total params") == 6 and "\033" not in text
+    assert headings == [(question.number, str(question.points)) for question in QUESTIONS]
+    assert text.count("Loading model from file") == text.count("Success!") == len(MODELS)
+    assert text.count("Total params") == len(MODELS) and "\033" not in text
     assert re.search(r"^Running time: \d+\.\d\d seconds$", text, re.M)
     assert re.search(r"^Last modified: \d{4}-\d\d-\d\d", text, re.M) and "tensorflow 2.21" in text
 
@@ -65,8 +66,8 @@ def test_the_report_holds_the_written_answers(text):
     import answers
 
     flat = " ".join(text.split())
-    for number in POINTS:
-        assert " ".join(getattr(answers, f"answer_q_{number.replace('.', '_')}").split()) in flat
+    for question in QUESTIONS:
+        assert " ".join(getattr(answers, f"answer_q_{question.identifier}").split()) in flat
 
 
 def test_transfer_learning_lists_layers_and_pipeline(text):
@@ -79,13 +80,13 @@ def test_transfer_learning_lists_layers_and_pipeline(text):
 
 def test_figures_are_labelled_as_drawn(text):
     assert "Measured on: 4,000 digits drawn by this project, not SVHN" in text
-    assert text.count("On this run's 640 validation digits") == 6
+    assert text.count("On this run's 640 validation digits") == len(MODELS)
 
 
 def test_every_question_shows_its_plots(project):
     page = (project[0] / "output/Submission.html").read_text(encoding="utf-8")
     assert "The written answers speak of the run on svhn-8k.npz" in page  # This one is on drawn digits.
-    parts = dict(zip(POINTS, page.split("<h2 id=")[1:], strict=False))
+    parts = dict(zip(BY_NUMBER, page.split("<h2 id=")[1:], strict=False))
     for number, part in parts.items():
         plots = re.findall(r'src="data:image/png;base64,([^"]+)"', part)
         assert len(plots) >= (0 if number == "4.2" else 1), number

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import nbformat
@@ -15,15 +16,16 @@ from svhn.errors import SVHNError, one_line
 from svhn.files import write_text
 from svhn.notebook.cells import NOTEBOOK, QUESTION, read_notebook
 from svhn.notebook.execution import write_notebook
-from svhn.rubric.calibration import EXPLANATION, PERFORMANCE, ROWS, Row
+from svhn.rubric.questions import BY_NUMBER, EXPLANATION, PERFORMANCE, QUESTIONS, Row
 
 ASSIGNMENT = "assignment3"
 GRADED = {PERFORMANCE, EXPLANATION, "plots"}
 _PACKAGE = Path(__file__).parents[1]
 _OF_A_COURSE = "nbgrader_config.py", "source", "submitted"
 _STUB = "# YOUR CODE HERE"
-# The teacher's rooms of the package: students get the harness without them, and without the solutions they know.
-_NOT_RELEASED = "sandbox", "grading", "course"
+# The teacher's rooms: students get the package without them, and without what editors and Python leave beside it.
+_TEACHERS = {"sandbox", "grading", "course"}
+_LEFTOVERS = shutil.ignore_patterns("__pycache__", ".*", "*.tmp*", "*~", "*.orig", "*.rej", "README.md")
 _CRITERIA = {
     EXPLANATION: "the written answer above: what was done, why, and what its figures say.",
     "plots": "the plots and the written answer above: are they right, readable and understood?",
@@ -66,9 +68,6 @@ def keep_the_page(**_):
 
 c.GenerateFeedback.post_convert_hook = keep_the_page
 c.FormgradeExtension.debug = False  # or it would print these settings, a function among them, as JSON
-'''
-
-_ANSWERS = '''"""The written answers: full sentences, at most 500 characters each, 800 for 2.1 and 3.1."""
 '''
 
 
@@ -166,12 +165,12 @@ def _metadata(grade_id: str, **settings: bool | float) -> dict[str, bool | float
 
 
 def _graded_cells(question: str) -> list[nbformat.NotebookNode]:
-    return [_graded_cell(row) for row in ROWS if row.question == question]
+    return [_graded_cell(row) for row in BY_NUMBER[question].rows] if question in BY_NUMBER else []
 
 
 def _graded_cell(row: Row) -> nbformat.NotebookNode:
     kind = PERFORMANCE if row.calibrated else row.aspect or "plots"
-    name = f"{kind}_{row.question.replace('.', '_')}"
+    name = f"{kind}_{BY_NUMBER[row.question].identifier}"
     cell_id = name.replace("_", "-")
     if row.calibrated:
         source = f'from svhn.rubric.performance import performance\n\nperformance("{row.question}", globals())'
@@ -195,8 +194,7 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
             stub = stubs.get(cell.metadata.nbgrader.grade_id, "")
             cell.source = f"{stub}\n### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION".lstrip()
     write_notebook(notebook, folder / NOTEBOOK.name)
-    left_out = shutil.ignore_patterns("__pycache__", "*.tmp*", "README.md", *_NOT_RELEASED)
-    shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=left_out)
+    shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=_not_released)
     try:
         write_text(folder / "Makefile", _student_rules((project / "Makefile").read_text(encoding="utf-8")))
         shutil.copy(project / "requirements.txt", folder)
@@ -204,7 +202,24 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
     except (OSError, SyntaxError, ValueError) as error:
         raise SVHNError(f"{project} is not a whole project ({one_line(error)}); restore it from git") from error
     names = [node.targets[0].id for node in answers.body if isinstance(node, ast.Assign)]
-    write_text(folder / "answers.py", _ANSWERS + "".join(f'\n{name} = (\n    ""\n)\n' for name in names))
+    empty = "".join(f'\n{name} = (\n    ""\n)\n' for name in names)
+    write_text(folder / "answers.py", f'"""The written answers: full sentences, {_limits()}."""\n{empty}')
+
+
+def _not_released(folder: str, names: list[str]) -> set[str]:
+    return _LEFTOVERS(folder, names) | (_TEACHERS if Path(folder) == _PACKAGE else set())
+
+
+def _limits() -> str:
+    """How long answers may be, as "at most 500 characters each, 800 for 2.1 and 3.1"."""
+    limits = {question.number: question.answer_limit for question in QUESTIONS}
+    (usual, _), *_ = Counter(limits.values()).most_common()
+    others = defaultdict(list)
+    for number, limit in limits.items():
+        if limit != usual:
+            others[limit].append(number)
+    listed = "".join(f", {limit} for {' and '.join(numbers)}" for limit, numbers in others.items())
+    return f"at most {usual} characters each{listed}"
 
 
 def _student_rules(makefile: str) -> str:

@@ -6,7 +6,6 @@ import svhn.backend
 svhn.backend.load_keras()  # First: quietly, and as fast as the processor can.
 
 import functools
-import os
 from pathlib import Path
 
 import keras
@@ -19,16 +18,16 @@ import svhn.learning.comparison
 import svhn.learning.evaluation
 from svhn.backend import print_versions
 from svhn.data.protocol import extend_training, split_digits
-from svhn.data.sources import load_digits, load_extension
+from svhn.data.sources import load_digits
 from svhn.learning.batches import Augmented, Preprocessed, model_input, predict
+from svhn.learning.comparison import Variant
 from svhn.learning.explanation import activations, class_activation_map
 from svhn.learning.figures import enlarge, overlay, plot_images
 from svhn.learning.records import load_record
 from svhn.learning.stored import load_model
-from svhn.learning.teacher import soften_labels
 from svhn.learning.vgg16 import vgg16_base
 from svhn.notebook.results import show_answer, show_figures
-from svhn.settings import EXTENSION_VARIABLE, SOURCE_VARIABLE, TEACHER_VARIABLE
+from svhn.settings import Settings
 
 
 # %% definitions_1_1

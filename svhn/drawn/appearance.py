@@ -5,10 +5,10 @@ from functools import cache
 import cv2
 import numpy as np
 
+from svhn.digits import LUMA
 from svhn.drawn.typefaces import GLYPH_HEIGHT, PADDING, glyph, typefaces
 
 SIDE = 32
-GREY = np.array([0.299, 0.587, 0.114], np.float32)
 # Of an image's height: about as tall as ink is within the box that people drew around it.
 _INK_HEIGHT = 0.74
 
@@ -75,19 +75,19 @@ def measures(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
         "warmth" (red above blue), "sharpness" (slope of the spectrum: the exponent by which power falls with frequency,
         the steeper the softer), "light" (share of variance in the lowest frequencies), "ink height" (in image heights).
     """
-    grey = images.astype(np.float32) @ GREY
+    grey = images.astype(np.float32) @ LUMA
     ink, ground = ink_and_ground(images, labels)
     slope, light = _spectrum(grey)
     pixels = images.astype(np.float32)
     return {
         "brightness": grey.mean(axis=(1, 2)),
         "contrast": grey.std(axis=(1, 2)),
-        "ink contrast": (ink - ground) @ GREY,
+        "ink contrast": (ink - ground) @ LUMA,
         "colourfulness": np.abs(pixels - grey[..., None]).mean(axis=(1, 2, 3)),
         "warmth": (pixels[..., 0] - pixels[..., 2]).mean(axis=(1, 2)),
         "sharpness": slope,
         "light": light,
-        "ink height": _ink_height(grey, ink @ GREY, ground @ GREY),
+        "ink height": _ink_height(grey, ink @ LUMA, ground @ LUMA),
     }
 
 

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from svhn.digits import LUMA
 from svhn.drawn.typefaces import FOLDER
 from svhn.errors import SVHNError
 
 # What light and shadow add to the spread of brightness is taken from the tables' beforehand.
 MIDDLE_GREY, SPREAD = np.float32(101), 1.06
 COLOUR_CONTRAST = 1.42
-GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class HouseNumber(NamedTuple):
@@ -71,7 +71,7 @@ def colours(rng: np.random.Generator, contrast: float = 1.0, least: float = 0.0)
         if abs(float(half.sum())) * 2 / 3 >= least:
             break
     # Cameras keep colour at half the sharpness of brightness, so that more of its contrast is lost in photos.
-    luma = half @ GREY
+    luma = half @ LUMA
     half = luma + (half - luma) * np.float32(COLOUR_CONTRAST)
     middle = MIDDLE_GREY + (middle - MIDDLE_GREY) * np.float32(SPREAD)
     return Colours(*(np.minimum(np.maximum(colour, 4), 255) for colour in (middle + half, middle - half)))

@@ -12,15 +12,13 @@ from svhn.grading.handins import MODEL_NAME, HandIn
 from svhn.grading.measurement import MeasuredDigits, measure_model
 from svhn.grading.models import is_architecture
 from svhn.grading.texts import read_written
+from svhn.rubric.questions import BY_MODEL, COLOUR, CONVOLUTIONAL, MODELS, PYRAMID
 from svhn.sandbox.process import Limits, Refused, run_isolated
 
-MODELS = ("model_1_1", "model_1_2", "model_1_3", "model_2_1", "model_2_2", "model_4_1")
 TOLERANCE = 0.01
 FALL = 0.03
 # The layers with weights that a dense network may have.
 _DENSE = {"Dense", "BatchNormalization", "GroupNormalization", "LayerNormalization", "Normalization", "PReLU"}
-# From how many epochs on a network is trained, and up to how many.
-_EPOCHS = dict.fromkeys(MODELS, (5, 100)) | {"model_1_1": (5, 50)}
 _TEXT_LIMITS = Limits(seconds=120, memory=1_000_000_000)
 
 
@@ -67,12 +65,12 @@ def doubts(name: str, models: dict[str, dict[str, Any]]) -> list[str]:
     measured = models[name].get("measured")
     if measured is None:
         return []
-    question = name.removeprefix("model_").replace("_", ".")
-    found = []
-    if question.startswith("1") and (others := sorted(set(measured["kinds"]) - _DENSE)):
-        found.append(f"has layers of the kind {', '.join(others)}, and {question} asks for a dense network")
-    if not question.startswith("1") and not measured["convolutions"]:
-        found.append(f"has no convolution, and {question} asks for a convolutional network")
+    question, found = BY_MODEL[name], []
+    convolutional = question.network == CONVOLUTIONAL
+    if not convolutional and (others := sorted(set(measured["kinds"]) - _DENSE)):
+        found.append(f"has layers of the kind {', '.join(others)}, and {question.number} asks for a dense network")
+    if convolutional and not measured["convolutions"]:
+        found.append(f"has no convolution, and {question.number} asks for a convolutional network")
     twins = [
         other
         for other, model in models.items()
@@ -223,23 +221,24 @@ def _record(content: dict[str, Any]) -> dict[str, Any]:
 
 def departures(name: str, model: dict[str, Any]) -> list[str]:
     """Where a model leaves what the assignment allows, in ways that a person may let pass."""
-    found = []
-    (low, high), epochs = _EPOCHS[name], len(model["curves"]["loss"]) if "curves" in model else None
+    question, found = BY_MODEL[name], []
+    (low, high), epochs = question.epochs, len(model["curves"]["loss"]) if "curves" in model else None
     if epochs is not None and not low <= epochs <= high:
         found.append(f"{name}: its curves have {epochs:,} epochs, and {low} to {high} are allowed")
-    if name == "model_1_1" and (measured := model.get("measured")):
+    if measured := model.get("measured"):
         units = measured["dense"]
-        if measured["channels"] == 1:
-            found.append(f"{name} reads grey images, and 1.1 asks for colour")
-        if len(units) < 3 or any(left <= right for left, right in pairwise(units)):
+        if question.images == COLOUR and measured["channels"] == 1:
+            found.append(f"{name} reads grey images, and {question.number} asks for colour")
+        if question.network == PYRAMID and (len(units) < 3 or any(left <= right for left, right in pairwise(units))):
             listed = ", ".join(map(str, units[:12])) or "no"
-            found.append(f"{name} has dense layers of {listed} units, and 1.1 asks for three or more, each narrower")
+            asked = f"{question.number} asks for three or more, each narrower"
+            found.append(f"{name} has dense layers of {listed} units, and {asked}")
     return found
 
 
 def _belongs(path: Path, name: str) -> bool:
     found = MODEL_NAME.match(path.stem)
-    return bool(found) and name == f"model_{found[1]}_{found[2]}"
+    return bool(found) and name == found[1]
 
 
 def _reason(reply: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The trip of a course: hand-ins in, reports, feedback, marks and one table out; again only where something changed."""
 
 import base64
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -18,7 +19,7 @@ from tqdm import tqdm
 
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError, one_line
-from svhn.files import atomic_path, write_json
+from svhn.files import atomic_path, digest_of, write_json
 from svhn.grading.evidence import examine, nothing_but
 from svhn.grading.handins import find_handins, opened
 from svhn.grading.manual import add_missing, read_manual
@@ -36,11 +37,8 @@ _OWN_WORDS = 80
 # Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
 # line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
 Execute = Callable[[Path, Path], dict[str, Any]]
-_EXAMINING = ("data/protocol", "learning/batches", "sandbox/process", "grading/archives", "grading/handins",
-              "grading/texts", "grading/curves", "grading/models", "grading/measurement",
-              "grading/evidence")  # fmt: skip
-_EXECUTING = ("sandbox/lockdown", "sandbox/bubblewrap", "sandbox/inside/outputs", "sandbox/inside/kernel",
-              "sandbox/inside/runner", "grading/staging", "grading/rerun")  # fmt: skip
+# Evidence is of the code that looked: of all of it, as a list of modules would one day miss one.
+_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -244,10 +242,13 @@ def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
 def _key(fingerprint: str, job: Job) -> str:
     """Of everything that evidence depends on: the hand-in's files, the digits, Keras, and the code that looked."""
     keras = importlib.metadata.version("keras")
-    digest = hashlib.sha256(f"{FORMAT} {keras} {fingerprint} {bool(job.execute)} {job.digits.provenance}".encode())
-    for module in (*_EXAMINING, *(_EXECUTING if job.execute else ())):
-        digest.update((Path(__file__).parents[1] / f"{module}.py").read_bytes())
-    return digest.hexdigest()[:16]
+    known = (FORMAT, keras, fingerprint, bool(job.execute), job.digits.provenance, _code())
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _code() -> str:
+    return digest_of(_PACKAGE, "*.py")
 
 
 def _stored(folder: Path) -> dict[str, Any] | None:

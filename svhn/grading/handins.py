@@ -14,10 +14,11 @@ from tempfile import TemporaryDirectory
 from svhn.errors import SVHNError, one_line
 from svhn.files import sha256
 from svhn.grading.archives import CACHES, unopened, unpack
+from svhn.learning.records import MOST_BYTES
+from svhn.rubric.questions import MODELS
 
-MODEL_BYTES = 100_000_000
 TEXT_BYTES = 60_000_000
-MODEL_NAME = re.compile(r"model_([1-4])_([1-3])(?:\D.*)?$")
+MODEL_NAME = re.compile(rf"({'|'.join(MODELS)})(?:\D.*)?$")
 _MODEL_SUFFIXES = {".keras", ".h5", ".hdf5", ".json", ".p", ".pkl", ".pickle"}
 _WRITTEN = ("answers.py", "solution.py")
 # What the course's own files are called, beside which each hand-in has a folder of its name.
@@ -70,7 +71,7 @@ class HandIn:
         for path in files:
             status = path.stat()
             known_by: object = (status.st_size, status.st_mtime_ns)
-            if status.st_size <= MODEL_BYTES:
+            if status.st_size <= MOST_BYTES:
                 with suppress(PermissionError):
                     known_by = sha256(path)
             digest.update(f"{path.relative_to(self.folder)}\0{known_by}\0".encode(errors="surrogateescape"))
@@ -231,7 +232,7 @@ def _list_files(folder: Path) -> HandIn:
         names = ", ".join(path.name for path in elsewhere if path.parent == place)
         handin.findings.append(f"read from {handin.shown(place)}/, as there are none where they belong: {names}")
     for path in chosen + elsewhere:
-        limit = MODEL_BYTES if _is_model(path.name) else TEXT_BYTES
+        limit = MOST_BYTES if _is_model(path.name) else TEXT_BYTES
         if reason := _reason_to_refuse(path, root, limit):
             handin.findings.append(f"{handin.shown(path)} was not opened: {reason}")
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from svhn.errors import SVHNError
 from svhn.files import atomic_path
-from svhn.rubric.calibration import ROWS
+from svhn.rubric.questions import ROWS
 
 COLUMNS = ("handin", "row", "mark", "comment")
 _ROW_NAMES = {row.name for row in ROWS}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from svhn.grading.evidence import FALL, falls_short
-from svhn.rubric.calibration import POINTS, ROWS, Calibration, Row, round_half_up
+from svhn.rubric.calibration import Calibration, round_half_up
+from svhn.rubric.questions import BY_NUMBER, POINTS, ROWS, TEST, Row
 
 
 @dataclass(frozen=True)
@@ -96,15 +97,16 @@ def total_of(marks: Iterable[Mark]) -> Total:
 
 
 def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration) -> tuple[float | None, str]:
-    if row.question == "4.2":
+    question = BY_NUMBER[row.question]
+    if question.figure == TEST:
         stated = evidence["evaluation_4_2"]
         if stated is None:
             return None, "withheld: the notebook's stored output has no line 'Evaluation: <accuracy>'"
         reason = f"test accuracy {stated:.1%}, as the notebook's stored output states it; not measured here"
-        if doubt := _unlikely(stated, evidence["models"]["model_4_1"]):
+        if doubt := _unlikely(stated, question.base, evidence["models"][question.base]):
             return None, f"withheld until a person has looked: {reason}; {doubt}"
         return calibration.mark(row.question, stated), reason
-    model = evidence["models"][f"model_{row.question.replace('.', '_')}"]
+    model = evidence["models"][question.model]
     if "curves_refused" in model:
         return None, f"withheld: {model['curves_refused']}"
     if "refused" in model:
@@ -125,18 +127,18 @@ def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration
     return calibration.mark(row.question, figures["counted"]), reason
 
 
-def _unlikely(stated: float, base: dict[str, Any]) -> str | None:
+def _unlikely(stated: float, name: str, base: dict[str, Any]) -> str | None:
     """Why neighbours of a network's embeddings are not simply believed to read so many test digits; None if they are.
 
     They read about as many as the network itself.
     """
     if "measured" not in base:
-        return "there is no model_4_1 to compare that with"
+        return f"there is no {name} to compare that with"
     if base["claims"] and not any(claim["comparable"] for claim in base["claims"]):
-        return "model_4_1's own figures are of other digits than those measured on"
+        return f"{name}'s own figures are of other digits than those measured on"
     found, count = base["measured"]["accuracy"]["test"], base["measured"]["digits"]["test"]
     if stated - found > max(FALL, 3 * math.sqrt(found * (1 - found) / count)):
-        return f"model_4_1 itself reads {found:.1%} of the test digits"
+        return f"{name} itself reads {found:.1%} of the test digits"
     return None
 
 

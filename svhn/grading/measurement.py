@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from svhn.data.protocol import Split
+from svhn.digits import LUMA
 from svhn.errors import one_line
 from svhn.grading.curves import read_json
 from svhn.grading.models import is_architecture, load_untrusted, weights_beside
@@ -23,12 +24,11 @@ from svhn.sandbox.process import Refused
 # contrast lifts a model that never saw it by up to 3, chance included. What lies above counts as evidence.
 MARGIN = 0.05
 CHOICE_DIGITS = 1000
-_LUMA = np.array([0.2990, 0.5870, 0.1140], np.float32)
 _OUTPUTS = ("digit", "OpenML class index")
 
 
 def _grey(images: np.ndarray) -> np.ndarray:
-    return (images.astype(np.float32) @ _LUMA)[..., np.newaxis]
+    return (images.astype(np.float32) @ LUMA)[..., np.newaxis]
 
 
 def _contrast_grey(images: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from svhn.files import write_text
 from svhn.grading.evidence import falls_short
 from svhn.grading.marks import Mark, Total, total_of
-from svhn.rubric.calibration import POINTS, ROWS
+from svhn.rubric.questions import BY_NUMBER, POINTS, ROWS
 
 PLOTS = "plots"
 _WIDTH, _HEIGHT = 560, 170
@@ -159,7 +159,7 @@ def write_course(graded: Sequence[Graded], out: Path, digits: str) -> None:
 
 
 def _question(graded: Graded, question: str, marks: list[Mark], folder: Path) -> dict[str, Any]:
-    evidence, name = graded.evidence, f"model_{question.replace('.', '_')}"
+    evidence, name = graded.evidence, BY_NUMBER[question].model
     model = evidence["models"].get(name)
     curves = (model or {}).get("curves")
     plots = sorted((folder / PLOTS).glob(f"{question}-*.png"), key=lambda path: int(path.stem.rpartition("-")[2]))

@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from svhn.errors import one_line
+from svhn.rubric.questions import BY_NUMBER
 
-QUESTIONS = ("1.1", "1.2", "1.3", "2.1", "2.2", "3.1", "3.2", "3.3", "4.1", "4.2")
-ANSWER_LENGTH = dict.fromkeys(QUESTIONS, 500) | {"2.1": 800, "3.1": 800}
 PROJECT_NOTEBOOK = "Assignment3.ipynb"
 _NAMES = ("your_name", "student_name", "full_name", "name", "author")
 _IDS = ("student_id", "student_number", "your_id", "student_nr", "studentnumber")
 _STUDENT = re.compile(r"^Student: (.{1,100}?) \((\w{1,20})\)\s*$", re.M)
 _MODIFIED = re.compile(r"^Last modified: (\d{4}-\d\d-\d\d[ \d:]{0,9})", re.M)
 _EVALUATION = re.compile(r"^Evaluation: *([01]?\.\d+|[01])\b", re.M)
-_HEADING = re.compile(r"^#+ .*?\b([1-4]\.[1-3])\b", re.M)
+_HEADING = re.compile(rf"^#+ .*?\b({'|'.join(map(re.escape, BY_NUMBER))})\b", re.M)
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Of a plot in base64, and of all; and how many of a question.
 _PLOT_BYTES, _ALL_PLOTS_BYTES = 3_000_000, 40_000_000
@@ -223,9 +222,9 @@ def _student(values: dict[str, tuple[Any, str]], outputs: str, findings: list[st
 
 def _answers(values: dict[str, tuple[Any, str]], findings: list[str]) -> dict[str, dict[str, Any]]:
     answers = {}
-    named = {question: f"answer_q_{question.replace('.', '_')}" for question in QUESTIONS}
+    named = {number: f"answer_q_{question.identifier}" for number, question in BY_NUMBER.items()}
     if missing := [name for name in named.values() if name not in values]:
-        which = "all ten" if len(missing) == len(named) else ", ".join(missing)
+        which = "all of them" if len(missing) == len(named) else ", ".join(missing)
         findings.append(f"written answers are missing: {which}")
     for question, name in named.items():
         if name not in values:
@@ -236,7 +235,7 @@ def _answers(values: dict[str, tuple[Any, str]], findings: list[str]) -> dict[st
             continue
         # The length is that of the text handed in; what indents a triple-quoted string is no part of it.
         text = "\n".join(line.strip() for line in value.strip().splitlines())
-        limit = ANSWER_LENGTH[question]
+        limit = BY_NUMBER[question].answer_limit
         if not text:
             findings.append(f"{name} ({where}) is empty")
         elif len(text) > limit:
@@ -283,7 +282,7 @@ def _plots(cells: list[dict[str, Any]], findings: list[str]) -> Iterator[dict[st
         for output in _outputs(cell):
             data = output.get("data")
             png = _joined(data.get("image/png")) if isinstance(data, dict) else ""
-            if question not in QUESTIONS or not png or not _is_png(png):
+            if question not in BY_NUMBER or not png or not _is_png(png):
                 continue
             if numbers[question] == _PLOTS or len(png) > min(_PLOT_BYTES, room):
                 left_out[question] += 1

@@ -7,6 +7,8 @@ from typing import Any
 
 from svhn.errors import SVHNError
 
+# The assignment's limit on the file of a stored model.
+MOST_BYTES = 100_000_000
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 

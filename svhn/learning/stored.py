@@ -12,10 +12,9 @@ import numpy as np
 
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, sha256, write_json
-from svhn.learning.records import finish_store, load_record, model_path, pending_paths, record_path
+from svhn.learning.records import MOST_BYTES, finish_store, load_record, model_path, pending_paths, record_path
 
 FORMAT = 1
-MAX_BYTES = 100_000_000
 
 
 def store_model(
@@ -47,10 +46,9 @@ def store_model(
     with atomic_path(model_pending) as temporary:
         keras.saving.save_model(bare, temporary)
         _deflate(temporary)
-        if temporary.stat().st_size > MAX_BYTES:
-            raise SVHNError(
-                f"{name}: {temporary.stat().st_size:,} bytes are over the limit of 100 MB; use fewer parameters"
-            )
+        if temporary.stat().st_size > MOST_BYTES:
+            size, limit = f"{temporary.stat().st_size:,} bytes", f"{MOST_BYTES // 1_000_000} MB"
+            raise SVHNError(f"{name}: {size} are over the limit of {limit}; use fewer parameters")
     try:
         stored = keras.saving.load_model(model_pending)
         record = {

@@ -14,20 +14,9 @@ from svhn.errors import SVHNError
 from svhn.files import write_json, write_text
 from svhn.learning.records import load_record, stored_names
 from svhn.notebook.cells import FIGURES_MIME, RESULTS, read_figures
+from svhn.rubric.questions import MODELS, REFERENCE
 
 _TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
-# The reference hand-in, trained on 63,544 real digits: the best validation accuracy of its models, else test accuracy.
-REFERENCE = {
-    "model_1_1": "84.5 %, validation",
-    "model_1_2": "85.7 %, validation",
-    "model_1_3": "88.9 %, validation",
-    "model_2_1": "95.7 %, validation",
-    "model_2_2": "96.6 %, validation",
-    "model_4_1": "93.2 %, validation",
-    "3.1": "96.4 %, test",
-    "3.1 averaged over copies": "96.6 %, test",
-    "4.2": "92.7 %, test",
-}
 
 
 def show_figures(question: str, split: Split, **figures: float) -> None:
@@ -90,7 +79,7 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
             continue
         lines.append(
             f"| {name} | {record['parameters']:,} | {measured['validation']:.1%} "
-            f"| {_with_interval(measured['test'], data['test'])} | {REFERENCE[name]} |"
+            f"| {_with_interval(measured['test'], data['test'])} | {REFERENCE.get(name, '')} |"
         )
     for question, content in figures.items():
         shares, of = content["figures"], content["data"]["test"]
@@ -106,7 +95,7 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
 
 def _records(models: str | Path) -> list[dict[str, Any]]:
     """The records of the stored models that the assignment asks for."""
-    return [load_record(models, name) for name in stored_names(models) if name in REFERENCE]
+    return [load_record(models, name) for name in stored_names(models) if name in MODELS]
 
 
 def _with_interval(share: float, of: int) -> str:

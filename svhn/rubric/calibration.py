@@ -1,51 +1,17 @@
-"""The sixteen rows of a hand-in's marks, and what an accuracy is worth in those that a figure decides."""
+"""What an accuracy is worth in the rows of marks that a figure decides."""
 
 import itertools
 import math
 import statistics
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from svhn.errors import SVHNError, one_line
+from svhn.rubric.questions import ROWS
 
 CALIBRATION = Path(__file__).with_name("calibration.toml")
-PERFORMANCE, EXPLANATION, WHOLE = "performance", "explanation", ""
-POINTS = 40
-
-
-@dataclass(frozen=True)
-class Row:
-    """One of the sixteen: a question, its aspect (none for questions of one row), its points."""
-
-    question: str
-    aspect: str
-    points: float
-
-    @property
-    def name(self) -> str:
-        """As in tables: "1.1 performance", "3.1"."""
-        return f"{self.question} {self.aspect}".strip()
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether a figure decides the mark."""
-        return self.aspect == PERFORMANCE or self.question == "4.2"
-
-
-def _rows() -> Iterable[Row]:
-    for question, points in {"1.1": 4, "1.2": 2, "1.3": 4, "2.1": 7, "2.2": 3, "3.1": 2, "3.2": 4, "3.3": 4, "4.1": 5,
-                             "4.2": 5}.items():  # fmt: skip
-        if question in ("3.1", "3.2", "3.3", "4.2"):
-            yield Row(question, WHOLE, points)
-        else:
-            yield Row(question, PERFORMANCE, points / 2)
-            yield Row(question, EXPLANATION, points / 2)
-
-
-ROWS = tuple(_rows())
 
 
 @dataclass(frozen=True)

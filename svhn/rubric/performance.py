@@ -16,18 +16,9 @@ from svhn.errors import SVHNError, one_line
 from svhn.learning.batches import Images, Preprocessed, preprocess_like
 from svhn.learning.evaluation import accuracy, in_nbgrader
 from svhn.learning.stored import load_model
-from svhn.rubric.calibration import ROWS, load_calibration
+from svhn.rubric.calibration import load_calibration
+from svhn.rubric.questions import BY_NUMBER, ROWS, TEST
 from svhn.settings import Settings
-
-# Which stored model a question's points rest on, and the split that says how its images are preprocessed.
-MODELS = {
-    "1.1": ("model_1_1", "evaluation_split"),
-    "1.2": ("model_1_2", "preprocessed_split"),
-    "1.3": ("model_1_3", "preprocessed_split"),
-    "2.1": ("model_2_1", "preprocessed_split"),
-    "2.2": ("model_2_2", "augmented_split"),
-    "4.1": ("model_4_1", "vgg_split"),
-}
 
 
 class Unmeasured(float):
@@ -85,17 +76,16 @@ def performance_points(question: str, share: float) -> float:
 
 def _measure(question: str, names: Mapping[str, Any], folder: Path, split: Split) -> tuple[float, str]:
     """The accuracy that counts, and on what."""
-    if question == "4.2":
-        pipeline, load_embedding = _defined(names, "pipeline_4_2"), _defined(names, "load_embedding")
+    asked = BY_NUMBER[question]
+    if asked.figure == TEST:
+        name = f"pipeline_{asked.identifier}"
+        pipeline, load_embedding = _defined(names, name), _defined(names, "load_embedding")
         predictions = np.asarray(pipeline.predict(load_embedding("test")))
         if predictions.shape != split.y_test.shape:
-            raise SVHNError(
-                f"pipeline_4_2 classified {len(predictions)} embeddings, not {len(split.y_test)} test digits"
-            )
+            raise SVHNError(f"{name} classified {len(predictions)} embeddings, not {len(split.y_test)} test digits")
         return float(np.mean(predictions == split.y_test)), f"{len(split.y_test):,} test digits"
-    name, split_name = MODELS[question]
-    model, _ = load_model(folder, name)
-    images = _anew(_defined(names, split_name)[1], split)
+    model, _ = load_model(folder, asked.model)
+    images = _anew(_defined(names, asked.split)[1], split)
     return accuracy(model, images, split.y_val), f"{len(split.y_val):,} validation digits"
 
 
