@@ -75,8 +75,8 @@ def _run(options: argparse.Namespace) -> None:
     _check_data(settings)
     check_writable(options.out)
     notebook = execute_notebook(settings=settings)
-    write_notebook(notebook, options.out / NOTEBOOK.name)
     write_figures(notebook, options.out / "figures")
+    write_notebook(notebook, options.out / NOTEBOOK.name)
     _report(options)
 
 
@@ -136,9 +136,9 @@ def _publish(options: argparse.Namespace) -> None:
                 f"them before publishing: make train MODEL={name}"
             )
     notebook = mark_cells(execute_notebook(settings=settings))
+    written = write_figures(notebook, Path("figures"))
     write_results(notebook, Path("models"), Path("README.md"))
     write_notebook(notebook, NOTEBOOK)
-    written = write_figures(notebook, Path("figures"))
     print(f"published: {NOTEBOOK}, {len(written)} files in figures/, models/results.json, the table in README.md")
 
 
