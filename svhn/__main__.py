@@ -33,6 +33,7 @@ _GRADE_EXAMPLES = """examples:
 A folder is one hand-in where it holds a notebook, answers.py, solution.py or model_X_Y files; otherwise each folder
 and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken in, nothing is measured twice.
 """
+_NO_MEMORY = "the memory that this process may use is not enough; free some, or raise the limit that is set: ulimit -v"
 _DATA = "openml, mat, drawn, or the path of an .npz or a folder (default: SVHN_DATA, else what data/ holds, else drawn)"
 
 _EXTEND = f"train on N drawn digits beside few real ones, 0 for none (default: SVHN_EXTEND, else {EXTENSION_DIGITS:,})"
@@ -52,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 141
     except SVHNError as error:
         print(f"svhn: {error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print(f"svhn: {_NO_MEMORY}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("svhn."):
@@ -201,7 +205,9 @@ def _grade(options: argparse.Namespace) -> None:
 
 def _digits(options: argparse.Namespace) -> None:
     from svhn.data.sources import drawn_digits, drawn_path
+    from svhn.files import check_writable
 
+    check_writable(Path("data"))  # Nobody would find these digits elsewhere.
     started = time.monotonic()
     digits = drawn_digits(options.count, options.seed)
     path = drawn_path(options.count, options.seed)

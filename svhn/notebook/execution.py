@@ -158,9 +158,7 @@ def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
 
 
 def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
-    """Writes every plot of an executed notebook as PNG, named after its cell's last tag; its earlier ones are removed.
-
-    Where several plots would have one name, they are numbered.
+    """Writes every plot of an executed notebook as PNG, under its name of `named_plots`; earlier ones are removed.
 
     Returns:
         The files written, in the notebook's order.
@@ -168,21 +166,13 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
     Raises:
         SVHNError: The notebook shows no plot, so that something went wrong when it was executed.
     """
-    plots = [
-        (_tag(cell, "figure"), output["data"]["image/png"])
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
-    ]
+    plots = named_plots(notebook)
     if not plots:
         raise SVHNError("the executed notebook shows no plots as PNG, and none are replaced; restore it from git")
-    of_a_name, so_far = Counter(tag for tag, _ in plots), Counter()
     written = []
-    for tag, plot in plots:
-        so_far[tag] += 1
-        name = f"{tag}-{so_far[tag]}" if of_a_name[tag] > 1 else tag
+    for name, output in plots:
         with atomic_path(folder / f"{name}.png") as temporary:
-            temporary.write_bytes(base64.b64decode(plot))
+            temporary.write_bytes(base64.b64decode(output["data"]["image/png"]))
         written.append(folder / f"{name}.png")
     tags = {"figure"} | {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     for path in folder.glob("*.png"):
@@ -190,6 +180,25 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
         if path not in written and re.sub(r"-\d+$", "", path.stem) in tags:
             path.unlink()
     return written
+
+
+def named_plots(notebook: nbformat.NotebookNode) -> list[tuple[str, nbformat.NotebookNode]]:
+    """The outputs of a notebook that are plots, in order, each with the name of its file: its cell's last tag.
+
+    Where several plots would have one name, they are numbered.
+    """
+    plots = [
+        (_tag(cell, "figure"), output)
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    of_a_name, so_far = Counter(tag for tag, _ in plots), Counter()
+    named = []
+    for tag, output in plots:
+        so_far[tag] += 1
+        named.append((f"{tag}-{so_far[tag]}" if of_a_name[tag] > 1 else tag, output))
+    return named
 
 
 def last_modified(*paths: Path) -> str:
