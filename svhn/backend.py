@@ -14,6 +14,9 @@ from svhn.errors import SVHNError, one_line
 
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn")
 
+# What the loader of libraries says where a limit on memory leaves no room for them.
+_NO_MEMORY = "failed to map segment", "Cannot allocate memory", "cannot allocate memory"
+
 
 @contextmanager
 def silence() -> Iterator[None]:
@@ -35,7 +38,8 @@ def load_keras() -> None:
     their channels first, half precision or a greatest number of batches would change figures in silence.
 
     Raises:
-        SVHNError: Its backend is not installed, or there is none of that name, or its settings cannot be read.
+        SVHNError: Its backend is not installed, or there is none of that name, or its settings cannot be read; or the
+            memory that this process may use is not enough.
     """
     if "keras" in globals():
         return
@@ -43,8 +47,10 @@ def load_keras() -> None:
         with silence():
             import keras
     except Exception as error:  # A backend or a damaged keras.json raises what it happens to run into.
-        if isinstance(error, MemoryError):
-            raise
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
+            raise SVHNError(
+                "there is too little memory to load Keras; free some, or raise its limit: ulimit -v unlimited"
+            ) from error
         raise SVHNError(
             f"Keras cannot load its backend, {os.environ.get('KERAS_BACKEND') or 'that of its settings'} "
             f"({one_line(error)}); install that, or set KERAS_BACKEND=tensorflow, or move ~/.keras/keras.json away"
