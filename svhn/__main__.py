@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from svhn.backend import load_keras
+from svhn.data.photos import KINDS
 from svhn.digits import Digits
 from svhn.errors import SVHNError
 from svhn.settings import EXTENSION_DIGITS, EXTENSION_SEED, Settings
@@ -33,6 +34,7 @@ _GRADE_EXAMPLES = """examples:
 A folder is one hand-in where it holds a notebook, answers.py, solution.py or model_X_Y files; otherwise each folder
 and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken in, nothing is measured twice.
 """
+_NO_MEMORY = "the memory that this process may use is not enough; free some, or raise its limit: ulimit -v unlimited"
 _DATA = "openml, mat, drawn, or the path of an .npz or a folder (default: SVHN_DATA, else what data/ holds, else drawn)"
 
 _EXTEND = f"train on N drawn digits beside few real ones, 0 for none (default: SVHN_EXTEND, else {EXTENSION_DIGITS:,})"
@@ -52,6 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 141
     except SVHNError as error:
         print(f"svhn: {error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print(f"svhn: {_NO_MEMORY}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("svhn."):
@@ -75,8 +80,8 @@ def _run(options: argparse.Namespace) -> None:
     _check_data(settings)
     check_writable(options.out)
     notebook = execute_notebook(settings=settings)
-    write_notebook(notebook, options.out / NOTEBOOK.name)
     write_figures(notebook, options.out / "figures")
+    write_notebook(notebook, options.out / NOTEBOOK.name)
     _report(options)
 
 
@@ -135,9 +140,9 @@ def _publish(options: argparse.Namespace) -> None:
                 f"them before publishing: make train MODEL={name}"
             )
     notebook = execute_notebook(settings=settings)
+    written = write_figures(notebook, Path("figures"))
     write_results(notebook, Path("models"), Path("README.md"))
     write_notebook(notebook, NOTEBOOK)
-    written = write_figures(notebook, Path("figures"))
     print(f"published: {NOTEBOOK}, {len(written)} files in figures/, models/results.json, the table in README.md")
 
 
@@ -158,12 +163,12 @@ def _predict(options: argparse.Namespace) -> None:
     from svhn.notebook.prediction import predict_images, write_predictions
 
     # The name of a model, even where its file was named.
-    names, probabilities = predict_images(Path(options.model).name.removesuffix(".keras"), options.images)
+    readings = predict_images(Path(options.model).name.removesuffix(".keras"), options.images)
     if options.out:  # First: whoever reads the lines below may stop halfway.
-        write_predictions(options.out, names, probabilities)
-    width = max(map(len, names))
-    for name, row in zip(names, probabilities, strict=True):
-        print(f"{name:{width}}  {row.argmax()}  {row.max():7.2%}")
+        write_predictions(options.out, readings)
+    width = max(len(reading.name) for reading in readings)
+    for reading in readings:
+        print(f"{reading.name:{width}}  {reading}")
     if options.out:
         print(f"written to {options.out}")
 
@@ -200,7 +205,9 @@ def _grade(options: argparse.Namespace) -> None:
 
 def _digits(options: argparse.Namespace) -> None:
     from svhn.data.sources import drawn_digits, drawn_path
+    from svhn.files import check_writable
 
+    check_writable(Path("data"))  # Nobody would find these digits elsewhere.
     started = time.monotonic()
     digits = drawn_digits(options.count, options.seed)
     path = drawn_path(options.count, options.seed)
@@ -264,7 +271,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
     predict.add_argument("--out", type=Path, metavar="CSV", help="also write columns image,digit,probability")
-    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG, or .npz with X")
+    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=f"a photo of one digit: {KINDS} with X")
     grade.epilog, grade.formatter_class = _GRADE_EXAMPLES, argparse.RawDescriptionHelpFormatter
     grade.add_argument("--out", type=Path, default=Path("graded"), help="folder to write to (default: graded)")
     grade.add_argument("--limit", type=_count, metavar="N", help="measure on N digits of each part (default: all)")

@@ -1,14 +1,21 @@
-"""Loads Keras and its backend without the backend's news of drivers and processor; tells the versions in use."""
+"""The one place at which Keras enters: quietly, and with no setting but the project's; tells the versions in use.
+
+`from svhn.backend import keras` is how every module gets it.
+"""
 
 import importlib.metadata
 import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from svhn.errors import SVHNError, one_line
 
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn")
+
+# What the loader of libraries says where a limit on memory leaves no room for them.
+_NO_MEMORY = "failed to map segment", "Cannot allocate memory", "cannot allocate memory"
 
 
 @contextmanager
@@ -27,17 +34,42 @@ def silence() -> Iterator[None]:
 def load_keras() -> None:
     """Imports Keras for the first time: to be called before anything else does.
 
+    Which backend it uses is a person's choice. Nothing else of their `keras.json` or environment counts: images with
+    their channels first, half precision or a greatest number of batches would change figures in silence.
+
     Raises:
-        SVHNError: Its backend is not installed, or there is none of that name.
+        SVHNError: Its backend is not installed, or there is none of that name, or its settings cannot be read; or the
+            memory that this process may use is not enough.
     """
+    if "keras" in globals():
+        return
     try:
         with silence():
-            import keras  # noqa: F401
-    except (ImportError, ValueError) as error:
+            import keras
+    except Exception as error:  # A backend or a damaged keras.json raises what it happens to run into.
+        if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
+            raise SVHNError(
+                "there is too little memory to load Keras; free some, or raise its limit: ulimit -v unlimited"
+            ) from error
         raise SVHNError(
             f"Keras cannot load its backend, {os.environ.get('KERAS_BACKEND') or 'that of its settings'} "
-            f"({one_line(error)}); install that, or set KERAS_BACKEND=tensorflow"
+            f"({one_line(error)}); install that, or set KERAS_BACKEND=tensorflow, or move ~/.keras/keras.json away"
         ) from error
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
+    globals()["keras"] = keras
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: most commands are done before they need it.
+    if name == "keras":
+        load_keras()
+        return globals()["keras"]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def versions() -> dict[str, str]:
@@ -53,6 +85,7 @@ def versions() -> dict[str, str]:
 
 def print_versions() -> None:
     """Prints the backend and the versions, one a line."""
+    load_keras()
     import keras
 
     print(f"Keras backend: {keras.backend.backend()}")

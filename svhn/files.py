@@ -78,6 +78,26 @@ def check_writable(folder: Path) -> None:
             path.rmdir()
 
 
+def cache_folder(folder: Path) -> Path:
+    """Where to keep what can be made again: a folder, or in its place one of the person's own.
+
+    Args:
+        folder: Where it belongs.
+
+    Returns:
+        `folder`, where it can be written to. Otherwise a folder of its name in the person's cache, which is where
+        `XDG_CACHE_HOME` says or `~/.cache`, and where that cannot be written to either, a temporary one.
+    """
+    # One place for each checkout: what two projects keep under one name is never mixed up.
+    own = f"{folder.name}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "svhn"
+    for candidate in (folder, caches / own):
+        with contextlib.suppress(SVHNError):
+            check_writable(candidate)
+            return candidate
+    return Path(tempfile.mkdtemp(prefix="svhn-"))
+
+
 def sweep(folder: Path, pattern: str) -> None:
     """Removes what killed runs left of temporary files and folders; a run that lives has written within the hour."""
     for left in folder.glob(pattern):

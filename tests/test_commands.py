@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,22 @@ def test_predict_tells_photos_of_one_name_apart(command, photos, tmp_path):
     assert names == [str(photos[0]), str(other), photos[2].name, "gr\ufffd.png"]
 
 
+def test_predict_gives_the_second_guess_and_reads_nothing_in_a_blank_image(command, photos, tmp_path):
+    Image.new("RGB", (50, 50), "white").save(tmp_path / "blank.png")
+    with Image.open(photos[0]) as digit:
+        Image.fromarray(np.hstack([np.asarray(digit)] * 4)).save(tmp_path / "plate.png")
+    paths = photos[0], tmp_path / "blank.png", tmp_path / "plate.png"
+    process = command("predict", "--model", "model_1_2", *paths, "--out", tmp_path / "read.csv")
+    assert process.returncode == 0, process.stderr
+    digit, blank, plate = process.stdout.splitlines()[:3]
+    first, second = re.fullmatch(r"photo0\.png +(\d) +[\d.]+%   else (\d) +[\d.]+%", digit).groups()
+    assert first != second
+    assert blank.endswith("no digit: the image is blank") and "cut out a single one" in plate
+    with (tmp_path / "read.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["digit"] for row in rows][:2] == [first, ""] and rows[1]["probability"] == ""
+
+
 def test_a_reader_that_stops_halfway_costs_no_predictions(drawn, tmp_path):
     np.savez(tmp_path / "digits.npz", X=np.repeat(drawn.images[:10], 400, axis=0))  # more lines than a pipe holds
     arguments = ["predict", "--model", "model_1_2", tmp_path / "digits.npz", "--out", tmp_path / "read.csv"]
@@ -99,7 +116,9 @@ def test_a_backend_that_is_not_there_is_one_line(command, photos, backend):
 
 
 def test_predict_names_what_is_wrong(command, photos, tmp_path):
-    assert_one_clear_line(command("predict", "--model", "model_7_7", photos[0]), "model_7_7", "make train")
+    process = command("predict", "--model", "model_7_7", photos[0])
+    assert_one_clear_line(process, "model_7_7", "model_2_2")
+    assert "make train" not in process.stderr
     assert_one_clear_line(command("predict", "--model", "model_1_1", tmp_path / "none.png"), "none.png")
     photos[0].write_bytes(photos[0].read_bytes()[:50])
     process = command("predict", "--model", "model_1_1", photos[0], "--out", tmp_path / "read.csv")

@@ -1,6 +1,7 @@
 """`read_images` brings whatever a person hands in to the networks' 32x32 pixels, or says what is wrong with it."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from svhn.data.photos import read_images
+from svhn.data.photos import is_blank, read_images
 from svhn.errors import SVHNError
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -32,7 +33,7 @@ def png(width, height, raw=b""):
 
 
 def only_image(path):
-    images, names = read_images([path])
+    images, names, _ = read_images([path])
     assert images.shape == (1, 32, 32, 3)
     assert images.dtype == np.uint8
     assert names == [path.name]
@@ -61,7 +62,7 @@ def test_suffixes_may_be_capitals(tmp_path, digit):
 def test_photos_and_arrays_mix_and_keep_their_order(tmp_path, digit):
     Image.fromarray(digit).save(tmp_path / "photo.png")
     np.savez(tmp_path / "digits.npz", X=np.stack([digit // 2, digit // 4]))
-    images, names = read_images([tmp_path / "digits.npz", tmp_path / "photo.png"])
+    images, names, _ = read_images([tmp_path / "digits.npz", tmp_path / "photo.png"])
     assert names == ["digits.npz[0]", "digits.npz[1]", "photo.png"]
     np.testing.assert_array_equal(images, np.stack([digit // 2, digit // 4, digit]))
 
@@ -164,10 +165,10 @@ def test_a_folder_is_no_photo(tmp_path):
     assert "cannot be opened" in complaint(tmp_path / "folder.png")
 
 
-@pytest.mark.parametrize("name", ["photo.gif", "digits.npy", "photo"])
+@pytest.mark.parametrize("name", ["photo.svg", "digits.npy", "photo"])
 def test_other_kinds_of_file_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"anything")
-    assert ".png" in complaint(tmp_path / name)
+    assert "photo.png" in complaint(tmp_path / name)
 
 
 def test_no_paths_at_all():
@@ -273,3 +274,52 @@ def test_pickled_objects_are_not_unpacked(tmp_path):
     np.savez(tmp_path / "trap.npz", X=np.array([Trap()], object), allow_pickle=True)
     assert "damaged, or not" in complaint(tmp_path / "trap.npz")
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [("webp", "WEBP"), ("gif", "GIF"), ("tif", "TIFF"), ("tiff", "TIFF"), ("avif", "AVIF"), ("heic", "HEIF")],
+)
+def test_every_kind_of_photo_shows_the_same_picture(tmp_path, suffix, kind):
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    halves = Image.new("RGB", (64, 64), RED)
+    halves.paste(BLUE, (32, 0, 64, 64))
+    halves.save(tmp_path / f"photo.{suffix}", kind)
+    image = only_image(tmp_path / f"photo.{suffix}").astype(int)
+    assert np.abs(image[:, :14] - RED).max() < 40 and np.abs(image[:, 18:] - BLUE).max() < 40
+
+
+def test_a_photo_is_what_it_holds_whatever_its_suffix_says(tmp_path, digit):
+    Image.fromarray(digit).save(tmp_path / "photo.jpg", "PNG")
+    np.testing.assert_array_equal(only_image(tmp_path / "photo.jpg"), digit)
+
+
+def test_a_tiff_of_fractions_is_read_as_shades(tmp_path):
+    Image.fromarray(np.full((32, 32), 0.5, np.float32)).save(tmp_path / "half.tif")
+    assert np.unique(only_image(tmp_path / "half.tif")).tolist() == [127]
+
+
+def test_an_image_shows_nothing_where_no_digit_of_svhn_is_as_faint(digit):
+    rng = np.random.default_rng(0)
+    wall = (120 + rng.normal(0, 1.5, (32, 32, 3))).astype(np.uint8)
+    faint = wall.copy()
+    faint[8:24, 14:18] -= 40
+    red_on_green = np.zeros((32, 32, 3), np.uint8)
+    red_on_green[..., 1] = 60
+    red_on_green[8:24, 14:18] = (117, 0, 0)
+    images = np.stack([np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 3), 255, np.uint8), wall, faint, red_on_green])
+    assert is_blank(np.concatenate([images, digit[None]])).tolist() == [True, True, True, False, False, False]
+
+
+def test_a_whole_plate_is_remarked_on(tmp_path):
+    for name, size in (("plate.png", (300, 100)), ("digit.png", (90, 60)), ("tall.png", (20, 80))):
+        Image.new("RGB", size, RED).save(tmp_path / name)
+    remarks = read_images([tmp_path / "plate.png", tmp_path / "digit.png", tmp_path / "tall.png"])[2]
+    assert "single" in remarks[0] and remarks[1:] == ["", ""]
+
+
+@pytest.mark.parametrize("name", ["photo.png", "digits.npz"])
+def test_a_pipe_is_refused_at_once(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    assert "pipe or device" in complaint(tmp_path / name)

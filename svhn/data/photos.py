@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -14,45 +15,69 @@ from svhn.digits import IMAGE_SHAPE
 from svhn.errors import SVHNError
 
 SIDE = IMAGE_SHAPE[0]
-PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")
+_HEIF = (".heic", ".heif")
+PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".avif", *_HEIF)
+KINDS = "PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF or .npz"
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF")
+# Of SVHN's 8,001 digits the faintest spans 46 levels of 255; noise and JPEG alone make a few of a plain wall.
+_BLANK_LEVELS = 16
+# A photo of one digit, and be it a broad one with much beside it, is at most about so many times as wide as high.
+_WIDEST = 1.5
 
 
-def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, list[str]]:
+def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, list[str], list[str]]:
     """Reads images and brings each to the 32x32 pixels that the networks see.
 
     A photo may have any size and mode. It is turned as its EXIF data say, laid on white where it is transparent,
     padded to a square by repeating its border, and resized with bicubic interpolation, as SVHN's own crops were.
 
     Args:
-        paths: PNG or JPEG files, and `.npz` files with an array `X` uint8 (n, 32, 32, 3), in any mixture.
+        paths: Photos (PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF; of several pictures the first), and `.npz` files with an
+            array `X` uint8 (n, 32, 32, 3), in any mixture.
 
     Returns:
-        The images, uint8 (n, 32, 32, 3), RGB, in the order given; and a name for each: "photo.png" for a photo,
-        "digits.npz[17]" for an image in an array, or with its folder where two files are called alike.
+        The images, uint8 (n, 32, 32, 3), RGB, in the order given; a name for each: "photo.png" for a photo,
+        "digits.npz[17]" for an image in an array, or with its folder where two files are called alike; and a remark for
+        each, empty but where a photo is too wide to show one digit alone.
 
     Raises:
         SVHNError: No path was given; a file is missing, damaged, too large, of another kind or without images.
     """
-    images, names = [], []
+    images, names, remarks = [], [], []
     paths = [Path(path) for path in paths]
     alike = Counter(path.name for path in paths)
     for path in paths:
         name = _printable(path if alike[path.name] > 1 else path.name)
         suffix = path.suffix.lower()
         if suffix == ".npz":
-            batch = _read_array(path)
+            wide, batch = False, _read_array(path)
             names += [f"{name}[{i}]" for i in range(len(batch))]
         elif suffix in PHOTO_SUFFIXES:
-            batch = _to_digit_size(_read_photo(path))[None]
+            photo = _read_photo(path)
+            wide = photo.width > _WIDEST * photo.height
+            batch = _to_digit_size(photo)[None]
             names.append(name)
         elif path.is_dir():
             raise SVHNError(f"{path}: is a folder; name the files in it, as {path}/*.png")
         else:
-            raise SVHNError(f"{path}: cannot read this kind of file; give a .png, .jpg, .jpeg or .npz file")
+            raise SVHNError(f"{path}: cannot read this kind of file; give {KINDS}, as photo.png")
         images.append(batch)
+        remarks += ["wider than one digit; cut out a single one" if wide else ""] * len(batch)
     if not images:
-        raise SVHNError("no image was given; name at least one .png, .jpg, .jpeg or .npz file")
-    return np.concatenate(images), names
+        raise SVHNError(f"no image was given; name at least one file of {KINDS}")
+    return np.concatenate(images), names, remarks
+
+
+def is_blank(images: np.ndarray) -> np.ndarray:
+    """Which images show nothing at all: everywhere nearly the same colour.
+
+    Args:
+        images: uint8 (n, 32, 32, 3).
+
+    Returns:
+        bool (n,).
+    """
+    return (np.ptp(images.reshape(len(images), -1, images.shape[-1]), axis=1).max(axis=1)) < _BLANK_LEVELS
 
 
 def _printable(name: Path | str) -> str:
@@ -62,6 +87,9 @@ def _printable(name: Path | str) -> str:
 
 def _read_bytes(path: Path) -> io.BytesIO:
     try:
+        # A pipe or a device may never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SVHNError(f"{path}: cannot be opened (it is a folder, pipe or device); give a plain file")
         return io.BytesIO(path.read_bytes())
     except FileNotFoundError as error:
         raise SVHNError(f"{path}: there is no such file; check its name and folder") from error
@@ -92,24 +120,43 @@ def _read_array(path: Path) -> np.ndarray:
 def _read_photo(path: Path) -> Image.Image:
     """A photo as RGB, upright, in its own size."""
     content = _read_bytes(path)
+    formats = _readable_formats(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Pillow only warns of an image somewhat over its limit; here the limit is one.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(content, formats=("PNG", "JPEG")) as image:
+            with Image.open(content, formats=formats) as image:
                 return _to_rgb(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         limit = f"{Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels"
         raise SVHNError(f"{path}: has more than {limit}; cut the digit out or scale the image down") from error
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged content.
-        raise SVHNError(f"{path}: damaged, empty, or neither PNG nor JPEG; save the image anew as PNG") from error
+        raise SVHNError(f"{path}: damaged, empty, or no photo ({KINDS}); save the image anew as PNG") from error
+
+
+def _readable_formats(path: Path) -> tuple[str, ...]:
+    """What Pillow may take a file for, whatever its suffix says: phones call HEIC photos .jpg as well."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        if path.suffix.lower() in _HEIF:
+            raise SVHNError(f"{path}: reading HEIC needs pillow-heif; install it, or save the photo as PNG") from error
+        return _FORMATS
+    pillow_heif.register_heif_opener()
+    return *_FORMATS, "HEIF"
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Sixteen bits a pixel: Pillow would cut off all above 255, where the upper eight bits are meant.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        # Fractions, or else levels up to 255.
+        levels = np.nan_to_num(np.asarray(image))
+        return Image.fromarray((levels * (255 if levels.max() <= 1 else 1)).clip(0, 255).astype(np.uint8)).convert(
+            "RGB"
+        )
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

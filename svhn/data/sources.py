@@ -11,7 +11,7 @@ import numpy as np
 from svhn.data.openml_source import CACHE_NAME, load_openml
 from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
-from svhn.files import atomic_path
+from svhn.files import atomic_path, cache_folder
 
 MAT_FILES = ("train_32x32.mat", "test_32x32.mat")
 DRAWN_DIGITS = 4000
@@ -152,7 +152,7 @@ def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
     """The digits of `draw(n, seed)`, kept in `folder` from the first time on, until there is a new edition of them.
 
     Raises:
-        SVHNError: As `draw` does, or `folder` cannot be written to.
+        SVHNError: As `draw` does, or the disk is full.
     """
     from svhn.drawn.drawing import draw
 
@@ -164,7 +164,9 @@ def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
                 return replace(digits, name=f"drawn, seed {seed}")
         except SVHNError:
             pass  # drawn again below: the digits are the same each time
-    # An unwritable folder shows before anything is drawn.
+    kept = cache_folder(path.parent)
+    if kept != path.parent:
+        return drawn_digits(n, seed, kept)
     with atomic_path(path) as temporary:
         digits = draw(n, seed)
         np.savez(temporary, X=digits.images, y=digits.labels, real=False, identity=digits.identity)

@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import keras
 import numpy as np
 
+from svhn.backend import keras
 from svhn.data.protocol import Split
 from svhn.digits import LUMA
 from svhn.errors import one_line

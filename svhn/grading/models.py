@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
-import keras
 
+from svhn.backend import keras
 from svhn.errors import one_line
 from svhn.grading.curves import read_json
 from svhn.sandbox.process import Refused

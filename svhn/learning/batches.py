@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
+
+from svhn.backend import keras
 
 PREDICTION_BATCH = 128
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from svhn.backend import keras
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.files import CHECKPOINTS, write_json

@@ -9,14 +9,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import display
 from IPython.utils.capture import capture_output
 
-from svhn.backend import versions
+from svhn.backend import keras, versions
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.files import CHECKPOINTS

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
+from svhn.backend import keras
 from svhn.learning.figures import enlarge
 
 
@@ -83,7 +82,7 @@ def _features_and_gradient(
     def score(x: Any) -> Any:
         for step in tail[:-1]:
             x = step(x, training=False)
-        return (ops.matmul(x, tail[-1].kernel) + tail[-1].bias)[0, digit]
+        return (keras.ops.matmul(x, tail[-1].kernel) + tail[-1].bias)[0, digit]
 
     gradient = _gradient(score, features)
     return keras.ops.convert_to_numpy(features)[0], keras.ops.convert_to_numpy(gradient)[0]

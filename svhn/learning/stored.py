@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import ml_dtypes
 import numpy as np
 
+from svhn.backend import keras
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, sha256, write_json
 from svhn.learning.records import MOST_BYTES, finish_store, load_record, model_path, pending_paths, record_path

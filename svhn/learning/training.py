@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import sys
 import time
 import zipfile
@@ -9,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
+from svhn.backend import keras
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
 from svhn.learning.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed
@@ -85,7 +86,7 @@ def fit(
     checkpoint = Checkpoint(Path(folder) / f"{name}.keras", plan)
     model = checkpoint.resume() or model
     done = len(checkpoint.curves["loss"])
-    callbacks: list[keras.callbacks.Callback] = [_EpochOf(batches), checkpoint]
+    callbacks: list[keras.callbacks.Callback] = [_EpochOf(batches), _Finite(name), checkpoint]
     if verbose and done:
         print(f"going on after epoch {done}, where an earlier training stopped")
     if verbose:
@@ -168,6 +169,21 @@ class _EpochOf(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.batches.epoch = epoch
+
+
+class _Finite(keras.callbacks.Callback):
+    """Ends a training that has come to nothing, before a checkpoint keeps it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not math.isfinite((logs or {})["loss"]):
+            raise SVHNError(
+                f"{self.name}: after epoch {epoch + 1} the loss is no longer a number; "
+                "lower the learning rate, or check the images that preprocessing and augmentation make"
+            )
 
 
 class Progress(keras.callbacks.Callback):

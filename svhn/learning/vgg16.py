@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import keras
-
+from svhn.backend import keras
 from svhn.digits import IMAGE_SHAPE
 from svhn.errors import SVHNError, one_line
 from svhn.settings import DOWNLOAD

@@ -15,13 +15,14 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from tqdm import tqdm
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
 from svhn.notebook.cells import NOTEBOOK, load_definitions, parameters, read_notebook, tagged_cells
+from svhn.notebook.kernel import kernel
 from svhn.settings import Settings, settled
 
 CELL_SECONDS = 3600
@@ -48,37 +49,8 @@ def execute_notebook(path: Path = NOTEBOOK, settings: Settings | None = None) ->
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    total = sum(cell.cell_type == "code" for cell in notebook.cells)
     started = time.monotonic()
-    with tqdm(total=total, desc="executing the notebook", unit="cell", file=sys.stderr) as bar:
-
-        def show(cell: nbformat.NotebookNode, cell_index: int) -> None:
-            bar.set_postfix_str(_tag(cell, ""))
-
-        client = NotebookClient(
-            notebook,
-            timeout=timeout,
-            kernel_name="python3",
-            resources={"metadata": {"path": str(path.parent)}},
-            shutdown_kernel="immediate",  # Nothing is left to save, and asked politely a kernel may print a traceback.
-            # Ctrl-C is for whoever called; nbclient would take it for itself, and fail at that.
-            on_notebook_start=lambda notebook: asyncio.get_running_loop().remove_signal_handler(signal.SIGINT),
-            extra_arguments=["--log-level=ERROR"],  # It would warn that kernel and client, both here, talk unencrypted.
-            on_cell_start=show,
-            on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),
-        )
-        try:
-            # Whatever backend this process draws with, the kernel's plots are to land in the notebook.
-            with settled() as environment:
-                client.execute(env=environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"})
-        except CellExecutionError as error:
-            # An SVHNError is one line already, and ends with its remedy.
-            ours = error.ename == "SVHNError"
-            said = error.evalue if ours else f"{one_line(error.evalue)}; open {path} and run that cell"
-            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {error.ename}: {said}") from error
-        except (CellTimeoutError, DeadKernelError) as error:
-            reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
-            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {reason}; run it in Jupyter to see more") from error
+    _execute(notebook, path, timeout)
     seconds = time.monotonic() - started
     if injected:
         notebook.cells.remove(injected)
@@ -87,6 +59,48 @@ def execute_notebook(path: Path = NOTEBOOK, settings: Settings | None = None) ->
         # When each cell ran is of no use to a reader, and would make every execution differ from the last.
         cell.metadata.pop("execution", None)
     return notebook
+
+
+def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -> None:
+    total, begun = sum(cell.cell_type == "code" for cell in notebook.cells), []
+
+    def begin(notebook: nbformat.NotebookNode) -> None:
+        begun.append(notebook)
+        # Ctrl-C is for whoever called; nbclient would take it for itself, and fail at that.
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+    with (
+        tqdm(total=total, desc="executing the notebook", unit="cell", file=sys.stderr) as bar,
+        settled() as environment,
+        kernel(path.parent, environment) as place,
+    ):
+        client = NotebookClient(
+            notebook,
+            timeout=timeout,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(path.parent)}},
+            shutdown_kernel="immediate",  # Nothing is left to save, and asked politely a kernel may print a traceback.
+            on_notebook_start=begin,
+            on_cell_start=lambda cell, cell_index: bar.set_postfix_str(_tag(cell, "")),
+            on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),
+            **place.settings,
+        )
+        try:
+            client.execute(**place.start)
+        except CellExecutionError as error:
+            # An SVHNError is one line already, and ends with its remedy.
+            ours = error.ename == "SVHNError"
+            said = error.evalue if ours else f"{one_line(error.evalue)}; open {path} and run that cell"
+            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {error.ename}: {said}") from error
+        except (RuntimeError, OSError) as error:  # A kernel that died is a RuntimeError, too.
+            if not begun:
+                reason = one_line(place.complaint() or error)
+                raise SVHNError(
+                    f"{path}: its kernel does not start ({reason}); free some memory and disk, or delete .venv and "
+                    "install again: make run"
+                ) from error
+            reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
+            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {reason}; run it in Jupyter to see more") from error
 
 
 def _inject(
@@ -144,26 +158,21 @@ def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
 
 
 def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
-    """Writes every plot of an executed notebook as PNG, named after its cell's last tag; its earlier ones are removed.
-
-    Where several plots would have one name, they are numbered.
+    """Writes every plot of an executed notebook as PNG, under its name of `named_plots`; earlier ones are removed.
 
     Returns:
         The files written, in the notebook's order.
+
+    Raises:
+        SVHNError: The notebook shows no plot, so that something went wrong when it was executed.
     """
-    plots = [
-        (_tag(cell, "figure"), output["data"]["image/png"])
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
-    ]
-    of_a_name, so_far = Counter(tag for tag, _ in plots), Counter()
+    plots = named_plots(notebook)
+    if not plots:
+        raise SVHNError("the executed notebook shows no plots as PNG, and none are replaced; restore it from git")
     written = []
-    for tag, plot in plots:
-        so_far[tag] += 1
-        name = f"{tag}-{so_far[tag]}" if of_a_name[tag] > 1 else tag
+    for name, output in plots:
         with atomic_path(folder / f"{name}.png") as temporary:
-            temporary.write_bytes(base64.b64decode(plot))
+            temporary.write_bytes(base64.b64decode(output["data"]["image/png"]))
         written.append(folder / f"{name}.png")
     tags = {"figure"} | {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     for path in folder.glob("*.png"):
@@ -171,6 +180,25 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
         if path not in written and re.sub(r"-\d+$", "", path.stem) in tags:
             path.unlink()
     return written
+
+
+def named_plots(notebook: nbformat.NotebookNode) -> list[tuple[str, nbformat.NotebookNode]]:
+    """The outputs of a notebook that are plots, in order, each with the name of its file: its cell's last tag.
+
+    Where several plots would have one name, they are numbered.
+    """
+    plots = [
+        (_tag(cell, "figure"), output)
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    of_a_name, so_far = Counter(tag for tag, _ in plots), Counter()
+    named = []
+    for tag, output in plots:
+        so_far[tag] += 1
+        named.append((f"{tag}-{so_far[tag]}" if of_a_name[tag] > 1 else tag, output))
+    return named
 
 
 def last_modified(*paths: Path) -> str:

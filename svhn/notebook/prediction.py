@@ -3,35 +3,94 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from svhn.backend import load_keras
-from svhn.data.photos import read_images
+from svhn.data.photos import is_blank, read_images
 from svhn.errors import SVHNError
 from svhn.files import write_text
-from svhn.notebook.cells import NOTEBOOK, load_definitions
+from svhn.learning.records import stored_names
+from svhn.notebook.cells import NOTEBOOK, load_definitions, trainable_names
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model reads in an image.
+
+    Attributes:
+        name: Of the image.
+        probabilities: Of the ten digits, float32 (10,).
+        remark: What a person should know of the image; empty without anything.
+        blank: Whether it shows nothing, so that there is no digit to read.
+    """
+
+    name: str
+    probabilities: np.ndarray
+    remark: str = ""
+    blank: bool = False
+
+    @property
+    def guesses(self) -> list[tuple[int, float]]:
+        """The two most probable digits with their probabilities; none of a blank image."""
+        order = [] if self.blank else np.argsort(-self.probabilities, kind="stable")[:2]
+        return [(int(digit), float(self.probabilities[digit])) for digit in order]
+
+    def __str__(self) -> str:
+        if self.blank:
+            return "no digit: the image is blank"
+        (first, share), (second, less) = self.guesses
+        return f"{first}  {share:7.2%}   else {second}  {less:7.2%}" + (f"   {self.remark}" if self.remark else "")
 
 
 def predict_images(
     name: str, paths: Sequence[Path], models: Path = Path("models"), notebook: Path = NOTEBOOK
-) -> tuple[list[str], np.ndarray]:
+) -> list[Reading]:
     """Reads the digits in image files.
 
     Args:
         name: Of the stored model.
-        paths: PNG or JPEG files of any size, or `.npz` files with `X`.
+        paths: Photos of one digit each, of any size, or `.npz` files with `X`.
         models: The folder of the stored models.
         notebook: Where the model's preprocessing is defined.
 
     Returns:
-        A name for each image, and class probabilities, float32 (n, 10).
+        A reading for each image, in order.
 
     Raises:
         SVHNError: The model, its preprocessing or an image cannot be read.
     """
-    images, names = read_images(paths)  # A wrong path is told before Keras is loaded, which takes seconds.
+    # A wrong name or path is told before Keras is loaded, which takes seconds.
+    _check_stored(name, models, notebook)
+    images, names, remarks = read_images(paths)
+    probabilities = _predict(name, images, models, notebook)
+    blank = is_blank(images)
+    return [Reading(*one) for one in zip(names, probabilities, remarks, map(bool, blank), strict=True)]
+
+
+def write_predictions(path: Path, readings: Sequence[Reading]) -> None:
+    """Writes CSV with the columns `image,digit,probability`, empty for a blank image, whole or not at all."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("image", "digit", "probability"))
+    for reading in readings:
+        digit, share = reading.guesses[0] if reading.guesses else ("", None)
+        writer.writerow((reading.name, digit, "" if share is None else f"{share:.6f}"))
+    write_text(path, table.getvalue())
+
+
+def _check_stored(name: str, models: Path, notebook: Path) -> None:
+    stored = stored_names(models)
+    if name in stored:
+        return
+    trainable = notebook.is_file() and name in trainable_names(notebook)
+    remedy = f"train it: make train MODEL={name}" if trainable else "choose one of these"
+    raise SVHNError(f"there is no stored model {name}; in {models} there are: {', '.join(stored) or 'none'}; {remedy}")
+
+
+def _predict(name: str, images: np.ndarray, models: Path, notebook: Path) -> np.ndarray:
     load_keras()
     from svhn.learning.batches import Preprocessed, predict
     from svhn.learning.stored import load_model
@@ -39,20 +98,10 @@ def predict_images(
     model, record = load_model(models, name)
     preprocessing = record.get("preprocessing")
     if preprocessing is None:
-        return names, predict(model, images)
+        return predict(model, images)
     function = load_definitions(notebook).get(preprocessing)
     if not callable(function):
         raise SVHNError(
             f"{notebook} does not define {preprocessing}, with which {name} was trained; restore it from git"
         )
-    return names, predict(model, Preprocessed(images, function))
-
-
-def write_predictions(path: Path, names: Sequence[str], probabilities: np.ndarray) -> None:
-    """Writes CSV with the columns `image,digit,probability`, whole or not at all."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("image", "digit", "probability"))
-    for name, row in zip(names, probabilities, strict=True):
-        writer.writerow((name, int(row.argmax()), f"{row.max():.6f}"))
-    write_text(path, table.getvalue())
+    return predict(model, Preprocessed(images, function))

@@ -1,62 +1,53 @@
 """The verification report: what an executed notebook showed, in the course's shape, as HTML and as plain text."""
 
 import json
+import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
-from jinja2 import Environment
+from jinja2 import Environment, FileSystemLoader
 from nbconvert.filters import ansi2html, strip_ansi
 
 from svhn.errors import SVHNError
 from svhn.files import write_text
 from svhn.notebook.cells import QUESTION, RESULTS, read_figures
+from svhn.notebook.execution import named_plots
 
+TEXT_COLUMNS = 100
 _SHOWN = {"run", "answer"}
+# What Keras draws a model's summary with: a frame's lines, and what stands between two cells of a row.
+_FRAME, _BETWEEN = "┏┡├└╭╰", "┃│"
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
- body { font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #222 }
- body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
- h1 { margin-bottom: .2rem } h2 { margin-top: 3rem; border-bottom: 2px solid #1f5fa8; padding-bottom: .2rem }
- h2 small { color: #666; font-weight: normal; font-size: .7em }
- pre { font: 12px/1.35 "DejaVu Sans Mono", Menlo, Consolas, monospace }
- pre { background: #f6f7f9; padding: .8rem; overflow-x: auto }
- img { max-width: 100%; display: block; margin: 1rem auto }
- blockquote { margin: 1.2rem 0; padding: .6rem 1rem; border-left: 4px solid #1f5fa8; background: #eef3f9 }
- blockquote { white-space: pre-line }
- .ansi-red-fg, .ansi-red-intense-fg { color: #c62828; font-weight: 600 } .ansi-bold { font-weight: 600 }
- nav a { margin-right: .8rem } .facts { color: #555 }
- @media print { h2 { break-before: page } body { max-width: none } }
-</style>
-<h1>{{ title }}</h1>
-<p class="facts">{% for line in head %}{{ line }}<br>{% endfor %}</p>
-<nav>{% for s in sections %}<a href="#q{{ s.number }}">{{ s.number }}</a>{% endfor %}</nav>
-{% for s in sections %}
-<h2 id="q{{ s.number }}">Answer {{ s.number }} ({{ s.points }}p) <small>{{ s.title }}</small></h2>
-{% for kind, content in s.parts %}
-{%- if kind == "text" %}<pre>{{ ansi(content) | safe }}</pre>
-{%- elif kind == "plot" %}<img alt="plot of answer {{ s.number }}" src="data:image/png;base64,{{ content }}">
-{%- else %}<blockquote>{{ content }}</blockquote>{% endif %}
-{% endfor %}{% endfor %}
-<h2>About this run</h2>
-<p class="facts">{% for line in foot %}{{ line }}<br>{% endfor %}</p>
-</html>
-"""
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of what a question's cells put out.
+
+    Attributes:
+        kind: "text", "plot" or "answer".
+        content: The text, or the plot as PNG in base64.
+        name: Of the plot, for people who do not see it.
+        file: Of the plot, without its suffix.
+    """
+
+    kind: str
+    content: str
+    name: str = ""
+    file: str = ""
 
 
 @dataclass
 class Section:
-    """One question's part of the report; `parts` are pairs of a kind ("text", "plot", "answer") and its content."""
+    """One question's part of the report; `open` says, a line each, what it lacks."""
 
     number: str
     title: str
     points: str
-    parts: list[tuple[str, str]] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
 
 
 def write_report(
@@ -69,7 +60,7 @@ def write_report(
         folder: Where to.
         title: Of the report.
         last_modified: When the hand-in was last changed.
-        note: What a reader must know first.
+        note: What a reader of each written answer must know.
 
     Returns:
         The two paths.
@@ -77,20 +68,23 @@ def write_report(
     Raises:
         SVHNError: The notebook was not executed.
     """
+    if not any(cell.get("execution_count") for cell in notebook.cells):
+        raise SVHNError("the notebook was not executed; execute it first: make run")
     sections = read_sections(notebook)
-    if not any(section.parts for section in sections):
-        raise SVHNError("the notebook holds no outputs to report; execute it first (make run)")
     head = _printed(notebook, "versions")[:1] + _printed(notebook, "digits")[:1] + ([note] if note else [])
+    if still_open := [section.number for section in sections if section.open]:
+        head.append(f"Still open: {', '.join(still_open)}")
     foot = [
         f"Running time: {notebook.metadata.get('svhn', {}).get('seconds', float('nan')):.2f} seconds",
         f"Last modified: {last_modified}",
         *_printed(notebook, "versions")[1:],
     ]
-    environment = Environment(autoescape=True)
-    page = environment.from_string(_PAGE).render(title=title, head=head, sections=sections, foot=foot, ansi=ansi2html)
+    page = _template().render(
+        title=title, head=head, sections=sections, foot=foot, note=note, ansi=ansi2html, blocks=blocks_of
+    )
     html, text = folder / "Submission.html", folder / "Submission.txt"
     write_text(html, page)
-    write_text(text, _as_text(title, head, sections, foot))
+    write_text(text, _as_text(title, head, sections, foot, note))
     return [html, text]
 
 
@@ -101,51 +95,136 @@ def note_on_answers(notebook: nbformat.NotebookNode, models: Path) -> str | None
         shown = read_figures(notebook)["3.1"]["data"]
         if shown["fingerprint"] == published["fingerprint"]:
             return None
-        return f"The written answers speak of the run on {published['name']}; all else here is of other digits."
+        return f"The written answers speak of the run on {published['name']}; the figures here are of other digits."
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def read_sections(notebook: nbformat.NotebookNode) -> list[Section]:
-    """The questions of an executed notebook with what their `run` and `answer` cells put out."""
+    """The questions of an executed notebook with what their `run` and `answer` cells put out, or what is missing."""
     sections: list[Section] = []
+    plots = {id(output): name for name, output in named_plots(notebook)}
+    asked: dict[str, set[str]] = {}
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and (question := QUESTION.search(cell.source)):
             sections.append(Section(*question.groups()))
         tags = set(cell.metadata.get("tags", ()))
         if cell.cell_type != "code" or not sections or not tags & _SHOWN:
             continue
-        for kind, content in _outputs(cell):
-            sections[-1].parts.append(("answer" if "answer" in tags and kind == "text" else kind, content))
+        asked.setdefault(sections[-1].number, set()).update(tags & _SHOWN)
+        for part in _outputs(cell, plots):
+            is_answer = "answer" in tags and part.kind == "text"
+            sections[-1].parts.append(Part("answer", part.content) if is_answer else part)
+    for section in sections:
+        answered = {part.kind == "answer" for part in section.parts}
+        if False not in answered:
+            section.open.append("Open: the cells of this question put nothing out yet.")
+        if True not in answered and "answer" in asked.get(section.number, ()):
+            section.open.append("Open: there is no written answer yet.")
     return sections
 
 
-def _outputs(cell: nbformat.NotebookNode) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class Block:
+    """A piece of a printed text: either a model's summary as rows of cells, the first of them its head, or lines."""
+
+    text: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def columns(self) -> int:
+        """How many characters the longest line has."""
+        return max(map(len, strip_ansi(self.text).splitlines()), default=1)
+
+
+def blocks_of(text: str) -> list[Block]:
+    """Takes a printed text apart into summaries of models and the lines between them."""
+    found: list[Block] = []
+    lines: list[str] = []
+    table: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        framed = line.strip().startswith(tuple(_FRAME + _BETWEEN))
+        if framed and lines:
+            found.append(Block("\n".join(lines)))
+            lines = []
+        if not framed and table:
+            found.append(Block(rows=tuple(_rows(table))))
+            table = []
+        (table if framed else lines).append(line)
+    found.append(Block("\n".join(lines)))
+    return [block for block in found if block.rows or block.text.strip()]
+
+
+def _rows(table: list[str]) -> Iterator[tuple[str, ...]]:
+    """The rows of a framed table; a cell whose text Keras broke over several lines is put together again."""
+    row: list[str] = []
+    for line in table:
+        if line.strip()[0] in _FRAME:
+            if row:
+                yield tuple(row)
+            row = []
+            continue
+        cells = [cell.strip() for cell in line.strip().strip(_BETWEEN).replace("┃", "│").split("│")]
+        row = [a + b for a, b in zip(row, cells, strict=True)] if len(row) == len(cells) else cells
+    if row:
+        yield tuple(row)
+
+
+def _outputs(cell: nbformat.NotebookNode, plots: dict[int, str]) -> list[Part]:
     """Texts and plots of a cell in order; standard error (progress bars) is left out."""
-    found: list[tuple[str, str]] = []
+    found: list[Part] = []
     for output in cell.get("outputs", []):
         if output.output_type == "stream" and output.name == "stdout":
             # A kernel cuts what was printed into pieces wherever it happens to flush.
-            printed = found.pop()[1] if found and found[-1][0] == "text" else ""
-            found.append(("text", printed + output.text))
-        elif "image/png" in output.get("data", {}):
-            found.append(("plot", output.data["image/png"].strip()))
+            printed = found.pop().content if found and found[-1].kind == "text" else ""
+            found.append(Part("text", printed + output.text))
+        elif id(output) in plots:
+            file = plots[id(output)]
+            found.append(Part("plot", output.data["image/png"].strip(), _description(output, file), file))
         elif "text/plain" in output.get("data", {}):
-            found.append(("text", output.data["text/plain"] + "\n"))
-    return [(kind, content.rstrip()) for kind, content in found if content.strip()]
+            found.append(Part("text", output.data["text/plain"] + "\n"))
+    return [Part(one.kind, one.content.rstrip(), one.name, one.file) for one in found if one.content.strip()]
+
+
+def _description(output: nbformat.NotebookNode, file: str) -> str:
+    """What a plot shows, in words: what its cell says, or else what its file is called."""
+    metadata = output.get("metadata", {})
+    said = metadata.get("alt") or metadata.get("image/png", {}).get("alt")
+    if said:
+        return str(said)
+    if file.startswith("model_"):
+        return f"Learning curves of {file}: loss and accuracy over the epochs, of training and validation digits"
+    return file.replace("_", " ").replace("-", " ").capitalize()
 
 
 def _printed(notebook: nbformat.NotebookNode, tag: str) -> list[str]:
     """The lines that the cell with a tag printed."""
     cells = [cell for cell in notebook.cells if tag in cell.metadata.get("tags", ())]
-    return [line for cell in cells for kind, text in _outputs(cell) if kind == "text" for line in text.splitlines()]
+    parts = [part for cell in cells for part in _outputs(cell, {}) if part.kind == "text"]
+    return [line for part in parts for line in part.content.splitlines()]
 
 
-def _as_text(title: str, head: list[str], sections: list[Section], foot: list[str]) -> str:
-    lines = [title, "=" * len(title), *head]
+def _as_text(title: str, head: list[str], sections: list[Section], foot: list[str], note: str | None) -> str:
+    lines = [title, "=" * len(title), *(wrapped for line in head for wrapped in _wrapped(line))]
     for section in sections:
         heading = f"Answer {section.number} ({section.points}p)"
         lines += ["", heading, "-" * len(heading)]
-        for kind, content in section.parts:
-            lines += ["[plot]"] if kind == "plot" else [*strip_ansi(content).splitlines(), ""]
+        for part in section.parts:
+            if part.kind == "plot":
+                lines.append(f"[plot: figures/{part.file}.png, {part.name}]")
+            elif part.kind == "answer":
+                lines += [*_wrapped(part.content), *(_wrapped(f"({note})") if note else []), ""]
+            else:
+                lines += [*strip_ansi(part.content).splitlines(), ""]
+        lines += section.open
     return "\n".join([*lines, "", *foot]) + "\n"
+
+
+def _wrapped(text: str) -> list[str]:
+    return [line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, TEXT_COLUMNS) or [""]]
+
+
+def _template() -> Any:
+    folder = Path(__file__).with_name("templates")
+    environment = Environment(autoescape=True, loader=FileSystemLoader(folder), trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("report.html")

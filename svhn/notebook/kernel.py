@@ -1,0 +1,82 @@
+"""The kernel in which a notebook is executed: this very Python, without its person's own settings."""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+
+# What a person sets for their own sessions, and what would change or break a run.
+_PERSONAL = ("PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "MPLSTYLE")
+_PACKAGE = Path(__file__).parents[1]
+# A machine that is busy, or has just been started, reads the libraries slowly.
+STARTUP_SECONDS = 300
+
+
+class _ThisPython(AsyncKernelManager):
+    """Starts this Python, whichever kernel Jupyter would find under the notebook's name."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        arguments = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=arguments, display_name="Python 3", language="python")
+
+
+class Kernel:
+    """Where a notebook is executed.
+
+    Attributes:
+        settings: For nbclient's `NotebookClient`.
+        start: For its `execute`: environment, and where the kernel's own complaints go.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], temporary: Path) -> None:
+        self._complaints = temporary / "complaints"
+        log = logging.getLogger(__name__)
+        log.setLevel(logging.CRITICAL + 1)  # What nbclient would say of a failure is raised as well.
+        self.settings = {
+            "kernel_manager_class": _ThisPython,
+            "startup_timeout": STARTUP_SECONDS,
+            # Kernel and client, both on this machine, would be warned that they talk unencrypted.
+            "extra_arguments": ["--log-level=ERROR", "--InlineBackend.figure_formats=png"],
+            "log": log,
+        }
+        kept = {name: value for name, value in environment.items() if name not in _PERSONAL}
+        paths = [str(folder.resolve()), str(_PACKAGE.parent), environment.get("PYTHONPATH")]
+        changed = {
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "IPYTHONDIR": str(temporary),
+            "JUPYTER_RUNTIME_DIR": str(temporary),
+            "MATPLOTLIBRC": str(Path(matplotlib.get_data_path()) / "matplotlibrc"),
+            # Whatever backend this process draws with, the kernel's plots are to land in the notebook.
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        }
+        self.start = {"env": kept | changed, "stderr": self._complaints.open("wb")}
+
+    def complaint(self) -> str:
+        """The last line that the kernel wrote before it had a notebook to write into; empty without one."""
+        self.start["stderr"].flush()
+        lines = self._complaints.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+@contextmanager
+def kernel(folder: Path, environment: Mapping[str, str]) -> Iterator[Kernel]:
+    """What a kernel needs that a person's settings of Jupyter, Python, IPython and Matplotlib do not reach.
+
+    Args:
+        folder: In which the notebook lies; what lies beside it can be imported.
+        environment: To start from.
+    """
+    with tempfile.TemporaryDirectory(prefix="svhn-kernel-", ignore_cleanup_errors=True) as temporary:
+        prepared = Kernel(folder, environment, Path(temporary))
+        try:
+            yield prepared
+        finally:
+            prepared.start["stderr"].close()
