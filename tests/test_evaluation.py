@@ -10,11 +10,10 @@ import pytest
 from small_network import build, evaluation_split
 
 from svhn.data.protocol import extend_training
-from svhn.drawn.drawing import draw
 from svhn.errors import SVHNError
 from svhn.learning.batches import Augmented, Preprocessed
-from svhn.learning.comparison import run_comparison
-from svhn.learning.evaluation import accuracy, provenance_of, run_evaluation
+from svhn.learning.comparison import Variant, run_comparison
+from svhn.learning.evaluation import accuracy, provenance_of, run_evaluation, unpack
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def test_a_grader_s_run_loads_and_never_trains(trained, digits, monkeypatch, cap
     assert "On this run's 32 validation digits" in capsys.readouterr().out
     assert (trained / "model_small.keras").read_bytes() == before
     with pytest.raises(SVHNError, match=r"comparison_small\.json is missing"):
-        run_comparison("comparison_small", {"one": build}, data, trained, train=True)
+        run_comparison("comparison_small", {"one": Variant(build, data)}, "one", trained, train=True)
 
 
 def inverted(images):
@@ -88,19 +87,6 @@ def test_the_recorded_accuracies_are_the_file_s(trained, digits):
     }
 
 
-def test_every_file_s_look_at_test_digits_is_counted(digits, tmp_path):
-    split, data = digits
-
-    def looks_after_training(split, data):
-        run_evaluation("model_small", build, data, tmp_path, epochs=1, verbose=0, split=split)
-        return json.loads((tmp_path / "model_small.json").read_text())["test_looks"]
-
-    assert [looks_after_training(split, data) for _ in range(2)] == [1, 2]
-    other_split, other_data = evaluation_split(n=200, seed=9)
-    assert looks_after_training(other_split, other_data) == 1
-    assert looks_after_training(split, data) == 3  # Looks that other digits had meanwhile make none undone.
-
-
 def test_a_view_of_a_view_is_measured_through_both(digits, tmp_path):
     split, (X_train, X_val, y_train, y_val) = digits
     data = (*(Preprocessed(Preprocessed(X, inverted), halved) for X in (X_train, X_val)), y_train, y_val)
@@ -119,13 +105,6 @@ def test_images_whose_making_is_not_known_are_refused_before_the_training(digits
     model = run_evaluation("model_small", build, scaled, tmp_path, epochs=1, verbose=0, split=split)
     record = json.loads((tmp_path / "model_small.json").read_text())
     assert record["accuracy"]["test"] == accuracy(model, split.X_test, split.y_test)
-
-
-def test_a_teacher_is_named_only_where_it_taught(digits, tmp_path):
-    plain, (X_train, X_val, y_train, y_val) = digits
-    split = replace(plain, soft_labels=np.full((len(y_train), 10), 0.1, np.float32), teacher={"name": "a teacher"})
-    run_evaluation("model_small", build, (X_train, X_val, y_train, y_val), tmp_path, epochs=1, verbose=0, split=split)
-    assert "teacher" not in json.loads((tmp_path / "model_small.json").read_text())["data"]
 
 
 def test_reloading_reports_the_same_without_training(trained, digits, capsys):
@@ -174,8 +153,16 @@ def test_a_builder_is_told_how_long_it_will_train(digits, tmp_path):
 
     data = digits[1]
     run_evaluation("model_small", timed, data, tmp_path, epochs=2, batch_size=64, verbose=0, units=4)
-    run_comparison("comparison_x", {"one": functools.partial(timed, 8)}, data, tmp_path, epochs=3, batch_size=64)
+    one = {"one": Variant(functools.partial(timed, 8), data)}
+    run_comparison("comparison_x", one, "one", tmp_path, epochs=3, batch_size=64, seeds=(1,))
     assert told == [(4, 2 * 3), (8, 3 * 3)]
+
+
+def test_a_recipe_s_length_multiplies_its_batches(digits, tmp_path):
+    for length, steps in ((2.5, 10), (0.0001, 1)):
+        run_evaluation("model_small", build, digits[1], tmp_path, epochs=1, steps_per_epoch=4, verbose=0, length=length)
+        recipe = json.loads((tmp_path / "model_small.json").read_text())["recipe"]
+        assert (recipe["epochs"], recipe["steps_per_epoch"]) == (1, steps)
 
 
 @pytest.mark.parametrize("parts", [slice(0, 3), slice(0, 0)])
@@ -200,7 +187,7 @@ def test_a_record_counts_the_digits_that_were_seen(digits, tmp_path):
 
 def test_beside_drawn_digits_a_record_says_what_a_pass_shows_and_of_what(digits, tmp_path):
     plain, _ = digits
-    split = extend_training(replace(plain, digits=replace(plain.digits, real=True)), draw(400, seed=8))
+    split = extend_training(replace(plain, digits=replace(plain.digits, real=True)), 400, tmp_path)
     X_train, y_train = split.X_train, split.y_train
     for training, shown in (
         (Augmented(X_train, y_train, brighter, split.rows), len(split.rows)),
@@ -209,6 +196,72 @@ def test_beside_drawn_digits_a_record_says_what_a_pass_shows_and_of_what(digits,
         assert provenance_of(split, training)["shown_in_a_pass"] == shown
     with pytest.raises(SVHNError, match="how many of these 50 training digits are drawn; train on X_train itself"):
         provenance_of(split, Augmented(X_train[:50], y_train[:50], brighter))
+
+
+def test_what_is_trained_on_extended_digits_is_shown_half_real_ones(digits, tmp_path):
+    plain, (X_train, X_val, y_train, y_val) = digits
+    split = extend_training(replace(plain, digits=replace(plain.digits, real=True)), 400, tmp_path)
+    own = np.arange(7)
+    for data, generator, rows in (
+        ((split.X_train, X_val, split.y_train, y_val), False, split.rows),
+        ((Augmented(split.X_train, split.y_train, brighter), X_val, y_val), True, split.rows),
+        ((Augmented(split.X_train, split.y_train, brighter, own), X_val, y_val), True, own),
+        ((X_train, X_val, y_train, y_val), False, None),  # Not the digits that were extended.
+    ):
+        np.testing.assert_array_equal(unpack("model_small", data, generator, split)[0].rows, rows)
+
+
+def constant(digit):
+    """A network that calls every image the same digit, and learns nothing."""
+    model = build(2)
+    model.compile(keras.optimizers.SGD(0.0), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+    bias = np.zeros(10, np.float32)
+    bias[digit] = 5
+    model.get_layer("fc").set_weights([np.zeros((2, 10), np.float32), bias])
+    return model
+
+
+def test_a_better_stored_model_is_kept_unless_told_otherwise(digits, tmp_path, capsys):
+    split, data = digits
+    counts = np.bincount(split.y_val, minlength=10)
+    best, worst = int(counts.argmax()), int(counts.argmin())
+    assert counts[best] > counts[worst]
+
+    def train(digit, **options):
+        model = run_evaluation("model_small", constant, data, tmp_path, epochs=1, verbose=0, digit=digit, **options)
+        shares = json.loads((tmp_path / "model_small.json").read_text())["accuracy"]["validation"]
+        assert shares == pytest.approx(accuracy(model, split.X_val, split.y_val))
+        # The kept training of one constant is that of another: their architecture and recipe are the same.
+        (tmp_path / "checkpoints/model_small.keras").unlink(missing_ok=True)
+        return shares * len(split.y_val)
+
+    assert train(best, split=split) == pytest.approx(counts[best])
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in tmp_path.glob("model_small.*")}
+    assert train(worst, split=split) == pytest.approx(counts[best])
+    printed = capsys.readouterr().out
+    assert "The stored model is kept" in printed and "--force" in printed
+    assert f"{counts[best] / 48:.2%}" in printed and f"{counts[worst] / 48:.2%}" in printed
+    assert {path: path.read_bytes() for path in tmp_path.glob("model_small.*")} == before
+    assert train(worst, split=split, force=True) == pytest.approx(counts[worst])
+    assert train(best, split=split) == pytest.approx(counts[best])  # A better one needs no force,
+    assert train(best, split=split) == pytest.approx(counts[best])  # nor does one as good.
+    assert "is kept" not in capsys.readouterr().out
+
+
+def test_a_model_of_other_digits_or_a_damaged_one_is_no_reason_to_keep_it(digits, tmp_path, capsys):
+    split, data = digits
+    best, worst = np.bincount(split.y_val, minlength=10).argmax(), np.bincount(split.y_val, minlength=10).argmin()
+    other, others = evaluation_split(n=200, seed=9)
+    run_evaluation("model_small", constant, others, tmp_path, epochs=1, verbose=0, split=other, digit=best)
+    for damage in (False, True):
+        if damage:
+            (tmp_path / "model_small.json").write_text("{")
+        run_evaluation("model_small", constant, data, tmp_path, epochs=1, verbose=0, split=split, digit=worst)
+        record = json.loads((tmp_path / "model_small.json").read_text())
+        assert record["data"]["fingerprint"] == split.fingerprint
+    assert "is kept" not in capsys.readouterr().out
 
 
 def test_images_without_labels_are_refused(digits, tmp_path):
@@ -220,33 +273,3 @@ def test_images_without_labels_are_refused(digits, tmp_path):
 def test_a_model_never_stored_is_named(digits, tmp_path):
     with pytest.raises(SVHNError, match="no stored model model_9_9"):
         run_evaluation("model_9_9", build, digits[1], tmp_path, train=False)
-
-
-def test_a_comparison_is_stored_and_reloaded(digits, tmp_path, capsys):
-    split, data = digits
-    variants = {"narrow": lambda: build(4), "wide": lambda: build(64)}
-    table = run_comparison("comparison_x", variants, data, tmp_path, epochs=2, split=split)
-    again = run_comparison("comparison_x", variants, data, tmp_path, train=False, split=split)
-    assert list(again.index) == ["narrow", "wide"] and table.equals(again)
-    assert "drawn digits" in capsys.readouterr().out
-    stored = json.loads((tmp_path / "comparison_x.json").read_text())
-    assert [stored[name] for name in ("epochs", "batch_size", "steps_per_epoch", "seed")] == [2, 32, 6, 1]
-    (tmp_path / "comparison_x.json").write_text("{")
-    with pytest.raises(SVHNError, match=r"comparison_x\.json is damaged"):
-        run_comparison("comparison_x", variants, data, tmp_path, train=False)
-
-
-def test_what_finish_makes_is_stored(digits, tmp_path):
-    split, data = digits
-
-    def renamed(model):
-        copy = keras.models.clone_model(model)
-        copy.set_weights(model.get_weights())
-        copy.name = "finished"
-        return copy
-
-    model = run_evaluation("model_small", build, data, tmp_path, epochs=1, verbose=0, split=split, finish=renamed)
-    record = json.loads((tmp_path / "model_small.json").read_text())
-    assert model.name == "finished"
-    assert record["recipe"]["finish"] == "renamed"
-    assert record["accuracy"]["validation"] == pytest.approx(record["learning_curves"]["val_accuracy"][-1], abs=0.03)

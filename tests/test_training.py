@@ -15,14 +15,15 @@ from small_network import build, evaluation_split
 
 from svhn.errors import SVHNError
 from svhn.learning.batches import Augmented, Preprocessed, unaltered
+from svhn.learning.evaluation import run_evaluation
 from svhn.learning.stored import load_model
-from svhn.learning.training import Schedule, as_targets, fit, lengthened
-from svhn.settings import LENGTH_VARIABLE
+from svhn.learning.training import Schedule, as_targets, fit
 
 PROGRAM = Path(__file__).with_name("small_network.py")
 READ = """
 import sys
 import numpy as np
+from svhn.learning.evaluation import run_evaluation
 from svhn.learning.stored import load_model
 
 folder, images, prediction = sys.argv[1:]
@@ -121,31 +122,44 @@ def test_both_backends_train_and_read_each_other_s_files(finished, tmp_path):
     )
 
 
-def test_a_recipe_s_length_is_one_setting(monkeypatch):
-    monkeypatch.delenv(LENGTH_VARIABLE, raising=False)
-    assert lengthened(600) == 600
-    monkeypatch.setenv(LENGTH_VARIABLE, "2.5")
-    assert lengthened(600) == 1500
-    monkeypatch.setenv(LENGTH_VARIABLE, "0.0001")
-    assert lengthened(600) == 1
-    for wrong in ("none", "0", "-1", "nan", "inf"):
-        monkeypatch.setenv(LENGTH_VARIABLE, wrong)
-        with pytest.raises(SVHNError, match=f"SVHN_LENGTH is '{wrong}'"):
-            lengthened(600)
-
-
-def test_soft_labels_want_a_loss_that_takes_them():
-    model = build()
-    assert model.loss == "sparse_categorical_crossentropy"
-    with pytest.raises(SVHNError, match="takes digits, not soft labels; compile it with 'categorical_crossentropy'"):
-        as_targets(np.full((4, 10), 0.1, np.float32), model)
-    digits = np.arange(4)
+def test_labels_take_the_form_that_the_loss_asks_for():
+    model, digits = build(), np.arange(4)
     assert as_targets(digits, model) is digits
-    model.compile(loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1))
-    assert np.array_equal(as_targets(digits, model), np.eye(10)[:4])
+    for loss in ("categorical_crossentropy", keras.losses.CategoricalCrossentropy(label_smoothing=0.1)):
+        model.compile(loss=loss)
+        assert np.array_equal(as_targets(digits, model), np.eye(10)[:4])
     model.compile(loss=keras.losses.SparseCategoricalCrossentropy())
-    with pytest.raises(SVHNError, match="takes digits"):
-        as_targets(np.full((4, 10), 0.1, np.float32), model)
+    assert as_targets(digits, model) is digits
+
+
+def diverging(after):
+    """The small network, whose learning rate is beyond all numbers after so many batches."""
+    model = build()
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([after], [1e-3, 1e38])
+    model.compile(keras.optimizers.SGD(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+# Batches count from 0, and the rate of one is still the lower at the boundary: six batches are an epoch.
+@pytest.mark.parametrize(("after", "place"), [(7, "at batch [34] of epoch 2"), (10, "after epoch 2")])
+def test_a_loss_that_is_no_number_ends_the_training_and_spoils_no_checkpoint(tmp_path, after, place):
+    split, data = evaluation_split()
+    arguments = Augmented(data[0], data[2], unaltered), (data[1], data[3]), Schedule(4, 32, 6), tmp_path
+    with pytest.raises(SVHNError, match=f"model_small: (val_)?loss is (nan|inf) ({place})") as caught:
+        fit("model_small", diverging(after), *arguments, split.provenance, 0)
+    assert "\n" not in str(caught.value) and "lower learning rate" in str(caught.value)
+    kept = keras.saving.load_model(tmp_path / "model_small.keras")
+    assert all(np.isfinite(weight).all() for weight in kept.get_weights())
+    with zipfile.ZipFile(tmp_path / "model_small.keras") as archive:
+        curves = json.loads(archive.read("training.json"))["curves"]
+    assert np.isfinite(list(curves.values())).all() and len(curves["loss"]) == 1
+
+
+def test_a_model_of_no_numbers_is_never_stored(tmp_path):
+    _, data = evaluation_split()
+    with pytest.raises(SVHNError, match="model_small: loss is"):
+        run_evaluation("model_small", lambda: diverging(1), data, tmp_path, epochs=2, verbose=0)
+    assert not list(tmp_path.glob("model_small.*"))
 
 
 @pytest.mark.parametrize("change", [{"epochs": 0}, {"batch_size": 0}, {"steps_per_epoch": -1}])

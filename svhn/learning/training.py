@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from tqdm import tqdm
 
-from svhn.backend import keras
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
 from svhn.learning.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed
@@ -75,8 +75,8 @@ def fit(
         verbose: 0 for no progress bar.
 
     Raises:
-        SVHNError: The schedule is empty, the model is not compiled with that metric, or it could not be loaded once it
-            is stored.
+        SVHNError: The schedule is empty, the model is not compiled with that metric, it could not be loaded once it is
+            stored, or its loss ceased to be a number; the checkpoint is then still that of the last epoch before.
     """
     _check(name, model, schedule)
     recipe = recipe_of(model, train, schedule)
@@ -86,22 +86,23 @@ def fit(
     checkpoint = Checkpoint(Path(folder) / f"{name}.keras", plan)
     model = checkpoint.resume() or model
     done = len(checkpoint.curves["loss"])
-    callbacks: list[keras.callbacks.Callback] = [_EpochOf(batches), _Finite(name), checkpoint]
     if verbose and done:
         print(f"going on after epoch {done}, where an earlier training stopped")
-    if verbose:
-        callbacks.append(Progress(name, done, schedule))
     images, labels = validation
-    model.fit(
-        batches,
-        validation_data=(model_input(images[:]), as_targets(labels, model)),
-        validation_batch_size=_VALIDATION_BATCH,
-        epochs=schedule.epochs,
-        initial_epoch=done,
-        shuffle=False,  # `Batches` has its own order; Keras's would be another one after an interruption.
-        verbose=0,
-        callbacks=callbacks,
-    )
+    with tqdm(
+        total=schedule.epochs * schedule.steps_per_epoch, initial=done * schedule.steps_per_epoch, desc=name,
+        unit="batch", mininterval=1, file=sys.stderr, disable=not verbose,
+    ) as bar:  # fmt: skip
+        model.fit(
+            batches,
+            validation_data=(model_input(images[:]), as_targets(labels, model)),
+            validation_batch_size=_VALIDATION_BATCH,
+            epochs=schedule.epochs,
+            initial_epoch=done,
+            shuffle=False,  # `Batches` has its own order; Keras's would be another one after an interruption.
+            verbose=0,
+            callbacks=[_EpochOf(batches), _Finite(name), checkpoint, Progress(bar)],
+        )
     return Trained(model, checkpoint.curves, recipe, checkpoint.seconds, checkpoint.path)
 
 
@@ -172,29 +173,38 @@ class _EpochOf(keras.callbacks.Callback):
 
 
 class _Finite(keras.callbacks.Callback):
-    """Ends a training that has come to nothing, before a checkpoint keeps it."""
+    """Ends a training whose loss is no number any more, before the checkpoint is replaced: no later batch mends it."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check(logs, "loss", f"at batch {batch + 1} of epoch {self.epoch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if not math.isfinite((logs or {})["loss"]):
+        # The last batch of an epoch may spoil the weights after its own loss was measured.
+        self._check(logs, "val_loss", f"after epoch {epoch + 1}")
+
+    def _check(self, logs: dict[str, Any] | None, key: str, place: str) -> None:
+        loss = float((logs or {}).get(key, 0))
+        if not math.isfinite(loss):
             raise SVHNError(
-                f"{self.name}: after epoch {epoch + 1} the loss is no longer a number; "
-                "lower the learning rate, or check the images that preprocessing and augmentation make"
+                f"{self.name}: {key} is {loss} {place}, so the training stops and stores nothing; choose a lower "
+                "learning rate, and check that preprocessing and augmentation give finite numbers"
             )
 
 
 class Progress(keras.callbacks.Callback):
     """One bar for a whole training: batches done, time left, and the last epoch's accuracies."""
 
-    def __init__(self, name: str, done: int, schedule: Schedule) -> None:
+    def __init__(self, bar: tqdm) -> None:
         super().__init__()
-        steps = schedule.steps_per_epoch
-        self.bar = tqdm(
-            total=schedule.epochs * steps, initial=done * steps, desc=name, unit="batch", mininterval=1, file=sys.stderr
-        )
+        self.bar = bar
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Moves the bar."""
@@ -206,10 +216,6 @@ class Progress(keras.callbacks.Callback):
         self.bar.set_postfix_str(
             f"epoch {epoch + 1}: accuracy {logs['accuracy']:.1%}, validation {logs['val_accuracy']:.1%}"
         )
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leaves the finished bar standing."""
-        self.bar.close()
 
 
 class Checkpoint(keras.callbacks.Callback):
