@@ -176,3 +176,30 @@ def _to_digit_size(image: Image.Image) -> np.ndarray:
     padding = ((0, 0), short, (0, 0)) if width < height else (short, (0, 0), (0, 0))
     square = Image.fromarray(np.pad(np.asarray(image), padding, mode="edge"))
     return np.array(square.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+def read_photo(path: Path) -> np.ndarray:
+    """Reads a photo in its own size, upright: uint8 (height, width, 3), RGB.
+
+    Raises:
+        SVHNError: The file is missing, damaged, too large or of another kind.
+    """
+    return np.asarray(_read_photo(path))
+
+
+def crop(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarray:
+    """Cuts a square out of a photo and brings it to the size that the networks see.
+
+    Args:
+        photo: uint8 (height, width, 3).
+        left: Where the square lies between the photo's left and right edge, 0..1.
+        top: Where it lies between the upper and the lower edge, 0..1.
+        size: Its side, as a share of the photo's shorter side, above 0 and at most 1.
+
+    Returns:
+        uint8 (32, 32, 3).
+    """
+    height, width = photo.shape[:2]
+    side = max(1, round(size * min(height, width)))
+    x, y = round(left * (width - side)), round(top * (height - side))
+    return _to_digit_size(Image.fromarray(photo[y : y + side, x : x + side]))
