@@ -3,11 +3,14 @@
 `from svhn.backend import keras` is how every module gets it.
 """
 
+import functools
 import importlib.metadata
+import logging
 import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 from svhn.errors import SVHNError, one_line
@@ -31,8 +34,9 @@ def silence() -> Iterator[None]:
         os.close(nowhere)
 
 
-def load_keras() -> None:
-    """Imports Keras for the first time: to be called before anything else does.
+@functools.cache
+def load_keras() -> ModuleType:
+    """Imports Keras and returns it; the first time, this comes before any other import of it.
 
     Which backend it uses is a person's choice. Nothing else of their `keras.json` or environment counts: images with
     their channels first, half precision or a greatest number of batches would change figures in silence.
@@ -41,8 +45,6 @@ def load_keras() -> None:
         SVHNError: Its backend is not installed, or there is none of that name, or its settings cannot be read; or the
             memory that this process may use is not enough.
     """
-    if "keras" in globals():
-        return
     try:
         with silence():
             import keras
@@ -61,14 +63,15 @@ def load_keras() -> None:
     keras.config.set_epsilon(1e-7)
     keras.config.set_max_epochs(None)
     keras.config.set_max_steps_per_epoch(None)
-    globals()["keras"] = keras
+    # It would warn of every batch of another size than the last, which a page with one digit at a time is full of.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    return keras
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: most commands are done before they need it.
     if name == "keras":
-        load_keras()
-        return globals()["keras"]
+        return load_keras()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
+from svhn.backend import keras
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
 from svhn.learning.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed

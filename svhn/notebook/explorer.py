@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.neighbors import NearestNeighbors
 
+from svhn.backend import keras
 from svhn.data.photos import crop, read_photo
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
