@@ -12,6 +12,9 @@ from svhn.learning.reliability import expected_calibration_error, reliability
 TRAINING, VALIDATION = "#1f5fa8", "#d1495b"
 plt.rcParams["savefig.dpi"] = plt.rcParams["figure.dpi"] = 150  # Sharp on a slide, too.
 _COLUMNS = 10
+# Kinds of layers, told apart by hatching as well as by colour.
+_BOXES = {"Conv2D": "#9ec5e8", "MaxPooling2D": "#f4c98b", "Dense": "#b9dba4"}
+_HATCHES = {"MaxPooling2D": "///", "Dense": "..."}
 
 
 def plot_learning_curves(record: dict[str, Any]) -> None:
@@ -114,6 +117,36 @@ def plot_embedding_map(
     panel.set(xticks=[], yticks=[], title=title)
     panel.legend(frameon=False, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.01))
     panel.spines[:].set_visible(False)
+
+
+def plot_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str = "") -> None:
+    """Draws a chain of layers as boxes: as tall as the image is there, as wide as the layer has channels or units.
+
+    Args:
+        shapes: Of each layer that is drawn, its kind ("Conv2D", "MaxPooling2D", "Dense" and so on) and the shape of its
+            output without the batch axis, (height, width, channels) or (units,).
+        title: Of the figure.
+    """
+    _, panel = plt.subplots(figsize=(11, 2.9), layout="constrained")
+    left = 0.0
+    for kind, shape in shapes:
+        height, width = (shape[0] if len(shape) == 3 else 1), np.log2(shape[-1] + 1) / 6
+        tall = np.log2(height) + 0.8
+        panel.add_patch(
+            plt.Rectangle(
+                (left, -tall / 2), width, tall, fc=_BOXES.get(kind, "0.9"), ec="black", hatch=_HATCHES.get(kind)
+            )
+        )
+        size = f"{shape[0]}x{shape[1]}\n" if len(shape) == 3 else ""
+        panel.text(left + width / 2, tall / 2 + 0.15, f"{size}{shape[-1]}", ha="center", va="bottom", fontsize=7)
+        left += width + 0.35
+    kinds = dict.fromkeys(kind for kind, _ in shapes)
+    boxes = [
+        plt.Rectangle((0, 0), 1, 1, fc=_BOXES.get(kind, "0.9"), ec="black", hatch=_HATCHES.get(kind)) for kind in kinds
+    ]
+    panel.legend(boxes, kinds, frameon=False, ncols=len(kinds), loc="upper center", bbox_to_anchor=(0.5, 0.02))
+    panel.set(xlim=(-0.3, left), ylim=(-3.6, 4.4), title=title)
+    panel.set_axis_off()
 
 
 def enlarge(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
