@@ -29,6 +29,8 @@ from svhn.learning.vgg16 import vgg16_base
 from svhn.notebook.results import show_answer, show_figures
 from svhn.settings import Settings
 
+svhn.learning.figures.use_style()
+
 
 # %% definitions_1_1
 def build_model_1_1():
