@@ -6,6 +6,11 @@ N ?= 58424
 SEED ?= 2
 BENCH ?= drawing
 ARGS ?=
+REQUIREMENTS := requirements.txt requirements-dev.txt
+FITS := import sys; fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+IS_OWN := $(FITS); import importlib.util, os; made = open(".venv/pyvenv.cfg").read().splitlines(); \
+    own = any(line.startswith("command = ") and line.endswith(" " + os.getcwd() + "/.venv") for line in made); \
+    print("yes" if fits and own and importlib.util.find_spec("pip") else "no")
 
 .PHONY: run test train digits report grade bench publish course
 run: .venv/installed
@@ -36,10 +41,20 @@ publish: .venv/installed
 course: .venv/installed
 	$(BIN)/python -m svhn course
 
-# Installs once, and again only when requirements.txt changes.
-.venv/installed: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; choose one with: make PYTHON=python3.13")'
-	@echo "installing the requirements into .venv (some minutes, once)"
+# Installs once, and again where what is to be installed changed. An environment is made anew where it is not this very
+# folder's own (in a copied or moved project it would change another's), or where its Python does not run or fit.
+OWN := $(shell .venv/bin/python -c '$(IS_OWN)' 2>/dev/null)
+ifneq ($(OWN),yes)
+.PHONY: .venv/installed
+endif
+
+.venv/installed: $(wildcard $(REQUIREMENTS) pyproject.toml)
+ifneq ($(OWN),yes)
+	@$(PYTHON) -c '$(FITS); sys.exit(not fits and "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; choose one with: make PYTHON=python3.13")'
+	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check -r requirements.txt
+endif
+	@echo "installing the requirements into .venv (some minutes, once)"
+	$(BIN)/python -m pip install --disable-pip-version-check $(addprefix -r ,$(wildcard $(REQUIREMENTS)))
+	test ! -e pyproject.toml || $(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
 	@touch $@

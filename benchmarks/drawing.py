@@ -23,19 +23,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from given import PRETRAINED, REAL_DIGITS
+
+from svhn.data.protocol import extend_training, split_digits
+from svhn.data.sources import load_digits
+from svhn.digits import Digits
+from svhn.drawn.drawing import EDITION, draw
+from svhn.errors import SVHNError
+from svhn.files import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
-
-from svhn.data.protocol import extend_training, split_digits  # noqa: E402
-from svhn.data.sources import load_digits  # noqa: E402
-from svhn.digits import Digits  # noqa: E402
-from svhn.drawn.drawing import EDITION, draw  # noqa: E402
-from svhn.errors import SVHNError  # noqa: E402
-from svhn.files import write_json, write_text  # noqa: E402
 
 STORED, TABLE = ROOT / "benchmarks" / "drawing.json", ROOT / "benchmarks" / "drawing.md"
-SHARED = ROOT.parent / "shared"
 # Not the seeds that the project draws its data sets with.
 TRAINING_SEED, TEST_SEED = 11, 12
 # 1.17 million parameters, and 0.29 million for the impatient.
@@ -259,8 +258,8 @@ def main() -> int:
     )
     quick = ["speed", "difficulty", "two-sample"]  # The speed is this drawer's, whosever digits are measured.
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"{', '.join(MEASURES)} (default: {quick})")
-    parser.add_argument("--real", default=str(SHARED / "svhn" / "svhn-8k.npz"), help="real digits")
-    parser.add_argument("--published", type=Path, default=SHARED / "pretrained" / "simplenet-310k-svhn.npz")
+    parser.add_argument("--real", default=str(REAL_DIGITS), help="real digits")
+    parser.add_argument("--published", type=Path, default=PRETRAINED / "simplenet-310k-svhn.npz")
     parser.add_argument("--drawn", help="an .npz of digits drawn by another drawer, in place of this one's")
     parser.add_argument("--version", help="what to call that drawer")
     parser.add_argument("--digits", type=int, default=6000, help="drawn digits to measure on (default: 6000)")

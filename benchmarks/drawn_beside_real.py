@@ -1,6 +1,6 @@
 """A page that shows drawn digits beside real ones: grids, distributions, and what tells the two apart.
 
-    python benchmarks/drawn_beside_real.py [--real ../shared/svhn/svhn-8k.npz] [--digits 5120]
+    python benchmarks/drawn_beside_real.py [--real DIGITS.npz] [--digits 5120]
 
 It writes `output/drawn-beside-real.html`, which holds real digits and therefore stays out of version control, and two
 figures that hold none: `distributions.png` and the labelled `sample.png` in `figures/drawn/`.
@@ -14,22 +14,22 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from given import REAL_DIGITS
 from PIL import Image
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from svhn.data.protocol import split_digits
+from svhn.data.sources import load_digits
+from svhn.digits import Digits
+from svhn.drawn.appearance import measures
+from svhn.drawn.drawing import EDITION, draw
+from svhn.errors import SVHNError
+from svhn.files import atomic_path, write_text
+from svhn.learning.figures import plot_images
 
-from svhn.data.protocol import split_digits  # noqa: E402
-from svhn.data.sources import load_digits  # noqa: E402
-from svhn.digits import Digits  # noqa: E402
-from svhn.drawn.appearance import measures  # noqa: E402
-from svhn.drawn.drawing import EDITION, draw  # noqa: E402
-from svhn.errors import SVHNError  # noqa: E402
-from svhn.files import atomic_path, write_text  # noqa: E402
-from svhn.learning.figures import plot_images  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 PAGE = ROOT / "output" / "drawn-beside-real.html"
 FIGURES = ROOT / "figures" / "drawn"
@@ -127,7 +127,7 @@ not to be passed on.</p>
 def main() -> int:
     """Draws, loads and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--real", default=str(ROOT.parent / "shared" / "svhn" / "svhn-8k.npz"), help="real digits")
+    parser.add_argument("--real", default=str(REAL_DIGITS), help="real digits")
     parser.add_argument("--digits", type=int, default=5120, help="how many to draw (default: 5120)")
     options = parser.parse_args()
     try:

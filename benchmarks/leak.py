@@ -1,6 +1,6 @@
 """What the random split gives away: held-out digits whose photo also has training digits, and those whose has not.
 
-    python benchmarks/leak.py                               every stored model, on ../shared/svhn/svhn-8k.npz
+    python benchmarks/leak.py                               every stored model, on the given real digits
     python benchmarks/leak.py --digits digits.npz           on digits of your own, with an array `house`
 
 Writes `benchmarks/leak.md`. Intervals are Wilson's, 95 %; validation and test digits are pooled.
@@ -11,20 +11,20 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from given import REAL_DIGITS
+from scipy.stats import binomtest
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT)]
+from svhn.data.protocol import split_rows
+from svhn.data.sources import load_digits
+from svhn.errors import SVHNError
+from svhn.files import write_text
+from svhn.learning.batches import Preprocessed, predict
+from svhn.learning.records import stored_names
+from svhn.learning.stored import load_model
+from svhn.notebook.cells import load_definitions
 
-from svhn.data.protocol import split_rows  # noqa: E402
-from svhn.data.sources import load_digits  # noqa: E402
-from svhn.errors import SVHNError  # noqa: E402
-from svhn.files import write_text  # noqa: E402
-from svhn.learning.batches import Preprocessed, predict  # noqa: E402
-from svhn.learning.records import stored_names  # noqa: E402
-from svhn.learning.stored import load_model  # noqa: E402
-from svhn.notebook.cells import load_definitions  # noqa: E402
-from svhn.notebook.results import wilson  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 TABLE = ROOT / "benchmarks" / "leak.md"
 
@@ -62,9 +62,9 @@ def compare(path: Path, models: Path) -> str:
         shares = []
         cells = [f"{name} ({record['sha256'][:8]})"]
         for group in (right[shared], right[~shared]):
-            low, high = wilson(float(group.mean()), len(group))
+            interval = binomtest(int(group.sum()), len(group)).proportion_ci(method="wilson")
             shares.append(group.mean())
-            cells.append(f"{group.mean():.1%} ({low:.1%} to {high:.1%})")
+            cells.append(f"{group.mean():.1%} ({interval.low:.1%} to {interval.high:.1%})")
         lines.append(f"| {' | '.join([*cells, f'{100 * (shares[0] - shares[1]):+.1f}'])} |")
     return "\n".join(lines) + "\n"
 
@@ -74,7 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--digits", type=Path, default=ROOT.parent / "shared" / "svhn" / "svhn-8k.npz")
+    parser.add_argument("--digits", type=Path, default=REAL_DIGITS)
     options = parser.parse_args()
     try:
         if not options.digits.is_file():

@@ -1,22 +1,20 @@
 """Fits the tables of house numbers: their lengths, digits, sizes, spacing and slope.
 
-    python fitting/boxes.py ../shared/svhn/train-boxes.csv.gz
+    python fitting/boxes.py train-boxes.csv.gz
 
 It reads the boxes of the digits in SVHN's training photos and writes `svhn/drawn/fitted/house_numbers.json`, a few
 hundred figures: shares, and quantiles at equal steps of probability.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from svhn.files import write_json
 
-from svhn.files import write_json  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 TABLE = ROOT / "svhn" / "drawn" / "fitted" / "house_numbers.json"
 STEPS = 41

@@ -1,25 +1,23 @@
 """Fits the colours of digits and of what they stand on.
 
-    python fitting/colours.py ../shared/svhn/svhn-8k.npz
+    python fitting/colours.py digits.npz
 
 It looks at the protocol's training digits alone and writes `svhn/drawn/fitted/colours.json`: a mixture of normal
 distributions over six figures, the ground's red, green and blue and how far the ink's are above them.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from svhn.data.protocol import split_digits
+from svhn.data.sources import load_digits
+from svhn.drawn.appearance import ink_and_ground
+from svhn.files import write_json
 
-from svhn.data.protocol import split_digits  # noqa: E402
-from svhn.data.sources import load_digits  # noqa: E402
-from svhn.drawn.appearance import ink_and_ground  # noqa: E402
-from svhn.files import write_json  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 TABLE = ROOT / "svhn" / "drawn" / "fitted" / "colours.json"
 COMPONENTS = 24

@@ -1,6 +1,6 @@
 """Reads from real digits what the photos were like that they were cut from: their size and their compression.
 
-    python fitting/photos.py ../shared/svhn/svhn-8k.npz
+    python fitting/photos.py digits.npz
 
 A digit that was enlarged to 32x32 lies, but for rounding, in the span of the pixels that it was enlarged from: what is
 left outside the span for each size betrays the size. Then the enlargement is undone, and photos that were stored as
@@ -12,22 +12,20 @@ It looks at the protocol's training digits alone, prints how often each JPEG qua
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 from scipy.fft import dctn
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from svhn.data.protocol import split_digits
+from svhn.data.sources import load_digits
+from svhn.digits import LUMA
+from svhn.drawn.camera import SIDE, bicubic
+from svhn.drawn.drawing import draw
+from svhn.files import write_json
 
-from svhn.data.protocol import split_digits  # noqa: E402
-from svhn.data.sources import load_digits  # noqa: E402
-from svhn.digits import LUMA  # noqa: E402
-from svhn.drawn.camera import SIDE, bicubic  # noqa: E402
-from svhn.drawn.drawing import draw  # noqa: E402
-from svhn.files import write_json  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 TABLE = ROOT / "svhn" / "drawn" / "fitted" / "house_numbers.json"
 # Larger ones leave too little outside their span.

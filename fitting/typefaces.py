@@ -22,10 +22,9 @@ from fontTools import subset
 from fontTools.pens.boundsPen import BoundsPen
 from fontTools.ttLib import TTFont
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from svhn.files import atomic_path
 
-from svhn.files import atomic_path  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 PACKED = ROOT / "svhn" / "drawn" / "fitted" / "typefaces.zip"
 TABLE = ROOT / "svhn" / "drawn" / "fitted" / "typefaces.csv"

@@ -1,6 +1,7 @@
-"""The command line: `python -m svhn COMMAND`; each command is one public function of the package."""
+"""The command line, `svhn COMMAND` or `python -m svhn COMMAND`: each command is one public function of the package."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -11,7 +12,7 @@ from svhn.backend import load_keras
 from svhn.data.photos import KINDS
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.settings import EXTENSION_DIGITS, EXTENSION_SEED, Settings
+from svhn.settings import DOWNLOAD, EXTENSION_DIGITS, EXTENSION_SEED, SOURCES, Settings
 
 _EXAMPLES = """examples:
   python -m svhn run                                      notebook and report on the digits that data/ holds
@@ -36,7 +37,6 @@ and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken i
 """
 _NO_MEMORY = "the memory that this process may use is not enough; free some, or raise its limit: ulimit -v unlimited"
 _DATA = "openml, mat, drawn, or the path of an .npz or a folder (default: SVHN_DATA, else what data/ holds, else drawn)"
-
 _EXTEND = f"train on N drawn digits beside few real ones, 0 for none (default: SVHN_EXTEND, else {EXTENSION_DIGITS:,})"
 _LENGTH = "train for X times as many batches as the recipes say (default: SVHN_LENGTH, else 1)"
 _IMAGENET = "a file of VGG16's ImageNet weights (default: SVHN_IMAGENET, else they are downloaded)"
@@ -47,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0, or 2 where the person has something to mend."""
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        with contextlib.chdir(_project()):
+            options.command(options)
         sys.stdout.flush()
     except BrokenPipeError:  # Whoever read the output has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,6 +68,13 @@ def main(arguments: list[str] | None = None) -> int:
         print("svhn: stopped; whatever was finished is kept", file=sys.stderr)
         return 130
     return 0
+
+
+def _project() -> Path:
+    """The checkout that the working directory lies in, from which commands run; elsewhere that directory itself."""
+    here = Path.cwd()
+    whole = (folder for folder in (here, *here.parents) if (folder / "Assignment3.ipynb").is_file())
+    return next((folder for folder in whole if (folder / "svhn" / "__main__.py").is_file()), here)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -151,11 +159,8 @@ def _course(options: argparse.Namespace) -> None:
 
     print("nbgrader makes the student release; some seconds", file=sys.stderr)
     release = build_course(options.out)
-    print(
-        f"student release    {release}/",
-        f"hand-ins belong in {options.out}/submitted/STUDENT/{release.name}/",
-        sep="\n",
-    )
+    print(f"student release    {release}/")
+    print(f"hand-ins belong in {options.out}/submitted/STUDENT/{release.name}/")
     print(f"then               cd {options.out} && nbgrader autograde {release.name}")
 
 
@@ -246,41 +251,48 @@ def _parser() -> argparse.ArgumentParser:
     run = add("run", _run, "execute the notebook with the stored models; write it, its figures and the report")
     report = add("report", _report, "write the report again from the notebook as last executed")
     train = add("train", _train, "train models and store them; a killed training goes on from its last epoch")
-    publish = add(
-        "publish", _publish, "execute the notebook on real digits; refresh the committed copy, figures, table"
-    )
+    publish = add("publish", _publish, "execute the notebook on real digits; refresh the committed copy and figures")
     predict = add("predict", _predict, "read the digits in image files with a stored model")
     digits = add("digits", _digits, "draw house-number digits and keep them in data/, as an .npz file")
     grade = add("grade", _grade, "grade hand-ins, without running them unless asked: reports, marks, feedback")
     course = add("course", _course, "build an nbgrader course with a student release, solutions taken out")
-    course.add_argument("--out", type=Path, default=Path("course"), help="folder of the course (default: course)")
+    course.add_argument("--out", type=_path, default=Path("course"), help="folder of the course (default: course)")
     for command in (run, train, publish, grade):
-        command.add_argument("--data", metavar="SOURCE", help=_DATA)
+        command.add_argument("--data", type=_source, metavar="SOURCE", help=_DATA)
     for command in (run, report):
-        command.add_argument("--out", type=Path, default=Path("output"), help="folder to write to (default: output)")
+        command.add_argument("--out", type=_path, default=Path("output"), help="folder to write to (default: output)")
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     train.add_argument("--extend", metavar="N", help=_EXTEND)
-    train.add_argument("--imagenet", metavar="FILE", help=_IMAGENET)
+    train.add_argument("--imagenet", type=_source, metavar="FILE", help=_IMAGENET)
     train.add_argument("--length", metavar="X", help=_LENGTH)
     train.add_argument("--force", action="store_true", default=None, help=_FORCE)
-    digits.add_argument(
-        "--count", type=int, default=EXTENSION_DIGITS, metavar="N", help="how many (default: %(default)s)"
-    )
-    digits.add_argument(
-        "--seed", type=int, default=EXTENSION_SEED, help="which ones (default: %(default)s, as --extend trains on)"
-    )
+    chosen = "which ones (default: %(default)s, as --extend trains on)"
+    digits.add_argument("--count", type=int, default=EXTENSION_DIGITS, metavar="N", help="how many (%(default)s)")
+    digits.add_argument("--seed", type=int, default=EXTENSION_SEED, help=chosen)
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
-    predict.add_argument("--out", type=Path, metavar="CSV", help="also write columns image,digit,probability")
-    predict.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=f"a photo of one digit: {KINDS} with X")
+    predict.add_argument("--out", type=_path, metavar="CSV", help="also write columns image,digit,probability")
+    predict.add_argument("images", nargs="+", type=_path, metavar="IMAGE", help=f"a photo of one digit: {KINDS} with X")
     grade.epilog, grade.formatter_class = _GRADE_EXAMPLES, argparse.RawDescriptionHelpFormatter
-    grade.add_argument("--out", type=Path, default=Path("graded"), help="folder to write to (default: graded)")
+    grade.add_argument("--out", type=_path, default=Path("graded"), help="folder to write to (default: graded)")
     grade.add_argument("--limit", type=_count, metavar="N", help="measure on N digits of each part (default: all)")
     grade.add_argument("--workers", type=_count, metavar="N", help="hand-ins at a time (default: one a core)")
     grade.add_argument("--execute", action="store_true", help="also run each notebook, in a sandbox of bubblewrap")
     grade.add_argument(
-        "handins", nargs="+", type=Path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"
+        "handins", nargs="+", type=_path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"
     )
     return parser
+
+
+def _path(text: str) -> Path:
+    """A path as seen from where the command was given."""
+    here = Path.cwd()
+    return Path(text) if here == _project() else here / text
+
+
+def _source(text: str) -> str:
+    """The name of a source as it is, a path as seen from where the command was given."""
+    named = text in ("", *SOURCES, DOWNLOAD) or text.startswith("~")
+    return text if named or Path.cwd() == _project() else str(_path(text))
 
 
 def _count(text: str) -> int:

@@ -12,6 +12,8 @@ from svhn.errors import SVHNError
 # Drawn digits to train on beside the real ones, and which ones: others than those of the source "drawn".
 EXTENSION_DIGITS, EXTENSION_SEED = 250_000, 2
 DOWNLOAD = "imagenet"
+# Where digits come from, by name; anything else is a path.
+SOURCES = ("openml", "mat", "drawn")
 
 
 def _length(value: Any) -> float:

@@ -6,12 +6,26 @@ import sys
 from pathlib import Path
 
 import pytest
+from given import REAL_DIGITS
 
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("MPLBACKEND", "agg")
 # Tests choose their own; what whoever runs them has set for trainings is not theirs.
 for variable in ("SVHN_DATA", "SVHN_EXTEND", "SVHN_TEACHER", "SVHN_LENGTH", "NBGRADER_EXECUTION"):
     os.environ.pop(variable, None)
+
+
+def require(there, reason):
+    """Skips a test here and now where a tool or a file that it needs is missing, and fails it where CI is set."""
+    if not there:
+        (pytest.fail if os.environ.get("CI", "").lower() not in ("", "0", "false") else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def real_digits():
+    """The path of the given real digits."""
+    require(REAL_DIGITS.is_file(), f"{REAL_DIGITS} is not there: it is no part of the project")
+    return REAL_DIGITS
 
 
 @pytest.fixture(scope="session")

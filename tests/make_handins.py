@@ -9,27 +9,24 @@ committed; this program says where they come from. Texts are the same each time,
 import base64
 import io
 import json
-import os
 import pickle
 import shutil
-import sys
 from pathlib import Path
 
+import h5py
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+
+from svhn.data.protocol import split_digits
+from svhn.data.sources import load_digits
+from svhn.learning.batches import Preprocessed, model_input
+from svhn.learning.evaluation import run_evaluation
+from svhn.notebook.cells import load_definitions
+
 ROOT = Path(__file__).parents[1]
-os.environ.setdefault("MPLBACKEND", "agg")
-sys.path.insert(0, str(ROOT))
 
-import h5py  # noqa: E402
-import keras  # noqa: E402
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-
-from svhn.data.protocol import split_digits  # noqa: E402
-from svhn.data.sources import load_digits  # noqa: E402
-from svhn.learning.batches import Preprocessed, model_input  # noqa: E402
-from svhn.learning.evaluation import run_evaluation  # noqa: E402
-from svhn.notebook.cells import load_definitions  # noqa: E402
-
+plt.switch_backend("agg")
 EPOCHS = 30
 HANDINS = Path(__file__).with_name("handins")
 SPLIT = split_digits(load_digits("drawn", ROOT / "data"))

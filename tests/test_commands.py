@@ -157,6 +157,16 @@ def test_the_variable_chooses_the_digits(command, tmp_path):
     assert_one_clear_line(command("run", "--out", tmp_path / "output", SVHN_DATA="elsewhere.npz"), "elsewhere.npz")
 
 
+def test_a_command_works_from_any_folder_of_the_checkout(command, without_digits):
+    folder, where = without_digits / "figures", {"PYTHONPATH": str(without_digits)}
+    folder.mkdir()
+    process = command("digits", "--count", 20, cwd=folder, **where)
+    assert process.returncode == 0, process.stderr
+    assert list((without_digits / "data").glob("drawn-*.npz")) and not (folder / "data").exists()
+    (folder / "few.npz").write_bytes(b"no digits")
+    assert_one_clear_line(command("run", "--data", "few.npz", cwd=folder, **where), str(folder / "few.npz"))
+
+
 def test_a_run_never_overwrites_the_notebook(command):
     assert_one_clear_line(command("run", "--out", "."), "another folder")
 

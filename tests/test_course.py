@@ -14,7 +14,8 @@ from contextlib import contextmanager
 import nbformat
 import numpy as np
 import pytest
-from conftest import ROOT, assert_one_clear_line
+from conftest import ROOT, assert_one_clear_line, require
+from given import REAL_DIGITS
 from IPython.core.formatters import DisplayFormatter
 from nbgrader.api import Gradebook
 from nbgrader.nbgraderformat import MetadataValidator
@@ -29,7 +30,6 @@ from svhn.notebook.cells import load_definitions, read_notebook, tagged_cells
 from svhn.rubric.performance import performance, performance_points
 from svhn.rubric.questions import MODELS, QUESTIONS, ROWS
 
-SHARED_NPZ = ROOT / "../shared/svhn/svhn-8k.npz"
 MEASURED = [row for row in ROWS if row.calibrated]
 BY_HAND = [row for row in ROWS if not row.calibrated]
 # Not the harness's but the solution's, and so in no student release.
@@ -90,8 +90,8 @@ def notebook():
 def digits_file(tmp_path_factory, drawn):
     """The first 400 real digits, or drawn ones where no real ones are at hand."""
     path = tmp_path_factory.mktemp("digits") / "few.npz"
-    if SHARED_NPZ.exists():
-        with np.load(SHARED_NPZ) as archive:
+    if REAL_DIGITS.exists():
+        with np.load(REAL_DIGITS) as archive:
             np.savez(path, X=archive["X"][:400], y=archive["y"][:400])
     else:
         np.savez(path, X=drawn.images[:400], y=drawn.labels[:400], real=False)
@@ -291,8 +291,7 @@ def browser():
     from selenium import webdriver
 
     driver = shutil.which("chromedriver")
-    if driver is None:
-        pytest.skip("no chromium with its driver is installed")
+    require(driver, "no chromium with its driver is installed")
     options = webdriver.ChromeOptions()
     options.page_load_strategy = "eager"  # the page asks for MathJax from the net
     for switch in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1300,1500"):

@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, assert_one_clear_line
+from conftest import ROOT, assert_one_clear_line, require
 
 import svhn.grading.grade
 from svhn.data.protocol import split_digits
@@ -290,9 +290,9 @@ class TestCommand:
         assert_one_clear_line(command("grade", tmp_path / "nowhere"), "nowhere", "no such hand-in")
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
 class TestBrowser:
     def dom(self, page, tmp_path):
+        require(shutil.which("chromium"), "chromium is not installed")
         return subprocess.run(
             ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
              "--virtual-time-budget=2000", "--dump-dom", page.as_uri()],

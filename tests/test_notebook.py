@@ -10,6 +10,8 @@ import keras
 import nbformat
 import numpy as np
 import pytest
+from conftest import require
+from given import PRETRAINED
 
 from svhn.data.protocol import split_digits
 from svhn.errors import SVHNError
@@ -85,9 +87,8 @@ def test_models_take_at_most_75_megabytes():
 
 
 def test_vgg16_s_first_blocks_are_as_given():
-    given = ROOT / "../shared/pretrained/vgg16-imagenet-blocks1-2.npz"
-    if not given.exists():
-        pytest.skip("the given blocks are not at hand")
+    given = PRETRAINED / "vgg16-imagenet-blocks1-2.npz"
+    require(given.is_file(), f"{given} is not there; it is no part of the project")
     model = keras.saving.load_model(ROOT / "models/model_4_1.keras")
     with np.load(given) as blocks:
         for name in ("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"):

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from conftest import ROOT
 
+import answers
 from svhn.rubric.questions import BY_NUMBER, MODELS, QUESTIONS
 
 FIRST_BYTES_OF_PNG = b"\x89PNG"
@@ -62,9 +63,6 @@ def test_the_report_has_the_course_s_shape(text):
 
 
 def test_the_report_holds_the_written_answers(text):
-    sys.path.insert(0, str(ROOT))
-    import answers
-
     flat = " ".join(text.split())
     for question in QUESTIONS:
         assert " ".join(getattr(answers, f"answer_q_{question.identifier}").split()) in flat

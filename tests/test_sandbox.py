@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-from conftest import ROOT
+from conftest import ROOT, require
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from svhn.errors import SVHNError
@@ -29,8 +29,8 @@ SECRET = "the-grader's-secret-7f3a"
 
 @pytest.fixture(scope="module")
 def sandbox():
-    if problem := sandbox_problem():
-        pytest.skip(problem)
+    problem = sandbox_problem()
+    require(not problem, problem)
 
 
 @pytest.fixture

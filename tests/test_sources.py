@@ -12,8 +12,6 @@ from svhn.data.sources import drawn_path, load_digits, load_extension
 from svhn.digits import Digits
 from svhn.errors import SVHNError
 
-SHARED_NPZ = Path(__file__).parents[1] / "../shared/svhn/svhn-8k.npz"
-
 
 @pytest.fixture(autouse=True)
 def no_choice_from_outside(monkeypatch):
@@ -298,9 +296,8 @@ def test_the_environment_decides_before_the_folder_and_after_the_argument(tmp_pa
     assert "official" in load_digits(folder=tmp_path).name
 
 
-@pytest.mark.skipif(not SHARED_NPZ.exists(), reason="the real digits are not part of this project")
-def test_real_digits():
-    digits = load_digits(SHARED_NPZ)
+def test_real_digits(real_digits):
+    digits = load_digits(real_digits)
     assert (len(digits), digits.real, digits.name) == (8001, True, "svhn-8k.npz")
     # The official test set begins with 5, 2, 1, 0, 6.
     assert digits.labels[:5].tolist() == [5, 2, 1, 0, 6]

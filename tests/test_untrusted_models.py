@@ -11,7 +11,8 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, require
+from given import SUBMISSION
 
 from svhn.data.protocol import split_digits
 from svhn.grading.measurement import CANDIDATES, measure_model, measured_digits
@@ -20,8 +21,6 @@ from svhn.sandbox.process import Limits, run_isolated
 
 GOOD = ROOT / "tests/handins/good/models"
 OLD = ROOT / "tests/handins/old_layout"
-SUBMISSION = ROOT / "../shared/submission"
-SHARED_NPZ = ROOT / "../shared/svhn/svhn-8k.npz"
 LIMITS = Limits(seconds=120, memory=2_000_000_000, file_bytes=50_000_000)
 
 
@@ -94,14 +93,14 @@ class TestLoading:
         assert convolutional["convolutions"] > 0 and convolutional["channels"] == 1
         assert dense["weights"] != convolutional["weights"]
 
-    @pytest.mark.skipif(not SUBMISSION.is_dir(), reason="the real hand-in lies outside the project")
     @pytest.mark.parametrize(("name", "share"), [("model_1_1", 0.709), ("model_1_2", 0.748)])
-    def test_models_of_a_real_hand_in_score_their_true_accuracy(self, name, share):
+    def test_models_of_a_real_hand_in_score_their_true_accuracy(self, name, share, real_digits):
+        require(SUBMISSION.is_dir(), f"{SUBMISSION} is not there: the real hand-in is no part of the project")
         from svhn.data.protocol import Split
         from svhn.data.sources import load_digits
         from svhn.digits import Digits
 
-        digits = load_digits(SHARED_NPZ)
+        digits = load_digits(real_digits)
         images, labels = digits.images, digits.labels
         everything = Split(Digits(images, labels, "all", True), images, images, images, labels, labels, labels)
         with measured_digits(everything) as measured:

@@ -29,6 +29,8 @@ from svhn.learning.vgg16 import vgg16_base
 from svhn.notebook.results import show_answer, show_figures
 from svhn.settings import Settings
 
+svhn.learning.figures.use_style()
+
 
 # %% definitions_1_1
 def build_model_1_1():
@@ -77,8 +79,8 @@ def build_model_1_3():
 
 
 # %% comparison_1_3
-# What is each technique worth? run_comparison("comparison_1_3", {"dropout": ..., "none": ...}, preprocessed_split,
-#                                              base_dir, train=not stop_training, epochs=5)
+# What is each technique worth? run_comparison("comparison_1_3", {"none": Variant(..., preprocessed_split), ...},
+#                                              "none", base_dir, train=not stop_training, epochs=5)
 
 
 # %% definitions_2_1
@@ -111,6 +113,11 @@ def build_model_2_2():
 # %% model_2_2
 # model_2_2 = run_evaluation("model_2_2", build_model_2_2, augmented_split, base_dir, train=not stop_training,
 #                            generator=True, epochs=10, batch_size=32, steps_per_epoch=len(X_train) // 32)
+
+
+# %% comparison_2_2
+# What is each kind of augmentation worth? run_comparison("comparison_2_2", {"all": Variant(..., augmented_split), ...},
+#                                                         "all", base_dir, train=not stop_training)
 
 
 # %% definitions_3_1
@@ -175,8 +182,8 @@ def build_model_4_1():
 
 
 # %% comparison_4_1
-# A frozen base against one whose last blocks are trained: run_comparison("comparison_4_1", {"frozen": ..., ...},
-#                                                                         vgg_split, base_dir, train=not stop_training)
+# A frozen base against one whose last blocks are trained: run_comparison("comparison_4_1",
+#     {"frozen": Variant(..., vgg_split), ...}, "frozen", base_dir, train=not stop_training)
 
 
 # %% definitions_4_2

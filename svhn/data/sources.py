@@ -12,6 +12,7 @@ from svhn.data.openml_source import CACHE_NAME, load_openml
 from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, cache_folder
+from svhn.settings import SOURCES
 
 MAT_FILES = ("train_32x32.mat", "test_32x32.mat")
 DRAWN_DIGITS = 4000
@@ -65,7 +66,7 @@ def source_files(source: str | Path | None = None, folder: Path = Path("data")) 
 def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
     """A source's name or path, and the folder that it is in."""
     chosen = str(source or found_in(folder))
-    if chosen in ("openml", "mat", "drawn"):
+    if chosen in SOURCES:
         return chosen, folder
     try:
         named = Path(chosen).expanduser()

@@ -1,5 +1,6 @@
 """Archives of strangers: unpacked within limits, and nowhere but into the folder meant for them."""
 
+import io
 import os
 import re
 import stat
@@ -49,8 +50,7 @@ def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whol
     """
     left = _ARCHIVE_BYTES
     try:
-        _check_directory(archive_path)
-        with zipfile.ZipFile(archive_path) as archive:
+        with _Archive(io.FileIO(archive_path)) as file, zipfile.ZipFile(file) as archive:
             places = {entry: _inside(entry.filename) for entry in archive.infolist()}
             targets = {entry: folder / place for entry, place in places.items() if not set(place.parts) & set(CACHES)}
             entries = list(targets)
@@ -82,13 +82,22 @@ def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whol
         raise SVHNError(f"the archive cannot be read ({one_line(error)})") from error
 
 
-def _check_directory(path: Path) -> None:
-    """Refuses an archive whose list of contents alone would take more memory than all hand-ins together."""
-    with path.open("rb") as file:
-        end = zipfile._EndRecData(file)  # None where it is no archive, which `ZipFile` says better.
-    size = end[zipfile._ECD_SIZE] if end else 0
-    if size > _DIRECTORY_BYTES:
-        raise SVHNError(f"the archive was refused: its list of contents has {size:,} bytes, over the limit of 20 MB")
+class _Archive(io.BufferedReader):
+    """An archive's file, of which nothing is read at once but what a list of contents may take.
+
+    `ZipFile` reads that list as a whole, before anybody could count it; in memory it grows tenfold.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As for any file.
+
+        Raises:
+            SVHNError: So much is asked for as only a list of contents without end would take.
+        """
+        if size is not None and size > _DIRECTORY_BYTES:
+            limit = f"over the limit of {_DIRECTORY_BYTES // 1_000_000} MB"
+            raise SVHNError(f"the archive was refused: its list of contents has {size:,} bytes, {limit}")
+        return super().read(size)
 
 
 def _unpack_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int) -> int:

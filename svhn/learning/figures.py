@@ -10,11 +10,16 @@ from PIL import Image
 from svhn.learning.reliability import expected_calibration_error, reliability
 
 TRAINING, VALIDATION = "#1f5fa8", "#d1495b"
-plt.rcParams["savefig.dpi"] = plt.rcParams["figure.dpi"] = 150  # Sharp on a slide, too.
+_DOTS_PER_INCH = 150  # Sharp on a slide, too.
 _COLUMNS = 10
 # Kinds of layers, told apart by hatching as well as by colour.
 _BOXES = {"Conv2D": "#9ec5e8", "MaxPooling2D": "#f4c98b", "Dense": "#b9dba4"}
 _HATCHES = {"MaxPooling2D": "///", "Dense": "..."}
+
+
+def use_style() -> None:
+    """Sets the style of every plot that is drawn from now on."""
+    plt.rcParams["savefig.dpi"] = plt.rcParams["figure.dpi"] = _DOTS_PER_INCH
 
 
 def plot_learning_curves(record: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from svhn.errors import SVHNError, one_line
 _REPLY_BYTES = 64_000_000
 _start = threading.Lock()
 _stopped = threading.Event()
+_serving = threading.Event()
 # One clean process imports Keras once and forks for each call: a fork takes a tenth of a second, an import ten.
 _context = multiprocessing.get_context("forkserver")
 
@@ -131,12 +132,13 @@ def _silent_server(module: str) -> Iterator[None]:
 
     It imports the module of the first function that is called, so that no fork has to.
     """
-    if getattr(forkserver._forkserver, "_forkserver_pid", None) is not None:
+    if _serving.is_set():
         yield
         return
     _context.set_forkserver_preload([module])
     with silence():
         forkserver.ensure_running()
+    _serving.set()
     yield
 
 
