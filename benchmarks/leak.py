@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,7 +25,6 @@ from svhn.learning.batches import Preprocessed, predict  # noqa: E402
 from svhn.learning.records import stored_names  # noqa: E402
 from svhn.learning.stored import load_model  # noqa: E402
 from svhn.notebook.cells import load_definitions  # noqa: E402
-from svhn.notebook.results import wilson  # noqa: E402
 
 TABLE = ROOT / "benchmarks" / "leak.md"
 
@@ -62,9 +62,9 @@ def compare(path: Path, models: Path) -> str:
         shares = []
         cells = [f"{name} ({record['sha256'][:8]})"]
         for group in (right[shared], right[~shared]):
-            low, high = wilson(float(group.mean()), len(group))
+            interval = binomtest(int(group.sum()), len(group)).proportion_ci(method="wilson")
             shares.append(group.mean())
-            cells.append(f"{group.mean():.1%} ({low:.1%} to {high:.1%})")
+            cells.append(f"{group.mean():.1%} ({interval.low:.1%} to {interval.high:.1%})")
         lines.append(f"| {' | '.join([*cells, f'{100 * (shares[0] - shares[1]):+.1f}'])} |")
     return "\n".join(lines) + "\n"
 
