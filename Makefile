@@ -6,8 +6,9 @@ N ?= 58424
 SEED ?= 2
 BENCH ?= drawing
 ARGS ?=
+DATA ?=
 
-.PHONY: run test train digits report grade bench publish course
+.PHONY: run test train digits report grade bench publish verify course
 run: .venv/installed
 	$(BIN)/python -m svhn run
 
@@ -32,6 +33,9 @@ bench: .venv/installed
 
 publish: .venv/installed
 	$(BIN)/python -m svhn publish
+
+verify: .venv/installed
+	$(BIN)/python -m svhn verify $(addprefix --data ,$(DATA))
 
 course: .venv/installed
 	$(BIN)/python -m svhn course

@@ -19,6 +19,7 @@ _EXAMPLES = """examples:
   python -m svhn train --extend 0                         every model, on the real digits alone
   python -m svhn train --model model_4_1 --imagenet vgg16.weights.h5    with VGG16's weights from a file
   python -m svhn digits --count 58424 --seed 2            draw digits into data/
+  python -m svhn verify --data test_32x32.mat             are the published figures those of the stored models?
   python -m svhn course                                   an nbgrader course in course/
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
   python -m svhn predict --model model_2_2 digits.npz --out digits.csv
@@ -42,10 +43,10 @@ _FORCE = "replace a stored model even where it reads more validation digits than
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0, or 2 where the person has something to mend."""
+    """Runs a command; returns its exit status: 0, 1 where a figure differs, 2 where the person has something to mend."""
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        status = options.command(options) or 0
         sys.stdout.flush()
     except BrokenPipeError:  # Whoever read the output has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("svhn: stopped; whatever was finished is kept", file=sys.stderr)
         return 130
-    return 0
+    return status
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -114,6 +115,7 @@ def _train(options: argparse.Namespace) -> None:
         )
     load_keras()
     train_models(names, digits, settings)
+    _show_moved()
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -140,6 +142,39 @@ def _publish(options: argparse.Namespace) -> None:
     write_notebook(notebook, NOTEBOOK)
     written = write_figures(notebook, Path("figures"))
     print(f"published: {NOTEBOOK}, {len(written)} files in figures/, models/results.json, the table in README.md")
+    _show_moved()
+
+
+def _verify(options: argparse.Namespace) -> int:
+    os.environ.setdefault("MPLBACKEND", "agg")
+    from svhn.notebook.cells import chosen_settings
+    from svhn.notebook.verification import published_digits, verify
+
+    digits = published_digits(chosen_settings(**_given(options)).data)
+    print(f"digits: {digits.description}, fingerprint {digits.fingerprint}", flush=True)
+    differing = 0
+    for check in verify(digits):
+        differing += not check.same
+        print(check, flush=True)
+    print("trainings are not repeated: learning curves and the tables of comparisons are taken from the records")
+    print(f"{differing} differ" if differing else "all figures are as published")
+    return 1 if differing else 0
+
+
+def _show_moved() -> None:
+    """Says which numbers of the written answers are no longer those of the stored models and the notebook."""
+    from svhn.notebook.cells import read_notebook
+    from svhn.notebook.numbers import check_numbers, read_answers
+
+    try:
+        numbers = check_numbers(read_answers(Path("answers.py")), read_notebook(), Path("models"))
+    except SVHNError as error:
+        print(f"the numbers in answers.py were not compared: {error}")
+        return
+    moved = [number for number in numbers if not number.same]
+    for number in moved:
+        print(f"answers.py, {number.question}: {number.text} was not measured (nearest: {number.nearest})")
+    print(f"answers.py: {len(moved)} of {len(numbers)} numbers are not what was measured")
 
 
 def _course(options: argparse.Namespace) -> None:
@@ -243,6 +278,7 @@ def _parser() -> argparse.ArgumentParser:
     publish = add(
         "publish", _publish, "execute the notebook on real digits; refresh the committed copy, figures, table"
     )
+    verify = add("verify", _verify, "measure every published figure anew; exit status 1 where one differs")
     predict = add("predict", _predict, "read the digits in image files with a stored model")
     digits = add("digits", _digits, "draw house-number digits and keep them in data/, as an .npz file")
     grade = add("grade", _grade, "grade hand-ins, without running them unless asked: reports, marks, feedback")
@@ -250,6 +286,7 @@ def _parser() -> argparse.ArgumentParser:
     course.add_argument("--out", type=Path, default=Path("course"), help="folder of the course (default: course)")
     for command in (run, train, publish, grade):
         command.add_argument("--data", metavar="SOURCE", help=_DATA)
+    verify.add_argument("--data", metavar="SOURCE", help=f"{_DATA}; here the official test_32x32.mat alone will do")
     for command in (run, report):
         command.add_argument("--out", type=Path, default=Path("output"), help="folder to write to (default: output)")
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
