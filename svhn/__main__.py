@@ -43,7 +43,7 @@ _FORCE = "replace a stored model even where it reads more validation digits than
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0, 1 where a figure differs, 2 where the person has something to mend."""
+    """Runs a command; returns its exit status: 0, 1 where a figure differs, 2 where there is something to mend."""
     options = _parser().parse_args(arguments)
     try:
         status = options.command(options) or 0
@@ -101,8 +101,9 @@ def _report(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     os.environ.setdefault("MPLBACKEND", "agg")  # The curves are stored; no window is to open for each model.
-    from svhn.notebook.cells import chosen_settings, trainable_names
+    from svhn.notebook.cells import NOTEBOOK, chosen_settings, trainable_names
     from svhn.notebook.execution import train_models
+    from svhn.notebook.numbers import print_moved
 
     names = trainable_names(chosen=options.model)
     settings = chosen_settings(**_given(options))
@@ -115,7 +116,7 @@ def _train(options: argparse.Namespace) -> None:
         )
     load_keras()
     train_models(names, digits, settings)
-    _show_moved()
+    print_moved(Path("answers.py"), NOTEBOOK, Path("models"))
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -129,6 +130,7 @@ def _publish(options: argparse.Namespace) -> None:
     from svhn.course.build import mark_cells
     from svhn.learning.records import load_record, stored_names
     from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
+    from svhn.notebook.numbers import print_moved
     from svhn.notebook.results import write_results
 
     for name in stored_names("models"):
@@ -142,7 +144,7 @@ def _publish(options: argparse.Namespace) -> None:
     write_notebook(notebook, NOTEBOOK)
     written = write_figures(notebook, Path("figures"))
     print(f"published: {NOTEBOOK}, {len(written)} files in figures/, models/results.json, the table in README.md")
-    _show_moved()
+    print_moved(Path("answers.py"), NOTEBOOK, Path("models"))
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -159,22 +161,6 @@ def _verify(options: argparse.Namespace) -> int:
     print("trainings are not repeated: learning curves and the tables of comparisons are taken from the records")
     print(f"{differing} differ" if differing else "all figures are as published")
     return 1 if differing else 0
-
-
-def _show_moved() -> None:
-    """Says which numbers of the written answers are no longer those of the stored models and the notebook."""
-    from svhn.notebook.cells import read_notebook
-    from svhn.notebook.numbers import check_numbers, read_answers
-
-    try:
-        numbers = check_numbers(read_answers(Path("answers.py")), read_notebook(), Path("models"))
-    except SVHNError as error:
-        print(f"the numbers in answers.py were not compared: {error}")
-        return
-    moved = [number for number in numbers if not number.same]
-    for number in moved:
-        print(f"answers.py, {number.question}: {number.text} was not measured (nearest: {number.nearest})")
-    print(f"answers.py: {len(moved)} of {len(numbers)} numbers are not what was measured")
 
 
 def _course(options: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from nbconvert.filters import strip_ansi
 from svhn.errors import SVHNError
 from svhn.learning.paired import comparison_table
 from svhn.learning.records import load_record, record_path
-from svhn.notebook.cells import QUESTION, tagged_cells
+from svhn.notebook.cells import QUESTION, read_notebook, tagged_cells
 from svhn.notebook.report import read_sections
 from svhn.notebook.results import REFERENCE, read_results
 
@@ -115,6 +115,19 @@ def check_numbers(answers: dict[str, str], notebook: nbformat.NotebookNode, mode
     return numbers
 
 
+def print_moved(answers: Path, notebook: Path, models: Path) -> None:
+    """Says which numbers of the written answers are no longer those of the stored models and the executed notebook."""
+    try:
+        numbers = check_numbers(read_answers(answers), read_notebook(notebook), models)
+    except SVHNError as error:
+        print(f"the numbers in {answers} were not compared: {error}")
+        return
+    moved = [number for number in numbers if not number.same]
+    for number in moved:
+        print(f"{answers}, {number.question}: {number.text} was not measured (nearest: {number.nearest})")
+    print(f"{answers}: {len(moved)} of {len(numbers)} numbers are not what was measured")
+
+
 def _compare(question: str, answer: str, measured: Measured) -> list[Number]:
     found, paired = [], {}
     for match in _PAIR.finditer(answer):
@@ -158,7 +171,7 @@ def _is_name(text: str, before: str, after: str) -> bool:
 
 
 def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> Measured:
-    """What a question's cells, records, comparison and published figures say; of "", what stands above all questions."""
+    """What a question's cells, records, comparison and figures say; of "", what stands above all questions."""
     measured = Measured()
     for text in _texts(question, notebook):
         text = re.sub(r"(?<=\d)_(?=\d)", "", text)

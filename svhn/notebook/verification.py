@@ -1,5 +1,6 @@
 """Every published figure measured anew: those of stored models, of the results table and of the written answers."""
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from svhn.data.sources import MAT_FILES, load_digits, read_mat
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.learning.records import load_record, stored_names
-from svhn.notebook.cells import NOTEBOOK, RESULTS, load_definitions, read_figures
+from svhn.notebook.cells import NOTEBOOK, RESULTS, load_definitions, parameters, read_figures
 from svhn.notebook.execution import execute_notebook
 from svhn.notebook.numbers import check_numbers, read_answers
 from svhn.notebook.results import TABLE, read_results, results_table
@@ -96,6 +97,8 @@ def verify(
     Raises:
         SVHNError: A file that is needed to measure anything is missing or damaged.
     """
+    if not parameters(notebook).get("stop_training", True):
+        raise SVHNError(f"{notebook} is set to train; set stop_training = True, so that the stored models are measured")
     published = read_results(models)
     load_keras()
     definitions = load_definitions(notebook)
@@ -137,10 +140,9 @@ def _published(models: Path) -> tuple[int, str, str]:
 
 def _load(source: str | Path | None, folder: Path) -> Digits:
     """All digits of a source; the official test file alone will do."""
-    place = Path(source).expanduser() if source and source not in ("mat", "openml", "drawn") else folder
+    place = folder if source in (None, "mat") else Path(os.path.expanduser(source))  # noqa: PTH111 (never raises)
     path = place / MAT_FILES[1] if place.is_dir() else place
-    named = source == "mat" or path.suffix == ".mat" or (source is None or place != folder)
-    if named and path.suffix == ".mat" and (path.is_file() or place.suffix == ".mat"):
+    if path.suffix == ".mat" and (path.is_file() or path == place):
         images, labels = read_mat(path)
         return Digits(images, labels, path.name, real=True)
     return load_digits(source, folder)
