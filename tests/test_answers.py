@@ -116,7 +116,7 @@ def test_what_was_measured_or_is_written_in_the_notebook_may_be_said(project, an
         ("From 82.3 to 99.1 %, or 12.3 and 85.3 %.", ["99.1 %", "12.3 %"]),
         ("A gain of 9.9 points.", ["9.9 points"]),
         ("8 out of 147, 9 of 146, 8 of 146.", ["8 out of 147", "9 of 146"]),
-        ("5,121 digits, 1153 units, seventeen layers.", ["5,121", "1153"]),
+        ("5,121 digits, 1153 units, seventeen layers.", ["5,121", "1153", "seventeen"]),
         ("Sixteen layers and nine more.", ["Sixteen", "nine"]),
         ("Half of it: three quarters of the channels.", ["three quarters"]),
         ("25 epochs.", ["25"]),
