@@ -31,7 +31,9 @@ CONSTANTS = {
     12: "how many times as many real training digits the reference hand-in had",
     100: "a share of all is 100 %",
 }
-_WORDS = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen".split()
+_WORDS = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen".split()
+)
 _WORDS += "eighteen nineteen twenty".split()
 _WORD = {word: number for number, word in enumerate(_WORDS, start=2)} | {"thirty": 30, "forty": 40, "fifty": 50}
 _PARTS = {"halves": 2, "thirds": 3, "quarters": 4, "fifths": 5, "tenths": 10}
