@@ -1,7 +1,6 @@
 """The notebook's answers: the networks of the reference table, the names, the rules, and the committed outputs."""
 
 import ast
-import re
 import subprocess
 import sys
 from inspect import signature

@@ -27,7 +27,6 @@ from svhn.learning.vgg16 import vgg16_base
 from svhn.notebook.results import show_answer, show_figures
 from svhn.settings import Settings
 
-
 # %% training
 # What your trainings share, if you like: optimizer, loss, learning rate, and metrics=["accuracy"].
 
