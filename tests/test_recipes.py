@@ -28,13 +28,14 @@ def budget(name):
     """What must not differ within a part: the digits shown, their order, the learning rate's schedule, the backend."""
     record = load_record(ROOT / "models", name)
     recipe, data = record["recipe"], record["data"]
+    digits = {key: data[key] for key in ("fingerprint", "train_real", "train_drawn")}
     shown = {key: recipe[key] for key in ("epochs", "batch_size", "steps_per_epoch", "seed", "loss")}
     optimizer = recipe["optimizer"]["class_name"]
     return shown | {
         "optimizer": optimizer,
         "learning rate": recipe["optimizer"]["config"]["learning_rate"],
         "backend": record["backend"],
-        "digits": {key: data[key] for key in ("fingerprint", "train_real", "train_drawn")} | data.get("drawn", {}),
+        "digits": digits | {"drawn": data.get("drawn")},
     }
 
 

@@ -31,10 +31,8 @@ CONSTANTS = {
     12: "how many times as many real training digits the reference hand-in had",
     100: "a share of all is 100 %",
 }
-_WORDS = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen".split()
-)
-_WORDS += "eighteen nineteen twenty".split()
+_WORDS = "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+_WORDS += "seventeen eighteen nineteen twenty".split()
 _WORD = {word: number for number, word in enumerate(_WORDS, start=2)} | {"thirty": 30, "forty": 40, "fifty": 50}
 _PARTS = {"halves": 2, "thirds": 3, "quarters": 4, "fifths": 5, "tenths": 10}
 # A share in words is taken for a rounded one.
@@ -179,6 +177,7 @@ def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> M
     for text in _texts(question, notebook):
         text = re.sub(r"(?<=\d)_(?=\d)", "", text)
         measured.numbers |= {_value(one) for one in re.findall(_NUMERAL, text)}
+        measured.numbers |= {float(one) for one in re.findall(r"\b\d+(?:\.\d+)?e-?\d+\b", text)}
         measured.numbers |= {float(one) for size in re.findall(r"\b(\d+)x(\d+)\b", text) for one in size}
         measured.shares |= {_value(one) for one in re.findall(rf"{_NUMERAL} ?%", text)}
         measured.pairs |= {(_value(a), _value(b)) for a, b in _PAIR.findall(text)}
@@ -186,7 +185,12 @@ def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> M
         measured.numbers |= set(map(float, Counter(re.findall(r"^│ \w+ \((\w+)\)", text, re.M)).values()))
     place = question.replace(".", "_")
     if record_path(models, f"model_{place}").exists():
-        _add_record(measured, load_record(models, f"model_{place}"))
+        record = load_record(models, f"model_{place}")
+        try:
+            _add_record(measured, record)
+        except (KeyError, TypeError, AttributeError) as error:
+            path = record_path(models, f"model_{place}")
+            raise SVHNError(f"{path} is damaged ({type(error).__name__}: {error}); restore it from git") from error
     if (path := models / f"comparison_{place}.json").exists():
         _add_comparison(measured, path)
     published = read_results(models).get(question, {"figures": {}})

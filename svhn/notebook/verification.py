@@ -105,6 +105,8 @@ def verify(
     split, records = split_digits(digits), {}
     for name in stored_names(models):
         records[name] = load_record(models, name)
+        if set(records[name].get("accuracy") or {}) != {"validation", "test"}:
+            raise SVHNError(f"the record of {name} has no accuracy on validation and test digits; restore it from git")
         shares, why = _measure(name, records[name], models, split, definitions)
         for part, recorded in records[name]["accuracy"].items():
             measured = why or _share(shares[part], _count(split, part))
