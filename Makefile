@@ -11,8 +11,9 @@ FITS := import sys; fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
 IS_OWN := $(FITS); import importlib.util, os; made = open(".venv/pyvenv.cfg").read().splitlines(); \
     own = any(line.startswith("command = ") and line.endswith(" " + os.getcwd() + "/.venv") for line in made); \
     print("yes" if fits and own and importlib.util.find_spec("pip") else "no")
+DATA ?=
 
-.PHONY: run test train digits report grade bench publish course
+.PHONY: run test train digits report grade bench publish verify course
 run: .venv/installed
 	$(BIN)/python -m svhn run
 
@@ -37,6 +38,9 @@ bench: .venv/installed
 
 publish: .venv/installed
 	$(BIN)/python -m svhn publish
+
+verify: .venv/installed
+	$(BIN)/python -m svhn verify $(addprefix --data ,$(DATA))
 
 course: .venv/installed
 	$(BIN)/python -m svhn course

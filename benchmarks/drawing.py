@@ -19,13 +19,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from given import PRETRAINED, REAL_DIGITS
 
-from svhn.data.protocol import extend_training, split_digits
+from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
 from svhn.digits import Digits
 from svhn.drawn.drawing import EDITION, draw
@@ -137,7 +138,9 @@ def gain(options: argparse.Namespace) -> dict[str, Any]:
 
     _known_network(options.network, RECIPE)
     plain = split_digits(_real(options))
-    extended = extend_training(plain, _drawn(options, TRAINING_SEED, options.training))
+    drawn = _drawn(options, TRAINING_SEED, options.training)
+    X_train, y_train = np.concatenate([plain.X_train, drawn.images]), np.concatenate([plain.y_train, drawn.labels])
+    extended = replace(plain, X_train=X_train, y_train=y_train, drawn=drawn)
     updates = options.updates or 3000
     own = options.network == RECIPE
     batch_size = RECIPE_BATCH if own else BATCH

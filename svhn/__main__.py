@@ -21,6 +21,7 @@ _EXAMPLES = """examples:
   python -m svhn train --extend 0                         every model, on the real digits alone
   python -m svhn train --model model_4_1 --imagenet vgg16.weights.h5    with VGG16's weights from a file
   python -m svhn digits --count 58424 --seed 2            draw digits into data/
+  python -m svhn verify --data test_32x32.mat             are the published figures those of the stored models?
   python -m svhn course                                   an nbgrader course in course/
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
   python -m svhn predict --model model_2_2 digits.npz --out digits.csv
@@ -44,11 +45,11 @@ _FORCE = "replace a stored model even where it reads more validation digits than
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0, or 2 where the person has something to mend."""
+    """Runs a command; returns its exit status: 0, 1 where a figure differs, 2 where there is something to mend."""
     options = _parser().parse_args(arguments)
     try:
         with contextlib.chdir(_project()):
-            options.command(options)
+            status = options.command(options) or 0
         sys.stdout.flush()
     except BrokenPipeError:  # Whoever read the output has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("svhn: stopped; whatever was finished is kept", file=sys.stderr)
         return 130
-    return 0
+    return status
 
 
 def _project() -> Path:
@@ -113,8 +114,9 @@ def _report(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace) -> None:
     os.environ.setdefault("MPLBACKEND", "agg")  # The curves are stored; no window is to open for each model.
-    from svhn.notebook.cells import chosen_settings, trainable_names
+    from svhn.notebook.cells import NOTEBOOK, chosen_settings, trainable_names
     from svhn.notebook.execution import train_models
+    from svhn.notebook.numbers import print_moved
 
     names = trainable_names(chosen=options.model)
     settings = chosen_settings(**_given(options))
@@ -127,6 +129,7 @@ def _train(options: argparse.Namespace) -> None:
         )
     load_keras()
     train_models(names, digits, settings)
+    print_moved(Path("answers.py"), NOTEBOOK, Path("models"))
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -139,6 +142,7 @@ def _publish(options: argparse.Namespace) -> None:
     load_keras()
     from svhn.learning.records import load_record, stored_names
     from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
+    from svhn.notebook.numbers import print_moved
     from svhn.notebook.results import write_results
 
     for name in stored_names("models"):
@@ -152,6 +156,23 @@ def _publish(options: argparse.Namespace) -> None:
     write_results(notebook, Path("models"), Path("README.md"))
     write_notebook(notebook, NOTEBOOK)
     print(f"published: {NOTEBOOK}, {len(written)} files in figures/, models/results.json, the table in README.md")
+    print_moved(Path("answers.py"), NOTEBOOK, Path("models"))
+
+
+def _verify(options: argparse.Namespace) -> int:
+    os.environ.setdefault("MPLBACKEND", "agg")
+    from svhn.notebook.cells import chosen_settings
+    from svhn.notebook.verification import published_digits, verify
+
+    digits = published_digits(chosen_settings(**_given(options)).data)
+    print(f"digits: {digits.description}, fingerprint {digits.fingerprint}", flush=True)
+    differing = 0
+    for check in verify(digits):
+        differing += not check.same
+        print(check, flush=True)
+    print("trainings are not repeated: learning curves and the tables of comparisons are taken from the records")
+    print(f"{differing} differ" if differing else "all figures are as published")
+    return 1 if differing else 0
 
 
 def _course(options: argparse.Namespace) -> None:
@@ -252,6 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     report = add("report", _report, "write the report again from the notebook as last executed")
     train = add("train", _train, "train models and store them; a killed training goes on from its last epoch")
     publish = add("publish", _publish, "execute the notebook on real digits; refresh the committed copy and figures")
+    verify = add("verify", _verify, "measure every published figure anew; exit status 1 where one differs")
     predict = add("predict", _predict, "read the digits in image files with a stored model")
     digits = add("digits", _digits, "draw house-number digits and keep them in data/, as an .npz file")
     grade = add("grade", _grade, "grade hand-ins, without running them unless asked: reports, marks, feedback")
@@ -259,6 +281,9 @@ def _parser() -> argparse.ArgumentParser:
     course.add_argument("--out", type=_path, default=Path("course"), help="folder of the course (default: course)")
     for command in (run, train, publish, grade):
         command.add_argument("--data", type=_source, metavar="SOURCE", help=_DATA)
+    verify.add_argument(
+        "--data", type=_source, metavar="SOURCE", help=f"{_DATA}; here the official test_32x32.mat alone will do"
+    )
     for command in (run, report):
         command.add_argument("--out", type=_path, default=Path("output"), help="folder to write to (default: output)")
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")

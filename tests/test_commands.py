@@ -39,7 +39,7 @@ def without_digits(tmp_path):
 def test_help_explains_every_command(command):
     process = command("--help")
     assert process.returncode == 0 and "examples:" in process.stdout
-    for name in ("run", "report", "train", "publish", "predict", "grade", "course"):
+    for name in ("run", "report", "train", "publish", "verify", "predict", "grade", "course"):
         assert name in process.stdout
         assert command(name, "--help").returncode == 0
 
@@ -174,7 +174,18 @@ def test_a_run_never_overwrites_the_notebook(command):
 @pytest.mark.parametrize("length", ["abc", "0", "-1", "inf", "nan"])
 def test_a_length_that_is_none_is_told_before_anything_is_loaded(command, length):
     process = command("train", f"--length={length}")
-    assert process.returncode == 2 and f"'{length}' is not a number above 0" in process.stderr
+    assert_one_clear_line(process, f"--length is '{length}'; give a number above 0")
+
+
+@pytest.mark.parametrize(("setting", "value"), [("EXTEND", "many"), ("LENGTH", "0"), ("FORCE", "perhaps")])
+def test_a_variable_that_is_no_setting_is_told_before_anything_is_loaded(command, setting, value):
+    assert_one_clear_line(command("train", **{f"SVHN_{setting}": value}), f"SVHN_{setting} is '{value}'; give ")
+
+
+def test_what_is_verified_are_the_published_digits(command, tmp_path, drawn):
+    np.savez(tmp_path / "others.npz", X=drawn.images[:200], y=drawn.labels[:200])
+    process = command("verify", "--data", tmp_path / "others.npz")
+    assert_one_clear_line(process, "others.npz", "do not hold the 8,001 digits", "test_32x32.mat")
 
 
 def test_train_names_the_models_there_are(command):

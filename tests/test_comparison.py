@@ -15,7 +15,8 @@ from small_network import build, evaluation_split
 
 from svhn.errors import SVHNError
 from svhn.learning.batches import Augmented, unaltered
-from svhn.learning.comparison import Variant, comparison_table, run_comparison
+from svhn.learning.comparison import Variant, run_comparison
+from svhn.learning.paired import comparison_table
 
 ROOT = Path(__file__).parents[1]
 # Trains two variants with two seeds each, notes each training that begins, and is killed as the n-th begins.

@@ -1,5 +1,8 @@
 """The assignment in nbgrader: its cells' marks, the course, three hand-ins graded, and a mark typed in a browser."""
 
+import ast
+import builtins
+import importlib
 import json
 import os
 import re
@@ -36,12 +39,16 @@ BY_HAND = [row for row in ROWS if not row.calibrated]
 OF_THE_SOLUTION = [
     "PYRAMID",
     "SIMPLENET",
-    "one_cycle",
+    "compile_classifier",
     "KNeighborsClassifier",
-    "CosineDecay",
+    "LinearDiscriminantAnalysis",
     "warpAffine",
-    "fold_batchnorm",
+    "FINER_CONVOLUTIONS",
+    "vgg16_input",
 ]
+
+
+STUBS = (ROOT / "svhn/course/stubs.py").read_text(encoding="utf-8")
 
 
 def grade_id(row):
@@ -206,6 +213,40 @@ def test_the_release_opens_and_holds_no_solution(course, release):
     assert rooms == {"drawn", "data", "learning", "rubric", "notebook"}
     rules = re.findall(r"^(\w+): ", (folder / "Makefile").read_text(encoding="utf-8"), re.M)
     assert rules == ["run", "train", "digits", "report"]  # What works without the teacher's part.
+
+
+def test_each_solution_has_its_stub_and_each_stub_its_cell(notebook):
+    stubs = re.findall(r"^# %% (\w+)$", STUBS, re.M)
+    assert stubs == [graded_by(cell)["grade_id"] for cell in notebook.cells if graded_by(cell).get("solution")]
+    for question in ("1_1", "1_2", "1_3", "2_1"):  # As the solution: no name of a split leads elsewhere.
+        (cell,) = tagged_cells(notebook, f"model_{question}")
+        (stub,) = re.findall(rf"^# %% model_{question}\n((?:#.*\n)+)", STUBS, re.M)
+        (split,) = re.findall(r"\w+_split", cell.source)
+        assert (
+            re.findall(r"\w+_split", stub)
+            == [split]
+            == ["evaluation_split" if question == "1_1" else "preprocessed_split"]
+        )
+
+
+def test_what_students_import_exists_and_is_what_the_course_s_own_cells_need(notebook):
+    names = set()
+    for node in ast.parse(STUBS).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+            assert all(importlib.import_module(alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+            module = importlib.import_module(node.module)
+            assert not [alias.name for alias in node.names if not hasattr(module, alias.name)]
+    for cell in notebook.cells:
+        # What stays in the release as it is: all but solutions.
+        if cell.cell_type == "code" and not graded_by(cell).get("solution"):
+            nodes = list(ast.walk(ast.parse(cell.source)))
+            names |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+            names |= {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+            used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+            assert used <= names | set(dir(builtins)), cell.source
 
 
 def test_students_find_every_name_that_the_course_asks_for(release, notebook):

@@ -12,18 +12,20 @@ import nbformat
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.notebook.cells import trainable_names
+from svhn.notebook.cells import chosen_settings, parameters, trainable_names
 from svhn.notebook.execution import execute_notebook, write_figures
+from svhn.settings import Settings
 
 SCRIPT = """
 import sys
 from pathlib import Path
 from svhn.drawn.drawing import draw
 from svhn.notebook.execution import train_models
-from svhn.notebook.cells import trainable_names
+from svhn.notebook.cells import chosen_settings, trainable_names
 
 notebook = Path("n.ipynb")
-train_models(trainable_names(notebook, sys.argv[2:]), draw(3, int(sys.argv[1])), notebook)
+settings = chosen_settings(notebook)
+train_models(trainable_names(notebook, sys.argv[2:]), draw(3, int(sys.argv[1])), settings, notebook)
 """
 
 
@@ -84,6 +86,62 @@ def test_a_damaged_note_or_other_parameters_start_anew(folder):
     notebook.cells[0].source += "\nextend = 10"
     nbformat.write(notebook, folder / "n.ipynb")
     assert train(folder) == ["model_1"]
+
+
+PARAMETERS = 'data = None\nextend = 7\nimagenet = "imagenet"\nlength = 1  # as it is\nforce = False'
+SHOW = """
+import os
+print([data, extend, imagenet, length, force], sorted(name for name in os.environ if name.startswith("SVHN_")))
+"""
+
+
+@pytest.fixture
+def showing(tmp_path, monkeypatch):
+    """A notebook that shows its parameters and the settings' variables, while some of these are set."""
+    for name, value in (("SVHN_EXTEND", "3"), ("SVHN_LENGTH", "2"), ("SVHN_DATA", "elsewhere.npz")):
+        monkeypatch.setenv(name, value)
+    cells = [
+        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(SHOW, metadata={"tags": ["run"]}),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
+    return tmp_path / "n.ipynb"
+
+
+def test_settings_reach_the_notebook_and_no_variable_does(showing):
+    before = showing.read_bytes()
+    executed = execute_notebook(showing, Settings(data="mine.npz", extend=7, length=2.5, force=True))
+    assert executed.cells[1].outputs[0].text == "['mine.npz', 7, 'imagenet', 2.5, True] []\n"
+    assert [cell.source for cell in executed.cells] == [PARAMETERS, SHOW]
+    assert not [cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    assert showing.read_bytes() == before and os.environ["SVHN_EXTEND"] == "3"
+
+
+def test_only_what_differs_from_the_parameters_cell_is_injected(showing):
+    notebook = nbformat.read(showing, 4)
+    notebook.cells[1].source = "print(In[-2])"  # What ran just before this cell.
+    nbformat.write(notebook, showing)
+
+    def before_it(**settings):
+        return execute_notebook(showing, Settings(**settings)).cells[1].outputs[0].text
+
+    assert before_it(extend=5, force=True) == "extend = 5\nforce = True\n"
+    assert before_it(extend=7) == PARAMETERS + "\n"  # Nothing differs; 1.0 is 1.
+    assert execute_notebook(showing).cells[1].outputs[0].text == PARAMETERS + "\n"
+
+
+def test_parameters_are_read_and_never_run(showing, tmp_path):
+    assert parameters(showing) == {"data": None, "extend": 7, "imagenet": "imagenet", "length": 1, "force": False}
+    # The command line before the variable before the cell.
+    assert chosen_settings(showing, extend="4") == Settings("elsewhere.npz", 4, length=2.0)
+    notebook = nbformat.read(showing, 4)
+    marker = tmp_path / "ran"
+    for source in (f"extend = open({str(marker)!r}, 'w')", "extend = 5 +", "a.b = 3", "extend = other"):
+        notebook.cells[0].source = source
+        nbformat.write(notebook, showing)
+        with pytest.raises(SVHNError, match=r"n\.ipynb: the parameters cell holds more than names and plain values"):
+            parameters(showing)
+    assert not marker.exists()
 
 
 def test_figures_of_others_are_left_alone(tmp_path):

@@ -1,9 +1,9 @@
 """The notebook's answers: the networks of the reference table, the names, the rules, and the committed outputs."""
 
 import ast
-import re
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import keras
@@ -13,10 +13,10 @@ import pytest
 from conftest import require
 from given import PRETRAINED
 
-from svhn.data.protocol import split_digits
 from svhn.errors import SVHNError
 from svhn.learning.batches import model_input
 from svhn.learning.records import MOST_BYTES, load_record
+from svhn.learning.vgg16 import vgg16_base
 from svhn.notebook.cells import load_definitions, read_notebook, tagged_cells, trainable_names
 from svhn.rubric.questions import BY_MODEL, MODELS, QUESTIONS
 
@@ -86,14 +86,14 @@ def test_models_take_at_most_75_megabytes():
     assert sum(path.stat().st_size for path in (ROOT / "models").glob("model_*")) <= 75_000_000
 
 
-def test_vgg16_s_first_blocks_are_as_given():
-    given = PRETRAINED / "vgg16-imagenet-blocks1-2.npz"
+def test_vgg16_s_frozen_blocks_are_imagenet_s():
+    given = PRETRAINED / "vgg16-imagenet-notop.weights.h5"
     require(given.is_file(), f"{given} is not there; it is no part of the project")
-    model = keras.saving.load_model(ROOT / "models/model_4_1.keras")
-    with np.load(given) as blocks:
-        for name in ("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"):
+    model, base = keras.saving.load_model(ROOT / "models/model_4_1.keras"), vgg16_base(given)
+    for name in ("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"):
+        for stored, theirs in zip(model.get_layer(name).get_weights(), base.get_layer(name).get_weights(), strict=True):
             # Stored at bfloat16 precision: eight significant bits.
-            np.testing.assert_allclose(model.get_layer(name).get_weights()[0], blocks[f"{name}/kernel"], rtol=2**-8)
+            np.testing.assert_allclose(stored, theirs, rtol=2**-8)
 
 
 def test_the_names_of_the_course_are_there(notebook):
@@ -116,7 +116,9 @@ def test_every_code_cell_has_a_place(notebook):
         if cell.cell_type == "code":
             places = {"parameters", "definitions", "data", "run", "answer", "performance"}
             assert places & set(cell.metadata.tags), cell.source
-    assert trainable_names(NOTEBOOK) == [*MODELS[:3], "comparison_1_3", *MODELS[3:], "comparison_4_1"]
+    comparisons = {"1.3": "comparison_1_3", "2.2": "comparison_2_2", "4.1": "comparison_4_1"}
+    trained = [name for one in QUESTIONS for name in (one.model, comparisons.get(one.number)) if name]
+    assert trainable_names(NOTEBOOK) == trained
     assert len(tagged_cells(notebook, "answer")) == len(QUESTIONS)
 
 
@@ -139,13 +141,6 @@ def test_loading_the_backend_says_nothing():
     program = "from svhn.notebook.cells import load_definitions; print(load_definitions()['keras'].__name__)"
     process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (process.stdout, process.stderr) == ("keras\n", "")
-
-
-def test_no_training_goes_on_from_a_model_of_other_digits(drawn):
-    defined = load_definitions(NOTEBOOK, base_dir=str(ROOT / "models"))
-    defined["split"] = split_digits(drawn)
-    with pytest.raises(SVHNError, match="model_2_1 learned from other digits"):
-        defined["build_model_2_2"](start_from="model_2_1")
 
 
 def test_parameters_can_be_set():
@@ -180,32 +175,58 @@ def test_grey_raises_contrast_and_keeps_a_blank_image_calm(definitions, drawn):
     assert blank.min() == blank.max() == 128
 
 
-def test_augmentation_moves_a_little_and_inverts_half(definitions, drawn):
+def altered(definitions, drawn, **settings):
     batch = model_input(definitions["contrast_grey"](drawn.images[:200]))
-    altered = definitions["augment"](batch, np.random.default_rng(0))
-    assert altered.shape == batch.shape and altered.dtype == np.float32
-    assert altered.min() >= 0 and altered.max() <= 1
-    likeness = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(batch, altered, strict=True)]
-    assert 0.35 < np.mean(np.array(likeness) < 0) < 0.65
-    assert np.mean(np.abs(likeness)) > 0.5
+    changed = definitions["augment"](batch, np.random.default_rng(0), **settings)
+    assert changed.shape == batch.shape and changed.dtype == np.float32
+    assert changed.min() >= 0 and changed.max() <= 1
+    return batch, changed
+
+
+def likeness(batch, changed):
+    return np.array([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(batch, changed, strict=True)])
+
+
+NOTHING = {"rotation": 0, "shift": 0, "shear": 0, "contrast": 0, "inversion": 0, "mirroring": 0}
+
+
+def test_augmentation_moves_a_little_and_inverts_a_quarter(definitions, drawn):
+    alike = likeness(*altered(definitions, drawn))
+    assert 0.15 < np.mean(alike < 0) < 0.35 and np.mean(np.abs(alike)) > 0.5
+
+
+def test_each_alteration_can_be_left_out(definitions, drawn):
+    batch, unaltered = altered(definitions, drawn, **NOTHING)
+    np.testing.assert_allclose(unaltered, batch, atol=1e-5)
+    for name in ("rotation", "shift", "shear", "contrast"):
+        default = signature(definitions["augment"]).parameters[name].default
+        assert not np.allclose(altered(definitions, drawn, **NOTHING | {name: default})[1], batch, atol=0.01), name
+    _, inverted = altered(definitions, drawn, **NOTHING | {"inversion": 1})
+    np.testing.assert_allclose(inverted, 1 - batch, atol=1e-5)
+    _, mirrored = altered(definitions, drawn, **NOTHING | {"mirroring": 1})
+    np.testing.assert_allclose(mirrored, batch[:, :, ::-1], atol=1e-4)
+
+
+def test_vgg16_s_augmentation_inverts_nothing(definitions, drawn):
+    seen = definitions["vgg16_input"](drawn.images[:100])
+    changed = definitions["augment_vgg"](seen, np.random.default_rng(0))
+    assert changed.shape == seen.shape and changed.dtype == np.float32
+    assert np.mean(likeness(seen, changed) > 0) > 0.95
+
+
+def test_neighbours_vote_as_the_pipeline_of_scikit_learn_does(definitions):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 300)
+    train = (rng.normal(0, 1, (300, 16)) + 2 * np.eye(16)[labels]).astype(np.float32)
+    validation, wanted = train[:80] + rng.normal(0, 1, (80, 16)).astype(np.float32), labels[:80]
+    table = definitions["compare_pipelines"](train, labels, validation, wanted)
+    assert len(table) == len(table.drop_duplicates(["reduction", "distance", "n_neighbors", "weights"])) == 72
+    for _, row in table.iloc[::7].iterrows():
+        pipeline = definitions["generate_pipeline"](row.reduction, row.distance, row.n_neighbors, row.weights)
+        assert pipeline.fit(train, labels).score(validation, wanted) == pytest.approx(row.validation, abs=0.0126)
 
 
 def test_the_learning_rate_rises_then_falls_to_nothing(definitions):
     rate = definitions["one_cycle"](peak=1e-3, steps=100)
     values = [float(rate(step)) for step in (0, 20, 60, 100)]
     assert values[0] < values[2] < values[1] == pytest.approx(1e-3) and values[3] == pytest.approx(0, abs=1e-9)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_stored_models_were_trained_by_the_notebook_s_recipes(notebook, name):
-    (cell,) = tagged_cells(notebook, name)
-    settings = re.search(r"duration\(epochs=(\d+), batch_size=(\d+), most=(\d+)\)", cell.source)
-    epochs, batch_size, most = map(int, settings.groups())
-    record = load_record(ROOT / "models", name)
-    one_pass = -(-record["data"].get("shown_in_a_pass", record["data"]["train"]) // batch_size)
-    recipe = record["recipe"]
-    assert (recipe["epochs"], recipe["batch_size"], recipe["steps_per_epoch"]) == (
-        epochs, batch_size, min(most, one_pass)
-    )  # fmt: skip
-    finish = re.search(r"finish=(\w+)", cell.source)
-    assert recipe.get("finish") == (finish and finish[1])

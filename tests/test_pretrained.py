@@ -1,70 +1,98 @@
-"""VGG16's base where ImageNet's weights cannot be downloaded."""
+"""VGG16's base: downloaded, or out of a file; and one line where neither can be had."""
+
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.learning import vgg16
-from svhn.learning.vgg16 import GIVEN_BLOCKS, IMAGENET, vgg16_base
+from svhn.learning.vgg16 import vgg16_base
+from svhn.notebook.cells import load_definitions
 
-SHAPES = {
-    "block1_conv1": (3, 3, 3, 64),
-    "block1_conv2": (3, 3, 64, 64),
-    "block2_conv1": (3, 3, 64, 128),
-    "block2_conv2": (3, 3, 128, 128),
-}
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT / "../shared/pretrained/vgg16-imagenet-notop.weights.h5"
+PARAMETERS = 14_714_688
 
 
 @pytest.fixture
 def offline(monkeypatch):
-    """Keras's download as it fails without a network, and a folder that is searched for the given blocks."""
+    """Keras's download as it fails without a network."""
     build = keras.applications.VGG16
 
     def unreachable(weights=None, **options):
-        if weights == IMAGENET:
+        if weights == "imagenet":
             raise Exception("URL fetch failure: no route to host\nmore")
         return build(weights=weights, **options)
 
     monkeypatch.setattr(keras.applications, "VGG16", unreachable)
 
 
-@pytest.fixture
-def blocks(tmp_path, monkeypatch):
-    path = tmp_path / "vgg16-imagenet-blocks1-2.npz"
-    monkeypatch.setattr(vgg16, "_PLACES", (path,))
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory):
+    """ImageNet's weights where they are at hand, else a base of random weights, saved in the same way."""
+    if SHARED.exists():
+        return SHARED
+    path = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
+    keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3)).save_weights(path)
     return path
 
 
-def write_blocks(path):
-    rng = np.random.default_rng(0)
-    arrays = {f"{name}/kernel": rng.standard_normal(shape, np.float32) for name, shape in SHAPES.items()}
-    np.savez(path, **arrays, **{f"{name}/bias": np.ones(shape[-1], np.float16) for name, shape in SHAPES.items()})
-    return arrays
+def refused(weights):
+    with pytest.raises(SVHNError) as caught:
+        vgg16_base(weights)
+    text = str(caught.value)
+    assert "\n" not in text and "name its path as `imagenet`" in text
+    return text
 
 
-def test_the_given_blocks_are_taken_exactly(offline, blocks):
-    arrays = write_blocks(blocks)
-    base, source = vgg16_base()
-    assert source == GIVEN_BLOCKS and base.count_params() == 14_714_688
-    for name in SHAPES:
-        np.testing.assert_array_equal(base.get_layer(name).get_weights()[0], arrays[f"{name}/kernel"])
-    assert base.get_layer("block5_conv3").get_weights()[0].std() > 0
+def test_a_file_s_weights_are_taken_exactly(weights_file):
+    base, again = vgg16_base(str(weights_file)), vgg16_base(weights_file)
+    assert base.count_params() == PARAMETERS and base.output.shape == (None, 1, 1, 512)
+    given = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
+    given.load_weights(weights_file)
+    for ours, same, theirs in zip(base.get_weights(), again.get_weights(), given.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(same, theirs)
 
 
-def test_downloaded_weights_are_named_so(monkeypatch):
-    monkeypatch.setattr(vgg16, "_build", lambda weights: f"base with {weights}")
-    assert vgg16_base() == ("base with imagenet", IMAGENET)
+def test_without_a_network_the_line_says_what_to_do(offline):
+    assert "cannot be downloaded (" in (text := refused("imagenet")) and "no route to host" in text
 
 
-def test_without_either_the_line_says_what_to_do(offline, blocks):
-    with pytest.raises(SVHNError, match=r"cannot be downloaded .* go online or put that file there") as caught:
-        vgg16_base()
-    assert "\n" not in str(caught.value)
+def test_a_file_that_is_missing_is_named(tmp_path):
+    assert str(tmp_path / "none.h5") in refused(tmp_path / "none.h5")
+    assert str(tmp_path) in refused(tmp_path)  # A folder holds no weights either.
 
 
-def test_a_damaged_file_is_named(offline, blocks):
-    write_blocks(blocks)
-    blocks.write_bytes(blocks.read_bytes()[:1000])
-    with pytest.raises(SVHNError, match=r"blocks1-2\.npz is damaged"):
-        vgg16_base()
+@pytest.mark.parametrize("kind", ["text", "cut", "of another network"])
+def test_a_file_of_something_else_is_named_and_never_another_model_in_silence(tmp_path, weights_file, kind):
+    path = tmp_path / "other.weights.h5"
+    if kind == "text":
+        path.write_text("no weights")
+    elif kind == "cut":
+        path.write_bytes(weights_file.read_bytes()[:1_000_000])
+    else:
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)]).save_weights(path)
+    assert f"{path} does not hold VGG16's base" in refused(path)
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert str(tmp_path / "none.h5") in refused("~/none.h5")
+
+
+def test_a_stored_model_needs_neither_a_network_nor_a_file(tmp_path, offline, drawn):
+    from svhn.learning.stored import store_model
+
+    base = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
+    curves = {name: [0.5] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    store_model(tmp_path, "model_4_1", base, lambda model: {"learning_curves": curves})
+    np.savez(tmp_path / "digits.npz", X=drawn.images[:100], y=drawn.labels[:100], real=False)
+    names = load_definitions(
+        ROOT / "Assignment3.ipynb", "data", "model_4_1", base_dir=str(tmp_path), data=str(tmp_path / "digits.npz"),
+        imagenet=str(tmp_path / "none.h5"), stop_training=True,
+    )  # fmt: skip
+    assert names["model_4_1"].count_params() == 30_730
+    with pytest.raises(SVHNError, match=r"none\.h5"):
+        names["build_model_4_1"]()

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from svhn.data.protocol import extend_training, split_digits
+from svhn.data import protocol, sources
+from svhn.data.protocol import ENOUGH_REAL, extend_training, split_digits
 from svhn.digits import Digits
 from svhn.errors import SVHNError
+from svhn.settings import EXTENSION_SEED
 
 
 def numbered(n, classes=10, real=False):
@@ -49,25 +51,55 @@ def test_too_few_digits_say_so():
         split_digits(numbered(12))
 
 
-def test_drawn_digits_extend_the_training_part_alone():
+@pytest.fixture
+def drawn_in(monkeypatch):
+    """Stands in for the drawer: numbered digits, and what was asked for."""
+    asked = []
+
+    def drawn_digits(count, seed, folder):
+        asked.append((count, seed, folder))
+        return numbered(count)
+
+    monkeypatch.setattr(protocol, "drawn_digits", drawn_digits)
+    return asked
+
+
+def test_drawn_digits_extend_the_training_part_alone(drawn_in, tmp_path):
     split, drawn = split_digits(numbered(1000, real=True)), numbered(300)
-    extended = extend_training(split, drawn)
+    extended = extend_training(split, 300, tmp_path)
+    assert drawn_in == [(300, EXTENSION_SEED, tmp_path)] and EXTENSION_SEED != sources.DRAWN_SEED
     np.testing.assert_array_equal(extended.X_train, np.concatenate([split.X_train, drawn.images]))
     np.testing.assert_array_equal(extended.y_train, np.concatenate([split.y_train, drawn.labels]))
-    assert extended.X_val is split.X_val and extended.X_test is split.X_test
+    for part in ("X_val", "X_test", "y_val", "y_test"):
+        assert getattr(extended, part) is getattr(split, part)
     assert extended.provenance["drawn"] == {"name": "numbered", "fingerprint": drawn.fingerprint}
     counts = [extended.provenance[key] for key in ("train", "train_real", "train_drawn", "validation")]
-    assert counts == [940, 640, 300, 160]
-    assert extend_training(split, None) is split
+    assert counts == [940, 640, 300, 160] and extended.n_train == split.n_train == 640
+    assert extended.fingerprint == f"{split.fingerprint}-{drawn.fingerprint}"
 
 
-def test_half_of_what_a_pass_shows_is_real():
+def test_only_real_and_few_digits_are_extended(drawn_in, tmp_path, monkeypatch):
+    few, drawn = split_digits(numbered(1000, real=True)), split_digits(numbered(1000))
+    assert extend_training(few, 0, tmp_path) is few
+    assert extend_training(drawn, 300, tmp_path) is drawn
+    # Few digits that count as enough: so many real ones leave exactly that many to train on, or one fewer.
+    monkeypatch.setattr(protocol, "ENOUGH_REAL", 640)
+    assert extend_training(few, 300, tmp_path) is few
+    assert drawn_in == []
+    monkeypatch.setattr(protocol, "ENOUGH_REAL", 641)
+    assert extend_training(few, 300, tmp_path) is not few
+    assert ENOUGH_REAL == 50_000
+
+
+def test_half_of_what_a_pass_shows_is_real(drawn_in, tmp_path):
     split = split_digits(numbered(1000, real=True))
     np.testing.assert_array_equal(split.rows, np.arange(640))
-    extended = extend_training(split, numbered(1900))
-    shown = np.bincount(extended.rows)
+    shown = np.bincount(extend_training(split, 1900, tmp_path).rows)
     assert set(shown[:640]) == {3} and set(shown[640:]) == {1} and len(shown) == 640 + 1900
-    assert set(np.bincount(extend_training(split, numbered(20)).rows)) == {1}
+    assert set(np.bincount(extend_training(split, 20, tmp_path).rows)) == {1}
+    for count in (640, 5000, 12_345):  # As near to one half as whole copies come.
+        shown = np.bincount(extend_training(split, count, tmp_path).rows)
+        assert abs(shown[:640].sum() - shown[640:].sum()) <= 320 and set(shown[640:]) == {1}
 
 
 def test_a_record_says_how_many_digits_of_each_kind_were_seen():
@@ -76,6 +108,8 @@ def test_a_record_says_how_many_digits_of_each_kind_were_seen():
     assert (drawn["train_real"], drawn["train_drawn"]) == (0, 640)
 
 
-def test_drawn_digits_do_not_extend_drawn_ones():
-    with pytest.raises(SVHNError, match="choose real digits"):
-        extend_training(split_digits(numbered(1000)), numbered(10))
+def test_few_real_digits_are_extended_by_digits_that_are_kept(tmp_path):
+    split = split_digits(numbered(1000, real=True))
+    first, second = (extend_training(split, 6, tmp_path) for _ in range(2))
+    assert first.fingerprint == second.fingerprint and len(list(tmp_path.glob("drawn-6-*.npz"))) == 1
+    assert not first.drawn.real and len(first.y_train) == 646

@@ -76,6 +76,13 @@ def test_transfer_learning_lists_layers_and_pipeline(text):
     assert re.search(r"^Evaluation: 0\.\d{4}$", part, re.M)
 
 
+def test_comparisons_show_mean_spread_and_a_paired_test(text):
+    for number in ("1.3", "2.2", "4.1"):
+        part = text[text.index(f"Answer {number}") :].split("\nAnswer ")[0]
+        assert re.search(r"mean +least +greatest +difference +gained +lost +p$", part, re.M), number
+        assert re.search(r"batches of \d+ each, 3 seeds", part), number
+
+
 def test_figures_are_labelled_as_drawn(text):
     assert "Measured on: 4,000 digits drawn by this project, not SVHN" in text
     assert text.count("On this run's 640 validation digits") == len(MODELS)
@@ -91,6 +98,7 @@ def test_every_question_shows_its_plots(project):
         assert all(base64.b64decode(plot).startswith(FIRST_BYTES_OF_PNG) for plot in plots)
     figures = {path.name for path in (project[0] / "output/figures").iterdir()}
     assert {"confusion_matrix.png", "activations.png", "activation_map.png", "model_2_2.png"} <= figures
+    assert {"reliability.png", "finer_maps.png"} <= figures
 
 
 def test_the_executed_copy_is_a_valid_notebook_without_errors(project):

@@ -8,15 +8,9 @@ import pytest
 from scipy.io import savemat
 
 from svhn.data import sources
-from svhn.data.sources import drawn_path, load_digits, load_extension
+from svhn.data.sources import drawn_path, load_digits
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-
-
-@pytest.fixture(autouse=True)
-def no_choice_from_outside(monkeypatch):
-    monkeypatch.delenv("SVHN_DATA", raising=False)
-    monkeypatch.delenv("SVHN_EXTEND", raising=False)
 
 
 @pytest.fixture
@@ -241,17 +235,6 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_drawn(tm
     assert str(tmp_path / "file") in refused("drawn", tmp_path / "file" / "data")
 
 
-def test_the_extension_is_of_other_digits_than_the_source(tmp_path, few_drawn):
-    assert load_extension(0, tmp_path) is None
-    extension = load_extension(12, tmp_path)
-    assert (len(extension), extension.real) == (12, False)
-    assert extension.fingerprint != load_digits("drawn", tmp_path).fingerprint
-    assert len(load_extension("5", tmp_path)) == 5
-    for wrong in ("many", "-3", "1.5"):
-        with pytest.raises(SVHNError, match=rf"SVHN_EXTEND\) is '{wrong}'"):
-            load_extension(wrong, tmp_path)
-
-
 def test_without_a_choice_the_folder_decides(tmp_path, few_drawn, monkeypatch):
     assert not load_digits(folder=tmp_path / "missing").real
     assert load_digits(None, tmp_path).name.startswith("drawn")
@@ -287,12 +270,11 @@ def test_several_npz_files_are_no_choice(tmp_path):
     assert "several data sets (a.npz, b.npz)" in refused(None, tmp_path)
 
 
-def test_the_environment_decides_before_the_folder_and_after_the_argument(tmp_path, few_drawn, monkeypatch):
+def test_an_argument_decides_before_the_folder_and_a_variable_never(tmp_path, few_drawn, monkeypatch):
     write_mats(tmp_path)
-    monkeypatch.setenv("SVHN_DATA", str(write_npz(tmp_path / "mine.npz")))
-    assert load_digits(folder=tmp_path).name == "mine.npz"
     assert load_digits("drawn", tmp_path).name.startswith("drawn")
-    monkeypatch.setenv("SVHN_DATA", "")
+    # Whoever loads digits has chosen before: `Settings` reads the variable.
+    monkeypatch.setenv("SVHN_DATA", str(write_npz(tmp_path / "mine.npz")))
     assert "official" in load_digits(folder=tmp_path).name
 
 
@@ -303,7 +285,6 @@ def test_real_digits(real_digits):
     assert digits.labels[:5].tolist() == [5, 2, 1, 0, 6]
 
 
-def test_a_folder_can_be_named_in_place_of_data(tmp_path, monkeypatch):
+def test_a_folder_can_be_named_in_place_of_data(tmp_path):
     write_npz(tmp_path / "some.npz")
-    monkeypatch.setenv("SVHN_DATA", str(tmp_path))
-    assert load_digits(folder=tmp_path / "elsewhere").name == "some.npz"
+    assert load_digits(str(tmp_path), tmp_path / "elsewhere").name == "some.npz"

@@ -6,7 +6,6 @@ import svhn.backend
 svhn.backend.load_keras()  # First: quietly, and as fast as the processor can.
 
 import functools
-from pathlib import Path
 
 import keras
 import matplotlib.pyplot as plt
@@ -21,15 +20,18 @@ from svhn.data.protocol import extend_training, split_digits
 from svhn.data.sources import load_digits
 from svhn.learning.batches import Augmented, Preprocessed, model_input, predict
 from svhn.learning.comparison import Variant
-from svhn.learning.explanation import activations, class_activation_map
-from svhn.learning.figures import enlarge, overlay, plot_images
-from svhn.learning.records import load_record
-from svhn.learning.stored import load_model
+from svhn.learning.explanation import activations, class_activation_map, layer_cam
+from svhn.learning.figures import enlarge, overlay, plot_images, plot_reliability
+from svhn.learning.reliability import expected_calibration_error
 from svhn.learning.vgg16 import vgg16_base
 from svhn.notebook.results import show_answer, show_figures
 from svhn.settings import Settings
 
 svhn.learning.figures.use_style()
+
+
+# %% training
+# What your trainings share, if you like: optimizer, loss, learning rate, and metrics=["accuracy"].
 
 
 # %% definitions_1_1
@@ -79,8 +81,9 @@ def build_model_1_3():
 
 
 # %% comparison_1_3
-# What is each technique worth? run_comparison("comparison_1_3", {"none": Variant(..., preprocessed_split), ...},
-#                                              "none", base_dir, train=not stop_training, epochs=5)
+# What is each technique worth?
+# variants = {"none": Variant(build_model_1_2, preprocessed_split), "dropout": Variant(..., preprocessed_split)}
+# run_comparison("comparison_1_3", variants, "none", base_dir, train=not stop_training, epochs=5)
 
 
 # %% definitions_2_1
@@ -112,12 +115,13 @@ def build_model_2_2():
 
 # %% model_2_2
 # model_2_2 = run_evaluation("model_2_2", build_model_2_2, augmented_split, base_dir, train=not stop_training,
-#                            generator=True, epochs=10, batch_size=32, steps_per_epoch=len(X_train) // 32)
+#                            generator=True, epochs=10, batch_size=32)
 
 
 # %% comparison_2_2
-# What is each kind of augmentation worth? run_comparison("comparison_2_2", {"all": Variant(..., augmented_split), ...},
-#                                                         "all", base_dir, train=not stop_training)
+# What is each alteration worth?
+# variants = {"unaltered": Variant(..., preprocessed_split), "all": Variant(..., augmented_split)}
+# run_comparison("comparison_2_2", variants, "unaltered", base_dir, train=not stop_training, epochs=5)
 
 
 # %% definitions_3_1
@@ -131,6 +135,11 @@ def plot_misclassifications(images, labels, probabilities, digit, title):
 
 # %% test_accuracy
 # test_accuracy_3_1 = ...
+# show_figures("3.1", split, test_accuracy=test_accuracy_3_1)
+
+
+# %% reliability
+# Can the probabilities be believed? plot_reliability({"model_2_2": predict(model_2_2, X_test_grey)}, y_test)
 
 
 # %% confusion_matrix
@@ -163,12 +172,20 @@ def plot_3_3():
 # plot_3_3()
 
 
+# %% finer_maps
+# Where finer layers see evidence, for digits read right and wrong: layer_cam(model_2_2, image, [...], digit)
+
+
 # %% definitions_4_1
 def build_model_4_1():
-    """Returns VGG16's convolutional base with a dense head, compiled, some of its blocks frozen."""
+    """Returns VGG16's convolutional base, `vgg16_base(settings.imagenet)`, with a dense head, compiled.
+
+    Some of the base's blocks are frozen.
+    """
 
 
 # %% data_4_1
+# VGG16 sees images after keras.applications.vgg16.preprocess_input.
 # vgg_split = ..., ..., y_train, y_val
 
 
@@ -182,8 +199,9 @@ def build_model_4_1():
 
 
 # %% comparison_4_1
-# A frozen base against one whose last blocks are trained: run_comparison("comparison_4_1",
-#     {"frozen": Variant(..., vgg_split), ...}, "frozen", base_dir, train=not stop_training)
+# A frozen base against one whose last blocks are trained.
+# variants = {"frozen": Variant(..., vgg_split), "block 5": Variant(..., vgg_split)}
+# run_comparison("comparison_4_1", variants, "frozen", base_dir, train=not stop_training)
 
 
 # %% definitions_4_2
@@ -203,6 +221,16 @@ def evaluate_pipeline(pipeline):
     """Selects and fits the pipeline; returns its accuracy on validation and test."""
 
 
+# %% store_embeddings
+# for part, images in (("train", X_train), ("validation", X_val), ("test", X_test)):
+#     store_embeddings(..., images, part)
+
+
+# %% neighbours
+# Which number of neighbours, distance and reduction read most validation digits?
+
+
 # %% embeddings
 # pipeline_4_2 = generate_pipeline()
 # validation_4_2, evaluation_4_2 = evaluate_pipeline(pipeline_4_2)
+# show_figures("4.2", split, validation_accuracy=validation_4_2, test_accuracy=evaluation_4_2)

@@ -115,13 +115,13 @@ def _load_mat(folder: Path) -> Digits:
             f"{folder}: {' and '.join(missing)} missing; get both from http://ufldl.stanford.edu/housenumbers/, "
             "or use --data openml"
         )
-    parts = [_read_mat(folder / name) for name in MAT_FILES]
+    parts = [read_mat(folder / name) for name in MAT_FILES]
     images = np.concatenate([images for images, _ in parts])
     labels = np.concatenate([labels for _, labels in parts])
     return Digits(images, labels, "official train and test files", real=True)
 
 
-def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """One official file: images (n, 32, 32, 3), out of the file's (32, 32, 3, n), and digits (n,)."""
     from scipy.io import loadmat
 

@@ -1,6 +1,7 @@
 """The published figures: `models/results.json` and the README's table, from records and the executed notebook alone."""
 
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from svhn.learning.records import load_record, stored_names
 from svhn.notebook.cells import FIGURES_MIME, RESULTS, read_figures
 from svhn.rubric.questions import MODELS, REFERENCE
 
-_TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
+TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
 
 
 def show_figures(question: str, split: Split, **figures: float) -> None:
@@ -40,8 +41,9 @@ def show_answer(answer: str) -> None:
 
 def show_results(models: str | Path) -> None:
     """Shows the table of the stored models: parameters, accuracy on validation and test digits, the reference's."""
-    table = results_table(Path(models), {})
-    digits = {record["data"]["name"] for record in _records(models) if record.get("data")}
+    records = {name: load_record(models, name) for name in stored_names(models)}
+    table = results_table(records, {})
+    digits = {record["data"]["name"] for record in records.values() if record.get("data")}
     note = (
         f"Measured on the stored files; validation and test digits of {', '.join(sorted(digits)) or 'no known digits'}."
     )
@@ -58,24 +60,49 @@ def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -
     if not figures or not all(content["data"]["real"] for content in figures.values()):
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits and run it again")
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    if not _TABLE.search(text):
+    if not TABLE.search(text):
         raise SVHNError(
             f"{readme} has no lines <!-- results --> and <!-- /results -->; put them where the table is to be"
         )
     write_json(models / RESULTS, figures)
-    table = results_table(models, figures)
-    write_text(readme, _TABLE.sub(lambda place: f"{place[1]}{table}\n{place[2]}", text))
+    records = {name: load_record(models, name) for name in stored_names(models)}
+    table = results_table(records, figures)
+    write_text(readme, TABLE.sub(lambda place: f"{place[1]}{table}\n{place[2]}", text))
 
 
-def results_table(models: Path, figures: dict[str, Any]) -> str:
-    """A Markdown table of every stored model and of the figures of 3.1 and 4.2."""
+def read_results(models: Path) -> dict[str, Any]:
+    """The published figures by question, as `write_results` wrote them.
+
+    Raises:
+        SVHNError: There are none, or they are damaged.
+    """
+    path = models / RESULTS
+    try:
+        published = json.loads(path.read_text(encoding="utf-8"))
+        # Looked through here, so that whoever reads them need not.
+        if not all(isinstance(share, float) for content in published.values() for share in content["figures"].values()):
+            raise ValueError("a figure is no number")
+        return published
+    except FileNotFoundError:
+        raise SVHNError(f"{path} is missing; restore it from git, or publish again: make publish") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SVHNError(f"{path} is damaged ({error}); restore it from git, or publish again: make publish") from error
+
+
+def results_table(records: dict[str, dict[str, Any]], figures: dict[str, Any]) -> str:
+    """A Markdown table of every model that the reference has too, and of the figures of 3.1 and 4.2.
+
+    Args:
+        records: Of the stored models, by name.
+        figures: As `read_figures` gives them.
+    """
     lines = [
         "| model | parameters | validation | test (95 % interval) | reference hand-in |",
         "|---|---|---|---|---|",
     ]
-    for record in _records(models):
-        name, measured, data = record["name"], record["accuracy"], record.get("data")
-        if not data:
+    for name, record in records.items():
+        measured, data = record["accuracy"], record.get("data")
+        if name not in MODELS or not data:
             continue
         lines.append(
             f"| {name} | {record['parameters']:,} | {measured['validation']:.1%} "
@@ -91,11 +118,6 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
             cells = [label, "", f"{validation:.1%}" if validation else "", _with_interval(share, of)]
             lines.append(f"| {' | '.join(cells)} | {REFERENCE.get(label, '')} |")
     return "\n".join(lines)
-
-
-def _records(models: str | Path) -> list[dict[str, Any]]:
-    """The records of the stored models that the assignment asks for."""
-    return [load_record(models, name) for name in stored_names(models) if name in MODELS]
 
 
 def _with_interval(share: float, of: int) -> str:

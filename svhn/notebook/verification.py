@@ -1,0 +1,217 @@
+"""Every published figure measured anew: those of stored models, of the results table and of the written answers."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+
+from svhn.backend import load_keras
+from svhn.data.protocol import Split, split_digits
+from svhn.data.sources import MAT_FILES, load_digits, read_mat
+from svhn.digits import Digits
+from svhn.errors import SVHNError, one_line
+from svhn.learning.records import load_record, stored_names
+from svhn.notebook.cells import NOTEBOOK, RESULTS, load_definitions, parameters, read_figures
+from svhn.notebook.execution import execute_notebook
+from svhn.notebook.numbers import check_numbers, read_answers
+from svhn.notebook.results import TABLE, read_results, results_table
+from svhn.settings import Settings
+
+# The official training digits, which stand before the test digits in OpenML's data set.
+OFFICIAL_TRAINING = 73_257
+
+
+@dataclass(frozen=True)
+class Check:
+    """A published figure beside the same figure measured anew, both as they are shown."""
+
+    figure: str
+    recorded: str
+    measured: str
+
+    @property
+    def same(self) -> bool:
+        """Whether the two agree."""
+        return self.recorded == self.measured
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.figure}: recorded {self.recorded}, measured {self.measured}: {'ok' if self.same else 'differs'}"
+
+
+def published_digits(
+    source: str | Path | None = None, models: Path = Path("models"), folder: Path = Path("data")
+) -> Digits:
+    """The digits that the published figures were measured on, out of whatever a person has that holds them.
+
+    Args:
+        source: As `load_digits` takes it; or the path of the official `test_32x32.mat`, which does without the training
+            file, as does a folder that holds it.
+        models: The folder of the records, which say how many digits these are, and their fingerprint.
+        folder: The data folder.
+
+    Returns:
+        So many digits from the first on, or from the first official test digit on.
+
+    Raises:
+        SVHNError: The source cannot be read, or does not hold these digits.
+    """
+    count, fingerprint, name = _published(models)
+    everything = _load(source, Path(folder))
+    for start in (0, OFFICIAL_TRAINING):
+        part = slice(start, start + count)
+        if len(everything.labels[part]) < count:
+            continue
+        images, labels = np.ascontiguousarray(everything.images[part]), everything.labels[part]
+        digits = Digits(
+            images, labels, name, everything.real, everything.identity if len(everything) == count else None
+        )
+        if digits.fingerprint == fingerprint:
+            return digits
+    raise SVHNError(
+        f"{everything.description} do not hold the {count:,} digits that the figures were published on (fingerprint "
+        f"{fingerprint}); name the official test_32x32.mat, openml, or {name}"
+    )
+
+
+def verify(
+    digits: Digits, models: Path = Path("models"), readme: Path = Path("README.md"), notebook: Path = NOTEBOOK
+) -> Iterator[Check]:
+    """Measures the published figures anew, in the order in which they depend on each other.
+
+    Args:
+        digits: As `published_digits` gives them.
+        models: The folder of the stored models, their records and the published figures.
+        readme: Holds the table of results.
+        notebook: Defines how models see digits; it is executed once. `answers.py` lies beside it.
+
+    Yields:
+        One check a figure.
+
+    Raises:
+        SVHNError: A file that is needed to measure anything is missing or damaged.
+    """
+    if not parameters(notebook).get("stop_training", True):
+        raise SVHNError(f"{notebook} is set to train; set stop_training = True, so that the stored models are measured")
+    published = read_results(models)
+    load_keras()
+    definitions = load_definitions(notebook)
+    split, records = split_digits(digits), {}
+    for name in stored_names(models):
+        records[name] = load_record(models, name)
+        if set(records[name].get("accuracy") or {}) != {"validation", "test"}:
+            raise SVHNError(f"the record of {name} has no accuracy on validation and test digits; restore it from git")
+        shares, why = _measure(name, records[name], models, split, definitions)
+        for part, recorded in records[name]["accuracy"].items():
+            measured = why or _share(shares[part], _count(split, part))
+            yield Check(f"{name}, {part}", _share(recorded, _count(split, part)), measured)
+        records[name] = {**records[name], "accuracy": shares or records[name]["accuracy"]}
+    executed = _execute(notebook, digits, definitions)
+    figures = read_figures(executed)
+    for question, content in published.items():
+        for name, recorded in content["figures"].items():
+            count = _count(split, "validation" if name.startswith("validation") else "test")
+            share = figures.get(question, {}).get("figures", {}).get(name)
+            measured = "nothing" if share is None else _share(share, count)
+            yield Check(f"{RESULTS}, {question} {name.replace('_', ' ')}", _share(recorded, count), measured)
+    yield from _check_table(readme, results_table(records, figures))
+    for number in check_numbers(read_answers(notebook.parent / "answers.py"), executed, models):
+        nearest = number.text if number.same else f"nothing like it (nearest: {number.nearest})"
+        yield Check(f"answers.py, {number.question}", number.text, nearest)
+
+
+def _published(models: Path) -> tuple[int, str, str]:
+    """Number, fingerprint and name of the digits that the stored models' records speak of."""
+    named = {}
+    for name in stored_names(models):
+        data = load_record(models, name).get("data") or {}
+        named[name] = data.get("digits"), data.get("fingerprint"), data.get("name")
+    if len(set(named.values())) != 1 or None in next(iter(named.values())):
+        raise SVHNError(
+            f"the records in {models} do not speak of the same digits ({', '.join(named) or 'there are none'}); "
+            "restore them from git"
+        )
+    return next(iter(named.values()))
+
+
+def _load(source: str | Path | None, folder: Path) -> Digits:
+    """All digits of a source; the official test file alone will do."""
+    place = folder if source in (None, "mat") else Path(os.path.expanduser(source))  # noqa: PTH111 (never raises)
+    path = place / MAT_FILES[1] if place.is_dir() else place
+    if path.suffix == ".mat" and (path.is_file() or path == place):
+        images, labels = read_mat(path)
+        return Digits(images, labels, path.name, real=True)
+    return load_digits(source, folder)
+
+
+def _count(split: Split, part: str) -> int:
+    return len(split.y_val if part == "validation" else split.y_test)
+
+
+def _share(share: float, count: int) -> str:
+    """A share of so many digits as it is shown: kinds of processor differ in what lies below a digit."""
+    return f"{share:.2%} ({round(share * count):,} of {count:,})"
+
+
+def _measure(
+    name: str, record: dict[str, Any], models: Path, split: Split, definitions: dict[str, Any]
+) -> tuple[dict[str, float], str]:
+    """A stored model's accuracies, or why there are none."""
+    from svhn.learning.batches import Preprocessed
+    from svhn.learning.evaluation import accuracy
+    from svhn.learning.stored import load_model
+
+    try:
+        model, _ = load_model(models, name)
+        shares = {}
+        for part, images, labels in (
+            ("validation", split.X_val, split.y_val),
+            ("test", split.X_test, split.y_test),
+        ):
+            if preprocessing := record.get("preprocessing"):
+                images = Preprocessed(images, definitions[preprocessing])
+            shares[part] = accuracy(model, images, labels)
+        return shares, ""
+    except SVHNError as error:
+        return {}, f"nothing ({error})"
+    except KeyError as error:
+        return {}, f"nothing (the notebook does not define {error})"
+
+
+def _execute(notebook: Path, digits: Digits, definitions: dict[str, Any]) -> nbformat.NotebookNode:
+    """The notebook executed on these digits, with no embedding kept from before."""
+    kept = definitions.get("EMBEDDINGS")
+    for path in (notebook.parent / kept).glob(f"*-{digits.fingerprint}-*.npy") if kept else []:
+        path.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        # In a file of the published name, so that titles and texts are those of the published run.
+        path = Path(folder) / (digits.name if digits.name.endswith(".npz") else "digits.npz")
+        np.savez(path, X=digits.images, y=digits.labels, real=digits.real)
+        return execute_notebook(notebook, replace(Settings(), data=str(path)))
+
+
+def _check_table(readme: Path, table: str) -> Iterator[Check]:
+    """The README's table, row by row, beside the same table of what was measured."""
+    try:
+        found = TABLE.search(readme.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SVHNError(f"{readme} cannot be read ({one_line(error)}); restore it from git") from error
+    shown, measured = ({_label(row): row for row in text.splitlines()[2:] if row.startswith("|")}
+                       for text in (found[0].partition("\n")[2] if found else "", table))  # fmt: skip
+    for label in [*measured, *(label for label in shown if label not in measured)]:
+        rows = [_plain(rows.get(label, "nothing")) for rows in (shown, measured)]
+        yield Check(f"{readme.name}, {label}", *rows)
+
+
+def _label(row: str) -> str:
+    return row.strip("| ").partition("|")[0].strip()
+
+
+def _plain(row: str) -> str:
+    return re.sub(r"(?:\s*\|\s*)+", "; ", row.partition("|")[2].partition("|")[2].strip(" |")) or row
