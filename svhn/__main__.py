@@ -35,7 +35,10 @@ A folder is one hand-in where it holds a notebook, answers.py, solution.py or mo
 and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken in, nothing is measured twice.
 """
 _NO_MEMORY = "the memory that this process may use is not enough; free some, or raise its limit: ulimit -v unlimited"
-_DATA = "openml, mat, drawn, or the path of an .npz or a folder (default: SVHN_DATA, else what data/ holds, else drawn)"
+_DATA = (
+    "openml, mat, extra, parquet, folders, drawn, or the path of an .npz or .parquet file or of a folder "
+    "(default: SVHN_DATA, else what data/ holds, else drawn)"
+)
 
 _EXTEND = f"train on N drawn digits beside few real ones, 0 for none (default: SVHN_EXTEND, else {EXTENSION_DIGITS:,})"
 _LENGTH = "train for X times as many batches as the recipes say (default: SVHN_LENGTH, else 1)"
