@@ -151,10 +151,10 @@ def test_definitions_find_what_lies_beside_the_notebook_in_safe_path_mode(folder
 CACHE = """
 from pathlib import Path
 from svhn.data import sources
-from svhn.files import cache_folder
+from svhn.files import cache_folder, write_text
 sources.DRAWN_DIGITS = 4
 kept = cache_folder(Path("data/embeddings"))
-(kept / "probe").touch()
+write_text(kept / "probe", "kept")
 print(kept)
 print(len(sources.load_digits("drawn")))
 """

@@ -7,12 +7,12 @@ from typing import Any
 
 import nbformat
 from IPython.display import display
-from scipy.stats import binomtest
 
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.files import write_json, write_text
 from svhn.learning.records import load_record, stored_names
+from svhn.notebook.cards import headline, share_with_interval, write_cards
 from svhn.notebook.cells import FIGURES_MIME, RESULTS, read_figures
 from svhn.rubric.questions import MODELS, REFERENCE
 
@@ -49,7 +49,7 @@ def show_results(models: str | Path) -> None:
 
 
 def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -> None:
-    """Writes the figures of an executed notebook beside the models, and the README's table.
+    """Writes the figures of an executed notebook and the models' cards beside the models, and the README's table.
 
     Raises:
         SVHNError: The notebook ran on drawn digits, or the README has no place for the table.
@@ -63,7 +63,9 @@ def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -
             f"{readme} has no lines <!-- results --> and <!-- /results -->; put them where the table is to be"
         )
     write_json(models / RESULTS, figures)
-    table = results_table(models, figures)
+    records = _records(models)
+    table = f"{headline(records)}\n\n{results_table(models, figures)}".lstrip()
+    write_cards(models, records)
     write_text(readme, _TABLE.sub(lambda place: f"{place[1]}{table}\n{place[2]}", text))
 
 
@@ -79,7 +81,7 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
             continue
         lines.append(
             f"| {name} | {record['parameters']:,} | {measured['validation']:.1%} "
-            f"| {_with_interval(measured['test'], data['test'])} | {REFERENCE.get(name, '')} |"
+            f"| {share_with_interval(measured['test'], data['test'])} | {REFERENCE.get(name, '')} |"
         )
     for question, content in figures.items():
         shares, of = content["figures"], content["data"]["test"]
@@ -88,7 +90,7 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
             if not name.startswith("test_accuracy"):
                 continue
             label = f"{question} {name.removeprefix('test_accuracy').replace('_', ' ').strip()}".strip()
-            cells = [label, "", f"{validation:.1%}" if validation else "", _with_interval(share, of)]
+            cells = [label, "", f"{validation:.1%}" if validation else "", share_with_interval(share, of)]
             lines.append(f"| {' | '.join(cells)} | {REFERENCE.get(label, '')} |")
     return "\n".join(lines)
 
@@ -96,9 +98,3 @@ def results_table(models: Path, figures: dict[str, Any]) -> str:
 def _records(models: str | Path) -> list[dict[str, Any]]:
     """The records of the stored models that the assignment asks for."""
     return [load_record(models, name) for name in stored_names(models) if name in MODELS]
-
-
-def _with_interval(share: float, of: int) -> str:
-    """A share of so many digits with its 95 % interval (Wilson, 1927), in per cent."""
-    interval = binomtest(round(share * of), of).proportion_ci(method="wilson")
-    return f"{share:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
