@@ -116,9 +116,7 @@ def _publish(options: argparse.Namespace) -> None:
     written = write_figures(notebook, Path("figures"))
     write_results(notebook, Path("models"), Path("README.md"))
     write_notebook(notebook, NOTEBOOK)
-    print(
-        f"published: {NOTEBOOK}, {len(written)} files in figures/, results.json and cards in models/, the table in README.md"
-    )
+    print(f"published: {NOTEBOOK}, {len(written)} files in figures/, results and cards in models/, the README's table")
 
 
 def _course(options: argparse.Namespace) -> None:

@@ -20,7 +20,8 @@ model = keras.saving.load_model("models/model_1_1.keras")
 
 A model takes float32 (n, 32, 32, 1 or 3), preprocessed as its card says, and gives the probabilities of the digits 0 to
 9. `python -m svhn predict --model NAME photo.png` does both. Each reads one digit in the middle of its image, and reads
-one in whatever it is shown; none was made for whole numbers, handwriting or the digits of other scripts. SVHN is for non-commercial use, and so is what was learned from it.
+one in whatever it is shown; none was made for whole numbers, handwriting or the digits of other scripts. SVHN is for
+non-commercial use, and so is what was learned from it.
 """
 
 
