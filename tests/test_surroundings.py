@@ -176,10 +176,10 @@ def test_what_can_be_written_to_is_used_itself(folder):
     assert (folder / "data/embeddings/probe").exists() and not (folder / "home/.cache/svhn").exists()
 
 
-def test_too_little_memory_is_one_line(folder):
+@pytest.mark.parametrize("limit", [1_500_000_000, 3_000_000_000])
+def test_too_little_memory_is_one_line(folder, limit):
     resource = pytest.importorskip("resource")
     Image.new("RGB", (32, 32)).save(folder / "photo.png")
-    limit = 1_500_000_000
     process = subprocess.run(
         [sys.executable, "-m", "svhn", "predict", "--model", "model_1_2", folder / "photo.png"],
         cwd=ROOT,
