@@ -20,7 +20,7 @@ _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-le
 # What the loader of libraries says where a limit on memory leaves no room for them.
 _NO_MEMORY = "failed to map segment", "Cannot allocate memory", "cannot allocate memory"
 _TOO_LITTLE = "there is too little memory to load Keras; free some, or raise its limit: ulimit -v unlimited"
-# Bytes of address space. With less, TensorFlow dies, or tries for ever, somewhere between its import and its first batch.
+# Bytes of address space. With less, TensorFlow dies or tries for ever, between its import and its first batch.
 _LEAST = 4_000_000_000
 
 
