@@ -9,46 +9,19 @@ from dataclasses import fields
 from pathlib import Path
 
 from svhn.backend import load_keras
-from svhn.data.photos import KINDS
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.settings import DOWNLOAD, EXTENSION_DIGITS, EXTENSION_SEED, SOURCES, Settings
+from svhn.options import checkout, make_parser
+from svhn.settings import Settings
 
-_EXAMPLES = """examples:
-  python -m svhn run                                      notebook and report on the digits that data/ holds
-  python -m svhn run --data path/to/digits.npz            the same on digits of your own
-  python -m svhn train --model model_2_1 --data openml    train one model on all 99,289 digits
-  python -m svhn train --extend 0                         every model, on the real digits alone
-  python -m svhn train --model model_4_1 --imagenet vgg16.weights.h5    with VGG16's weights from a file
-  python -m svhn digits --count 58424 --seed 2            draw digits into data/
-  python -m svhn verify --data test_32x32.mat             are the published figures those of the stored models?
-  python -m svhn course                                   an nbgrader course in course/
-  python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?
-  python -m svhn predict --model model_2_2 digits.npz --out digits.csv
-  python -m svhn grade hand-ins/ --data openml            reports, marks and feedback for every hand-in in hand-ins/
-"""
-_GRADE_EXAMPLES = """examples:
-  python -m svhn grade .                                  this very project
-  python -m svhn grade hand-ins/ --data openml            every folder and .zip in it, on all 99,289 digits
-  python -m svhn grade hand-ins/ --execute                also run each notebook, confined, and say what it tried
-  python -m svhn grade ann/ bob.zip --limit 2000 --workers 2 --out marks/
-
-A folder is one hand-in where it holds a notebook, answers.py, solution.py or model_X_Y files; otherwise each folder
-and .zip in it is one. Fill in OUT/manual.csv and grade again: marks are taken in, nothing is measured twice.
-"""
 _NO_MEMORY = "the memory that this process may use is not enough; free some, or raise its limit: ulimit -v unlimited"
-_DATA = "openml, mat, drawn, or the path of an .npz or a folder (default: SVHN_DATA, else what data/ holds, else drawn)"
-_EXTEND = f"train on N drawn digits beside few real ones, 0 for none (default: SVHN_EXTEND, else {EXTENSION_DIGITS:,})"
-_LENGTH = "train for X times as many batches as the recipes say (default: SVHN_LENGTH, else 1)"
-_IMAGENET = "a file of VGG16's ImageNet weights (default: SVHN_IMAGENET, else they are downloaded)"
-_FORCE = "replace a stored model even where it reads more validation digits than the new one"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0, 1 where a figure differs, 2 where there is something to mend."""
-    options = _parser().parse_args(arguments)
+    options = make_parser(_COMMANDS).parse_args(arguments)
     try:
-        with contextlib.chdir(_project()):
+        with contextlib.chdir(checkout()):
             status = options.command(options) or 0
         sys.stdout.flush()
     except BrokenPipeError:  # Whoever read the output has seen enough; Python would complain once more at its end.
@@ -69,13 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
         print("svhn: stopped; whatever was finished is kept", file=sys.stderr)
         return 130
     return status
-
-
-def _project() -> Path:
-    """The checkout that the working directory lies in, from which commands run; elsewhere that directory itself."""
-    here = Path.cwd()
-    whole = (folder for folder in (here, *here.parents) if (folder / "Assignment3.ipynb").is_file())
-    return next((folder for folder in whole if (folder / "svhn" / "__main__.py").is_file()), here)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -155,7 +121,7 @@ def _publish(options: argparse.Namespace) -> None:
     written = write_figures(notebook, Path("figures"))
     write_results(notebook, Path("models"), Path("README.md"))
     write_notebook(notebook, NOTEBOOK)
-    print(f"published: {NOTEBOOK}, {len(written)} files in figures/, models/results.json, the table in README.md")
+    print(f"published: {NOTEBOOK}, {len(written)} files in figures/, results and cards in models/, the README's table")
     print_moved(Path("answers.py"), NOTEBOOK, Path("models"))
 
 
@@ -255,75 +221,28 @@ def _check_data(settings: Settings) -> Digits:
     return digits
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m svhn",
-        description="Reading house numbers: run, train, report and use the models of the assignment.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def add(name: str, function: object, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(command=function)
-        return command
-
-    run = add("run", _run, "execute the notebook with the stored models; write it, its figures and the report")
-    report = add("report", _report, "write the report again from the notebook as last executed")
-    train = add("train", _train, "train models and store them; a killed training goes on from its last epoch")
-    publish = add("publish", _publish, "execute the notebook on real digits; refresh the committed copy and figures")
-    verify = add("verify", _verify, "measure every published figure anew; exit status 1 where one differs")
-    predict = add("predict", _predict, "read the digits in image files with a stored model")
-    digits = add("digits", _digits, "draw house-number digits and keep them in data/, as an .npz file")
-    grade = add("grade", _grade, "grade hand-ins, without running them unless asked: reports, marks, feedback")
-    course = add("course", _course, "build an nbgrader course with a student release, solutions taken out")
-    course.add_argument("--out", type=_path, default=Path("course"), help="folder of the course (default: course)")
-    for command in (run, train, publish, grade):
-        command.add_argument("--data", type=_source, metavar="SOURCE", help=_DATA)
-    verify.add_argument(
-        "--data", type=_source, metavar="SOURCE", help=f"{_DATA}; here the official test_32x32.mat alone will do"
-    )
-    for command in (run, report):
-        command.add_argument("--out", type=_path, default=Path("output"), help="folder to write to (default: output)")
-    train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
-    train.add_argument("--extend", metavar="N", help=_EXTEND)
-    train.add_argument("--imagenet", type=_source, metavar="FILE", help=_IMAGENET)
-    train.add_argument("--length", metavar="X", help=_LENGTH)
-    train.add_argument("--force", action="store_true", default=None, help=_FORCE)
-    chosen = "which ones (default: %(default)s, as --extend trains on)"
-    digits.add_argument("--count", type=int, default=EXTENSION_DIGITS, metavar="N", help="how many (%(default)s)")
-    digits.add_argument("--seed", type=int, default=EXTENSION_SEED, help=chosen)
-    predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
-    predict.add_argument("--out", type=_path, metavar="CSV", help="also write columns image,digit,probability")
-    predict.add_argument("images", nargs="+", type=_path, metavar="IMAGE", help=f"a photo of one digit: {KINDS} with X")
-    grade.epilog, grade.formatter_class = _GRADE_EXAMPLES, argparse.RawDescriptionHelpFormatter
-    grade.add_argument("--out", type=_path, default=Path("graded"), help="folder to write to (default: graded)")
-    grade.add_argument("--limit", type=_count, metavar="N", help="measure on N digits of each part (default: all)")
-    grade.add_argument("--workers", type=_count, metavar="N", help="hand-ins at a time (default: one a core)")
-    grade.add_argument("--execute", action="store_true", help="also run each notebook, in a sandbox of bubblewrap")
-    grade.add_argument(
-        "handins", nargs="+", type=_path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"
-    )
-    return parser
+def _completion(options: argparse.Namespace) -> None:
+    try:
+        import shtab
+    except ImportError as error:
+        raise SVHNError("completion needs shtab; install it: pip install shtab") from error
+    parser = make_parser(_COMMANDS)
+    parser.prog = "svhn"  # `python -m svhn` is no command that a shell could complete.
+    print(shtab.complete(parser, options.shell))
 
 
-def _path(text: str) -> Path:
-    """A path as seen from where the command was given."""
-    here = Path.cwd()
-    return Path(text) if here == _project() else here / text
-
-
-def _source(text: str) -> str:
-    """The name of a source as it is, a path as seen from where the command was given."""
-    named = text in ("", *SOURCES, DOWNLOAD) or text.startswith("~")
-    return text if named or Path.cwd() == _project() else str(_path(text))
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
+_COMMANDS = {
+    "run": _run,
+    "report": _report,
+    "train": _train,
+    "publish": _publish,
+    "verify": _verify,
+    "predict": _predict,
+    "digits": _digits,
+    "grade": _grade,
+    "course": _course,
+    "completion": _completion,
+}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-le
 
 # What the loader of libraries says where a limit on memory leaves no room for them.
 _NO_MEMORY = "failed to map segment", "Cannot allocate memory", "cannot allocate memory"
+_TOO_LITTLE = "there is too little memory to load Keras; free some, or raise its limit: ulimit -v unlimited"
+# Bytes of address space. With less, TensorFlow dies or tries for ever, between its import and its first batch.
+_LEAST = 4_000_000_000
 
 
 @contextmanager
@@ -45,14 +48,13 @@ def load_keras() -> ModuleType:
         SVHNError: Its backend is not installed, or there is none of that name, or its settings cannot be read; or the
             memory that this process may use is not enough.
     """
+    _check_memory()
     try:
         with silence():
             import keras
     except Exception as error:  # A backend or a damaged keras.json raises what it happens to run into.
         if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
-            raise SVHNError(
-                "there is too little memory to load Keras; free some, or raise its limit: ulimit -v unlimited"
-            ) from error
+            raise SVHNError(_TOO_LITTLE) from error
         raise SVHNError(
             f"Keras cannot load its backend, {os.environ.get('KERAS_BACKEND') or 'that of its settings'} "
             f"({one_line(error)}); install that, or set KERAS_BACKEND=tensorflow, or move ~/.keras/keras.json away"
@@ -66,6 +68,16 @@ def load_keras() -> ModuleType:
     # It would warn of every batch of another size than the last, which a page with one digit at a time is full of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
+
+
+def _check_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < _LEAST:
+        raise SVHNError(f"{_TOO_LITTLE} (it is {limit / 1e9:.1f} GB, and at least {_LEAST / 1e9:.0f} are needed)")
 
 
 def __getattr__(name: str) -> Any:

@@ -86,7 +86,8 @@ def cache_folder(folder: Path) -> Path:
 
     Returns:
         `folder`, where it can be written to. Otherwise a folder of its name in the person's cache, which is where
-        `XDG_CACHE_HOME` says or `~/.cache`, and where that cannot be written to either, a temporary one.
+        `XDG_CACHE_HOME` says or `~/.cache`, and where that cannot be written to either, a temporary one. It need not be
+        there yet: `atomic_path` makes it.
     """
     # One place for each checkout: what two projects keep under one name is never mixed up.
     own = f"{folder.name}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"

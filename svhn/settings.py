@@ -13,7 +13,7 @@ from svhn.errors import SVHNError
 EXTENSION_DIGITS, EXTENSION_SEED = 250_000, 2
 DOWNLOAD = "imagenet"
 # Where digits come from, by name; anything else is a path.
-SOURCES = ("openml", "mat", "drawn")
+SOURCES = ("openml", "mat", "extra", "parquet", "folders", "drawn")
 
 
 def _length(value: Any) -> float:

@@ -39,9 +39,23 @@ def without_digits(tmp_path):
 def test_help_explains_every_command(command):
     process = command("--help")
     assert process.returncode == 0 and "examples:" in process.stdout
-    for name in ("run", "report", "train", "publish", "verify", "predict", "grade", "course"):
+    assert "exit status:" in process.stdout and re.search(r"^svhn", command("--version").stdout)
+    for name in ("run", "report", "train", "publish", "verify", "predict", "grade", "course", "completion"):
         assert name in process.stdout
         assert command(name, "--help").returncode == 0
+
+
+def test_bash_completes_commands_and_options(command, tmp_path):
+    pytest.importorskip("shtab")
+    (tmp_path / "completion").write_text(command("completion", "bash").stdout)
+    script = f"""
+source {tmp_path}/completion
+COMP_WORDS=(svhn pre); COMP_CWORD=1
+$(complete -p svhn | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+echo "${{COMPREPLY[@]}}"
+"""
+    process = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert process.stdout.split() == ["predict"], process.stderr
 
 
 @pytest.mark.parametrize("name", MODELS)

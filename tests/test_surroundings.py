@@ -5,10 +5,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, assert_one_clear_line
+from PIL import Image
 
 EXECUTE = """
 from pathlib import Path
@@ -136,3 +138,54 @@ def test_every_module_gets_keras_from_the_one_place_that_settles_it():
         if path.name not in ("backend.py", "stubs.py"):
             lines = path.read_text(encoding="utf-8").splitlines()
             assert not [line for line in lines if line.strip().startswith(("import keras", "from keras"))], path
+
+
+def test_definitions_find_what_lies_beside_the_notebook_in_safe_path_mode(folder):
+    cell = nbformat.v4.new_code_cell("import answers", metadata={"tags": ["definitions"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "n.ipynb")
+    program = "from pathlib import Path\nfrom svhn.notebook.cells import load_definitions\n"
+    program += "print(load_definitions(Path('n.ipynb'))['answers'].said)"
+    assert python(folder, program, PYTHONSAFEPATH="1") == "forty-one\n"
+
+
+CACHE = """
+from pathlib import Path
+from svhn.data import sources
+from svhn.files import cache_folder, write_text
+sources.DRAWN_DIGITS = 4
+kept = cache_folder(Path("data/embeddings"))
+write_text(kept / "probe", "kept")
+print(kept)
+print(len(sources.load_digits("drawn")))
+"""
+
+
+def test_caches_go_to_the_person_s_own_where_the_project_cannot_be_written_to(folder):
+    if not Path("/proc/self").exists():
+        pytest.skip("there is no /proc to stand for a folder that nobody can write to")
+    (folder / "data").symlink_to("/proc/self")
+    kept, count = python(folder, CACHE, XDG_CACHE_HOME="").splitlines()
+    assert kept.startswith(str(folder / "home/.cache/svhn/embeddings-")) and count == "4"
+    assert len(list((folder / "home/.cache/svhn").glob("*/drawn-4-*.npz"))) == 1
+    kept, count = python(folder, CACHE, HOME="/proc/self").splitlines()
+    assert Path(kept).is_dir() and count == "4"
+
+
+def test_what_can_be_written_to_is_used_itself(folder):
+    assert python(folder, CACHE).splitlines() == ["data/embeddings", "4"]
+    assert (folder / "data/embeddings/probe").exists() and not (folder / "home/.cache/svhn").exists()
+
+
+@pytest.mark.parametrize("limit", [1_500_000_000, 3_000_000_000])
+def test_too_little_memory_is_one_line(folder, limit):
+    resource = pytest.importorskip("resource")
+    Image.new("RGB", (32, 32)).save(folder / "photo.png")
+    process = subprocess.run(
+        [sys.executable, "-m", "svhn", "predict", "--model", "model_1_2", folder / "photo.png"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+        timeout=600,
+    )
+    assert_one_clear_line(process, "memory", "ulimit -v unlimited")

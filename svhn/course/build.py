@@ -198,6 +198,7 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
     try:
         write_text(folder / "Makefile", _student_rules((project / "Makefile").read_text(encoding="utf-8")))
         shutil.copy(project / "requirements.txt", folder)
+        shutil.copy(Path(__file__).with_name("student_readme.md"), folder / "README.md")
         answers = ast.parse((project / "answers.py").read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError) as error:
         raise SVHNError(f"{project} is not a whole project ({one_line(error)}); restore it from git") from error

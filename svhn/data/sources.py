@@ -1,13 +1,14 @@
 """Where digits come from: the one function that turns a source's name into `Digits`."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from svhn.data.image_files import class_folders, load_class_folders, load_parquet, parquet_files
 from svhn.data.openml_source import CACHE_NAME, load_openml
 from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
@@ -15,6 +16,7 @@ from svhn.files import atomic_path, cache_folder
 from svhn.settings import SOURCES
 
 MAT_FILES = ("train_32x32.mat", "test_32x32.mat")
+EXTRA_FILE = "extra_32x32.mat"
 DRAWN_DIGITS = 4000
 DRAWN_SEED = 1
 
@@ -23,10 +25,12 @@ def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -
     """Loads the digits of a source.
 
     Args:
-        source: "openml" (data set 41081), "mat" (the official train_32x32.mat and test_32x32.mat in `folder`, in that
-            order), "drawn" (digits that this project draws), or the path of an `.npz` file with `X`, uint8
-            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9, or the path of another data folder. None takes what
-            `folder` holds: the official files, converted OpenML digits, the only `.npz` file; else drawn digits.
+        source: "openml" (data set 41081); "mat" (the official train_32x32.mat and test_32x32.mat in `folder`, in that
+            order), "extra" (the same and extra_32x32.mat); "parquet" (Hugging Face's files of SVHN in `folder`),
+            "folders" (a folder of PNGs for each digit, in `folder`); "drawn" (digits that this project draws); or the
+            path of a parquet file, of an `.npz` file with `X`, uint8 (n, 32, 32, 3), and `y`, integers (n,), the digits
+            0..9, or of another data folder. None takes what `folder` holds: the official files, converted OpenML
+            digits, parquet files, class folders, the only `.npz` file; else drawn digits.
         folder: The data folder, which also keeps what is converted or drawn.
 
     Returns:
@@ -40,13 +44,15 @@ def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -
         '4,000 digits drawn by this project, not SVHN (drawn, seed 1)'
     """
     chosen, folder = _choose(source, Path(folder))
-    named: dict[str, Callable[[Path], Digits]] = {"openml": load_openml, "mat": _load_mat, "drawn": _load_drawn}
-    if chosen in named:
-        return named[chosen](folder)
+    if chosen in _NAMED:
+        return _NAMED[chosen](folder)
+    if chosen.endswith(".parquet"):
+        return load_parquet(Path(chosen).expanduser())
     if chosen.endswith(".npz"):
         return _load_npz(Path(chosen).expanduser())
     raise SVHNError(
-        f"there is no data source {chosen!r}; use openml, mat, drawn, or the path of an .npz file or a folder"
+        f"there is no data source {chosen!r}; use {', '.join(_NAMED)}, or the path of an .npz or .parquet file "
+        "or of a folder"
     )
 
 
@@ -58,8 +64,15 @@ def source_files(source: str | Path | None = None, folder: Path = Path("data")) 
         folder: The data folder.
     """
     chosen, folder = _choose(source, Path(folder))
-    named = {"openml": [CACHE_NAME], "mat": MAT_FILES, "drawn": [drawn_path(DRAWN_DIGITS, DRAWN_SEED, folder).name]}
-    paths = [folder / name for name in named[chosen]] if chosen in named else [Path(chosen).expanduser()]
+    named: dict[str, Callable[[], list[Path]]] = {
+        "openml": lambda: [folder / CACHE_NAME],
+        "mat": lambda: [folder / name for name in MAT_FILES],
+        "extra": lambda: [folder / name for name in (*MAT_FILES, EXTRA_FILE)],
+        "parquet": lambda: parquet_files(folder),
+        "folders": lambda: class_folders(folder),
+        "drawn": lambda: [drawn_path(DRAWN_DIGITS, DRAWN_SEED, folder)],
+    }
+    paths = named[chosen]() if chosen in named else [Path(chosen).expanduser()]
     return chosen, [path for path in paths if path.exists()]
 
 
@@ -81,7 +94,10 @@ def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
 
 
 def found_in(folder: Path) -> str:
-    """The source that a data folder stands for: "mat", "openml", the path of its only `.npz` file, or "drawn".
+    """The source that a data folder stands for.
+
+    Returns:
+        "mat", "openml", "parquet", "folders", the path of its only `.npz` file, or "drawn".
 
     Raises:
         SVHNError: It holds several.
@@ -91,6 +107,10 @@ def found_in(folder: Path) -> str:
         return "mat"
     if (folder / CACHE_NAME).exists():
         return "openml"
+    if parquet_files(folder):
+        return "parquet"
+    if class_folders(folder):
+        return "folders"
     archives = [path for path in sorted(folder.glob("*.npz")) if not path.name.startswith((".", "drawn-"))]
     # Networks' weights may lie there as well; a file that cannot be opened is taken for digits, and named when read.
     archives = [path for path in archives if not _holds_weights(path)]
@@ -108,17 +128,27 @@ def _holds_weights(path: Path) -> bool:
         return False
 
 
-def _load_mat(folder: Path) -> Digits:
-    missing = [name for name in MAT_FILES if not (folder / name).is_file()]
+def _load_mat(folder: Path, names: Sequence[str] = MAT_FILES) -> Digits:
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise SVHNError(
-            f"{folder}: {' and '.join(missing)} missing; get both from http://ufldl.stanford.edu/housenumbers/, "
-            "or use --data openml"
+            f"{folder}: {' and '.join(missing)} missing; get {'it' if len(missing) == 1 else 'them'} from "
+            "http://ufldl.stanford.edu/housenumbers/, or use --data openml"
         )
-    parts = [read_mat(folder / name) for name in MAT_FILES]
-    images = np.concatenate([images for images, _ in parts])
+    parts = [read_mat(folder / name) for name in names]
     labels = np.concatenate([labels for _, labels in parts])
-    return Digits(images, labels, "official train and test files", real=True)
+    images = np.empty((len(labels), *IMAGE_SHAPE), np.uint8)
+    start = 0
+    while parts:  # Each is let go once it is copied: all of SVHN takes 2 GB.
+        part, _ = parts.pop(0)
+        images[start : start + len(part)] = part
+        start += len(part)
+    kinds = [name.removesuffix("_32x32.mat") for name in names]
+    return Digits(images, labels, f"official {', '.join(kinds[:-1])} and {kinds[-1]} files", real=True)
+
+
+def _load_extra(folder: Path) -> Digits:
+    return _load_mat(folder, (*MAT_FILES, EXTRA_FILE))
 
 
 def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +166,7 @@ def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     labels = _whole_labels(labels.ravel(), 1, 10, path)
     if len(labels) != images.shape[3]:
         raise SVHNError(f"{path}: {len(labels)} labels for {images.shape[3]} images; download it again")
-    return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), labels % 10
+    return images.transpose(3, 0, 1, 2), labels % 10
 
 
 def _load_npz(path: Path) -> Digits:
@@ -209,3 +239,13 @@ def _whole_labels(labels: np.ndarray, low: int, high: int, path: Path) -> np.nda
     if labels.size and (labels.min() < low or labels.max() > high):
         raise SVHNError(f"{path}: labels y go from {labels.min()} to {labels.max()}, not {low}..{high}; correct them")
     return labels.astype(np.uint8)
+
+
+_NAMED: dict[str, Callable[[Path], Digits]] = {
+    "openml": load_openml,
+    "mat": _load_mat,
+    "extra": _load_extra,
+    "parquet": load_parquet,
+    "folders": load_class_folders,
+    "drawn": _load_drawn,
+}

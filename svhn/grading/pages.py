@@ -106,8 +106,16 @@ def write_handin(graded: Graded, folder: Path) -> None:
         _question(graded, question, list(marks), folder)
         for question, marks in groupby(graded.marks, key=lambda mark: mark.row.question)
     ]
-    page = _template("report.html").render(graded=graded, questions=questions, flags=graded.flags, rows=len(ROWS),
-                                           evidence=graded.evidence)  # fmt: skip
+    claims = [claim for model in graded.evidence["models"].values() for claim in model["claims"]]
+    others = [claim["digits"] for claim in claims if claim["digits"] not in ("the same", "unnamed")]
+    page = _template("report.html").render(
+        graded=graded,
+        questions=questions,
+        flags=graded.flags,
+        rows=len(ROWS),
+        evidence=graded.evidence,
+        other_digits=others[0] if others else None,
+    )
     write_text(folder / "report.html", page)
     write_text(folder / "feedback.txt", feedback_text(graded))
 

@@ -112,7 +112,7 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
 def _digits() -> tuple[str, dict[Path, Path]]:
     """The setting of the digits inside, and where inside their files are, {path inside: path outside}."""
     setting, files = source_files()
-    if setting.endswith(".npz"):
+    if setting.endswith((".npz", ".parquet")):
         if not files:
             raise SVHNError(f"{setting}: no such file; check the path, or use openml, mat or drawn")
         inside = Path("/digits") / files[0].name

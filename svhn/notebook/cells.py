@@ -101,7 +101,7 @@ def load_definitions(path: Path | None = None, *extra_tags: str, **parameters: A
     namespace: dict[str, Any] = {"__name__": "assignment"}
     beside = str(path.resolve().parent)  # Python itself looks there only where it was started so.
     if beside not in sys.path:
-        sys.path.append(beside)
+        sys.path.insert(0, beside)
     for cell in tagged_cells(read_notebook(path), "parameters", "definitions", *extra_tags):
         exec(compile(cell.source, f"{path}[{cell.id}]", "exec"), namespace)
         if "parameters" in cell.metadata.tags:

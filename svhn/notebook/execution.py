@@ -1,6 +1,7 @@
 """Runs the notebook top to bottom and keeps what came of it."""
 
 import asyncio
+import atexit
 import base64
 import hashlib
 import json
@@ -94,6 +95,8 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
             raise SVHNError(f"{path}, {_failed_cell(notebook)}: {error.ename}: {said}") from error
         except (RuntimeError, OSError) as error:  # A kernel that died is a RuntimeError, too.
             if not begun:
+                # nbclient has cleaned up after the kernel, and at the end of this process would fail at doing so again.
+                atexit.unregister(client._cleanup_kernel)
                 reason = one_line(place.complaint() or error)
                 raise SVHNError(
                     f"{path}: its kernel does not start ({reason}); free some memory and disk, or delete .venv and "

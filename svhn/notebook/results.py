@@ -8,12 +8,12 @@ from typing import Any
 
 import nbformat
 from IPython.display import display
-from scipy.stats import binomtest
 
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.files import write_json, write_text
 from svhn.learning.records import load_record, stored_names
+from svhn.notebook.cards import headline, share_with_interval, write_cards
 from svhn.notebook.cells import FIGURES_MIME, RESULTS, read_figures
 from svhn.rubric.questions import MODELS, REFERENCE
 
@@ -51,7 +51,7 @@ def show_results(models: str | Path) -> None:
 
 
 def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -> None:
-    """Writes the figures of an executed notebook beside the models, and the README's table.
+    """Writes the figures of an executed notebook and the models' cards beside the models, and the README's table.
 
     Raises:
         SVHNError: The notebook ran on drawn digits, or the README has no place for the table.
@@ -66,7 +66,9 @@ def write_results(notebook: nbformat.NotebookNode, models: Path, readme: Path) -
         )
     write_json(models / RESULTS, figures)
     records = {name: load_record(models, name) for name in stored_names(models)}
-    table = results_table(records, figures)
+    asked = [record for name, record in records.items() if name in MODELS]
+    table = f"{headline(asked)}\n\n{results_table(records, figures)}".lstrip()
+    write_cards(models, asked)
     write_text(readme, TABLE.sub(lambda place: f"{place[1]}{table}\n{place[2]}", text))
 
 
@@ -106,7 +108,7 @@ def results_table(records: dict[str, dict[str, Any]], figures: dict[str, Any]) -
             continue
         lines.append(
             f"| {name} | {record['parameters']:,} | {measured['validation']:.1%} "
-            f"| {_with_interval(measured['test'], data['test'])} | {REFERENCE.get(name, '')} |"
+            f"| {share_with_interval(measured['test'], data['test'])} | {REFERENCE.get(name, '')} |"
         )
     for question, content in figures.items():
         shares, of = content["figures"], content["data"]["test"]
@@ -115,12 +117,6 @@ def results_table(records: dict[str, dict[str, Any]], figures: dict[str, Any]) -
             if not name.startswith("test_accuracy"):
                 continue
             label = f"{question} {name.removeprefix('test_accuracy').replace('_', ' ').strip()}".strip()
-            cells = [label, "", f"{validation:.1%}" if validation else "", _with_interval(share, of)]
+            cells = [label, "", f"{validation:.1%}" if validation else "", share_with_interval(share, of)]
             lines.append(f"| {' | '.join(cells)} | {REFERENCE.get(label, '')} |")
     return "\n".join(lines)
-
-
-def _with_interval(share: float, of: int) -> str:
-    """A share of so many digits with its 95 % interval (Wilson, 1927), in per cent."""
-    interval = binomtest(round(share * of), of).proportion_ci(method="wilson")
-    return f"{share:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
