@@ -1,32 +1,43 @@
-"""The last step before a confined command starts: give up rights, set limits, close off system calls.
+"""The first process inside the sandbox: gives up rights, sets limits, closes off system calls, starts the command.
 
-`svhn.sandbox.bubblewrap` runs this file inside bubblewrap, on its own and with Python's standard library only. It then
-turns into the command.
+`svhn.sandbox.bubblewrap` runs this file inside bubblewrap, on its own and with Python's standard library only. It stays
+as process 1, so that no process of bubblewrap's is within the command's reach: it holds the output of the sandbox, but
+nobody inside can look into it, write to it, stop it or end it.
 """
 
 import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 
 SANDBOX_USER = 1000  # What the command sees as its own number.
 HOST_USER = 65534  # Nobody: what the grader's root becomes before any foreign code runs.
-FAILED = 97  # Exit status where a step of this file failed.
+FAILED = 97  # Exit status where a step of this file failed, and never the command's.
 
 _NEW_USER_NAMESPACE = 0x10000000
-_PR_SET_DUMPABLE = 4
-_ALLOW, _REFUSE, _UNKNOWN = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38  # libseccomp's actions: EPERM is 1, ENOSYS 38.
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
+_CAPABILITY_VERSION = 0x20080522
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000  # libseccomp's actions; the second takes an error number.
+_IGNORED, _NOT_PERMITTED, _NOT_KNOWN, _NO_SUCH_PROTOCOL, _NO_SUCH_FAMILY = 0, 1, 38, 93, 97
+_EQUAL, _GREATER, _MASKED_EQUAL = 4, 6, 7  # libseccomp's comparisons.
+_INTEGER = 0xFFFFFFFF  # The kernel reads this much of an argument that is an int.
 # Memory that no limit counts, other processes' memory, namespaces, mounts and the kernel's less guarded corners. A
 # notebook needs none of them.
 _REFUSED_CALLS = (
-    "memfd_create memfd_secret shmget shmat msgget semget mq_open "
-    "ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp "
-    "unshare setns mount umount2 pivot_root chroot move_mount open_tree fsopen fsmount fspick mount_setattr "
-    "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register keyctl add_key request_key "
-    "init_module finit_module delete_module kexec_load kexec_file_load open_by_handle_at name_to_handle_at "
-    "swapon swapoff acct quotactl reboot settimeofday clock_settime adjtimex syslog personality vhangup"
+    "memfd_create memfd_secret shmget shmat msgget semget mq_open vmsplice remap_file_pages seccomp ptrace "
+    "process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_getfd kcmp move_pages migrate_pages "
+    "unshare setns mount umount2 pivot_root chroot move_mount open_tree fsopen fsmount fspick mount_setattr bpf "
+    "perf_event_open userfaultfd fanotify_init io_uring_setup io_uring_enter io_uring_register io_setup keyctl "
+    "add_key request_key init_module finit_module delete_module kexec_load kexec_file_load open_by_handle_at "
+    "name_to_handle_at swapon swapoff acct quotactl reboot settimeofday clock_settime adjtimex syslog personality "
+    "vhangup"
 ).split()
+_SHARED_ANONYMOUS = 0x21
+_FAMILIES = (1, 2, 10)  # UNIX, INET, INET6.
+_PROTOCOLS = (0, 1, 6, 17)  # The family's own, UNIX's (ICMP's needs a right that nobody has inside), TCP, UDP.
+_SOCKET_LEVEL, _BUFFER_SIZES = 1, (7, 8)
 
 
 class _Comparison(ctypes.Structure):
@@ -41,26 +52,58 @@ class _Comparison(ctypes.Structure):
 
 
 def main() -> None:
-    """Reads the limits from the first argument, as JSON, and becomes the command in the others."""
+    """Reads the limits from the first argument, as JSON, and runs the command in the others to its end."""
     limits, command = json.loads(sys.argv[1]), sys.argv[2:]
+    # The first process of a namespace gets no signal from inside that it has no handler for. How the grader takes the
+    # end of its children is nothing that the command should inherit.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    libc = ctypes.CDLL(None, use_errno=True)
     try:
         if os.getuid() == 0:
-            _leave_root()
+            _leave_root(libc)
+        _drop_capabilities(libc)
+        # A change of user makes the kernel forget that this process is to end with bubblewrap's outside.
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         _set_limits(limits)
         _refuse_calls()
+        # From here on /proc/1 is closed: memory, open files, environment, everything but name and numbers.
+        if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "process 1 cannot be closed")
+        started = os.fork()
     except OSError as error:
         print(error, file=sys.stderr)
         sys.exit(FAILED)
-    os.execv(command[0], command)
+    if not started:
+        _become(command)
+    # What is left of the sandbox ends with this process.
+    os._exit(_wait(started))
 
 
-def _leave_root() -> None:
+def _become(command: list[str]) -> None:
+    try:
+        os.execv(command[0], command)
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+    os._exit(127)
+
+
+def _wait(started: int) -> int:
+    """Waits for the command, and meanwhile for every process whose parent has ended; returns a shell's exit status."""
+    while True:
+        ended, state = os.wait()
+        if ended == started:
+            code = os.waitstatus_to_exitcode(state)
+            code = code if code >= 0 else 128 - code
+            return code if code != FAILED else 1
+
+
+def _leave_root(libc: ctypes.CDLL) -> None:
     """Becomes nobody in a user namespace of its own.
 
     As root, the limit on processes would not hold, and whatever belongs to root on the machine would belong to the
     command. Where an ordinary user grades, bubblewrap has made the namespace already.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
     os.setgroups([])
     os.setresgid(HOST_USER, HOST_USER, HOST_USER)
     os.setresuid(HOST_USER, HOST_USER, HOST_USER)
@@ -79,6 +122,13 @@ def _leave_root() -> None:
         os.close(handle)
 
 
+def _drop_capabilities(libc: ctypes.CDLL) -> None:
+    """Gives up the rights that the maker of a user namespace has in it; the command has none either way."""
+    header, rights = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
+    if libc.capset(header, rights):
+        raise OSError(ctypes.get_errno(), "capabilities cannot be dropped")
+
+
 def _set_limits(limits: dict[str, int]) -> None:
     """Limits of the kernel's own; the first is set inside the user namespace, so that it counts its processes only."""
     for name, value in (
@@ -86,7 +136,7 @@ def _set_limits(limits: dict[str, int]) -> None:
         (resource.RLIMIT_DATA, limits["memory"]),
         (resource.RLIMIT_FSIZE, limits["disk"]),
         (resource.RLIMIT_CPU, limits["cpu_seconds"] + 5),  # The grader's own watch comes first, and says why.
-        (resource.RLIMIT_NOFILE, 4096),
+        (resource.RLIMIT_NOFILE, 1024),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 1 << 16),
     ):
@@ -101,19 +151,36 @@ def _refuse_calls() -> None:
     library.seccomp_init.restype = ctypes.c_void_p
     filters = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_ALLOW)))
 
-    def refuse(name: str, action: int, *conditions: _Comparison) -> None:
+    def refuse(name: str, error: int, *conditions: tuple[int, int, int, int]) -> None:
         number = library.seccomp_syscall_resolve_name(name.encode())
         if number >= 0:  # Not every processor has every call.
-            array = (_Comparison * len(conditions))(*conditions)
-            if library.seccomp_rule_add_array(filters, ctypes.c_uint32(action), number, len(conditions), array):
+            array = (_Comparison * len(conditions))(*(_Comparison(*condition) for condition in conditions))
+            action = ctypes.c_uint32(_ERRNO | error)
+            if library.seccomp_rule_add_array(filters, action, number, len(conditions), array):
                 raise OSError(f"cannot refuse the system call {name}")
 
+    def integer(argument: int, value: int) -> tuple[int, int, int, int]:
+        return argument, _MASKED_EQUAL, _INTEGER, value
+
     for name in _REFUSED_CALLS:
-        refuse(name, _REFUSE)
+        refuse(name, _NOT_PERMITTED)
+    refuse("prctl", _NOT_PERMITTED, integer(0, _PR_SET_SECCOMP))
     # The C library goes on with clone where clone3, whose flags no filter can read, is unknown.
-    refuse("clone3", _UNKNOWN)
-    masked_equal = 7
-    refuse("clone", _REFUSE, _Comparison(0, masked_equal, _NEW_USER_NAMESPACE, _NEW_USER_NAMESPACE))
+    refuse("clone3", _NOT_KNOWN)
+    refuse("clone", _NOT_PERMITTED, (0, _MASKED_EQUAL, _NEW_USER_NAMESPACE, _NEW_USER_NAMESPACE))
+    # Such pages can be in nobody's resident memory and still take up the machine's.
+    refuse("mmap", _NOT_PERMITTED, (3, _MASKED_EQUAL, _SHARED_ANONYMOUS, _SHARED_ANONYMOUS))
+    for name, argument, known, error in (
+        ("socket", 0, _FAMILIES, _NO_SUCH_FAMILY),
+        ("socketpair", 0, _FAMILIES, _NO_SUCH_FAMILY),
+        ("socket", 2, _PROTOCOLS, _NO_SUCH_PROTOCOL),
+    ):
+        for number in set(range(max(known))) - set(known):
+            refuse(name, error, integer(argument, number))
+        refuse(name, error, (argument, _GREATER, max(known), 0))
+    # A buffer keeps the size that the watch outside reckons with; to the program the size is a wish, and so it is here.
+    for option in _BUFFER_SIZES:
+        refuse("setsockopt", _IGNORED, integer(1, _SOCKET_LEVEL), integer(2, option))
     if library.seccomp_load(filters):
         raise OSError("cannot load the filter of system calls")
 
