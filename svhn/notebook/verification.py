@@ -202,11 +202,15 @@ def _check_table(readme: Path, table: str) -> Iterator[Check]:
         found = TABLE.search(readme.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SVHNError(f"{readme} cannot be read ({one_line(error)}); restore it from git") from error
-    shown, measured = ({_label(row): row for row in text.splitlines()[2:] if row.startswith("|")}
-                       for text in (found[0].partition("\n")[2] if found else "", table))  # fmt: skip
+    shown, measured = (_rows(text) for text in (found[0] if found else "", table))
     for label in [*measured, *(label for label in shown if label not in measured)]:
         rows = [_plain(rows.get(label, "nothing")) for rows in (shown, measured)]
         yield Check(f"{readme.name}, {label}", *rows)
+
+
+def _rows(text: str) -> dict[str, str]:
+    """The rows of a table, by what stands in their first column; the head is left out."""
+    return {_label(row): row for row in [row for row in text.splitlines() if row.startswith("|")][2:]}
 
 
 def _label(row: str) -> str:
