@@ -244,7 +244,7 @@ def _texts(question: str, notebook: nbformat.NotebookNode) -> list[str]:
         texts.append(cell.source)
     for section in read_sections(notebook):
         if section.number == question:
-            texts += [strip_ansi(content) for kind, content in section.parts if kind == "text"]
+            texts += [strip_ansi(part.content) for part in section.parts if part.kind == "text"]
     return texts
 
 
