@@ -118,7 +118,7 @@ def test_what_was_measured_or_is_written_in_the_notebook_may_be_said(project, an
         ("8 out of 147, 9 of 146, 8 of 146.", ["8 out of 147", "9 of 146"]),
         ("5,121 digits, 1153 units, seventeen layers.", ["5,121", "1153", "seventeen"]),
         ("Sixteen layers and nine more.", ["Sixteen", "nine"]),
-        ("Half of it: three quarters of the channels.", ["three quarters"]),
+        ("Half of it: three tenths of the channels.", ["three tenths"]),
         ("25 epochs.", ["25"]),
         ("What stood in an answer proves nothing: 55.5 %, 4711.", ["55.5 %", "4711"]),
         ("1.1 % of them.", ["1.1 %"]),

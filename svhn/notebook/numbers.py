@@ -36,7 +36,7 @@ _WORDS += "seventeen eighteen nineteen twenty".split()
 _WORD = {word: number for number, word in enumerate(_WORDS, start=2)} | {"thirty": 30, "forty": 40, "fifty": 50}
 _PARTS = {"halves": 2, "thirds": 3, "quarters": 4, "fifths": 5, "tenths": 10}
 # A share in words is taken for a rounded one.
-_ROUGHLY = 5.0
+_ROUGHLY = 3.0
 _NUMERAL = r"(?<![\w.,])[-+]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _TOKEN = re.compile(rf"{_NUMERAL}|\b({'|'.join(_WORD)})\b(?: ({'|'.join(_PARTS)})\b)?", re.I)
 # What follows a number in a row of them: "92.3 and 91.1 %", "2.0 to 3.1 points".
