@@ -144,6 +144,9 @@ def test_which_numbers_moved_is_said(project, capsys):
     (project / "comparison_1_2.json").write_text("{")
     print_moved(project / "answers.py", project / "n.ipynb", project)
     assert "were not compared: " in capsys.readouterr().out
+    (project / "results.json").unlink()
+    print_moved(project / "answers.py", project / "n.ipynb", project)
+    assert capsys.readouterr().out == ""
 
 
 def test_damaged_sources_are_named(project):

@@ -15,7 +15,7 @@ from nbconvert.filters import strip_ansi
 from svhn.errors import SVHNError
 from svhn.learning.paired import comparison_table
 from svhn.learning.records import load_record, record_path
-from svhn.notebook.cells import QUESTION, read_notebook, tagged_cells
+from svhn.notebook.cells import QUESTION, RESULTS, read_notebook, tagged_cells
 from svhn.notebook.report import read_sections
 from svhn.notebook.results import REFERENCE, read_results
 
@@ -117,7 +117,12 @@ def check_numbers(answers: dict[str, str], notebook: nbformat.NotebookNode, mode
 
 
 def print_moved(answers: Path, notebook: Path, models: Path) -> None:
-    """Says which numbers of the written answers are no longer those of the stored models and the executed notebook."""
+    """Says which numbers of the written answers are no longer those of the stored models and the executed notebook.
+
+    Where nothing was ever published, as in a student's copy, it says nothing.
+    """
+    if not (models / RESULTS).exists():
+        return
     try:
         numbers = check_numbers(read_answers(answers), read_notebook(notebook), models)
     except SVHNError as error:
