@@ -121,7 +121,7 @@ def test_what_was_measured_or_is_written_in_the_notebook_may_be_said(project, an
         ("Half of it: three tenths of the channels.", ["three tenths"]),
         ("25 epochs.", ["25"]),
         ("What stood in an answer proves nothing: 55.5 %, 4711.", ["55.5 %", "4711"]),
-        ("1.1 % of them.", ["1.1 %"]),
+        ("1.1 % of them, 2.1 and 3.2 points, 1.3 times.", ["1.1 %", "2.1 points", "3.2 points", "1.3"]),
     ],
 )
 def test_anything_else_is_named_with_the_nearest_that_was_measured(project, answer, texts):
