@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MODEL ?=
-N ?= 58424
+N ?= 250000
 SEED ?= 2
 BENCH ?= drawing
 ARGS ?=

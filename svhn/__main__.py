@@ -128,17 +128,9 @@ def _publish(options: argparse.Namespace) -> None:
 def _verify(options: argparse.Namespace) -> int:
     os.environ.setdefault("MPLBACKEND", "agg")
     from svhn.notebook.cells import chosen_settings
-    from svhn.notebook.verification import published_digits, verify
+    from svhn.notebook.verification import print_checks
 
-    digits = published_digits(chosen_settings(**_given(options)).data)
-    print(f"digits: {digits.description}, fingerprint {digits.fingerprint}", flush=True)
-    differing = 0
-    for check in verify(digits):
-        differing += not check.same
-        print(check, flush=True)
-    print("trainings are not repeated: learning curves and the tables of comparisons are taken from the records")
-    print(f"{differing} differ" if differing else "all figures are as published")
-    return 1 if differing else 0
+    return 1 if print_checks(chosen_settings(**_given(options)).data) else 0
 
 
 def _course(options: argparse.Namespace) -> None:

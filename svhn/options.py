@@ -15,7 +15,7 @@ _EXAMPLES = """examples:
   python -m svhn train --model model_2_1 --data openml    train one model on all 99,289 digits
   python -m svhn train --extend 0                         every model, on the real digits alone
   python -m svhn train --model model_4_1 --imagenet vgg16.weights.h5    with VGG16's weights from a file
-  python -m svhn digits --count 58424 --seed 2            draw digits into data/
+  python -m svhn digits --count 250000 --seed 2           draw digits into data/
   python -m svhn verify --data test_32x32.mat             are the published figures those of the stored models?
   python -m svhn course                                   an nbgrader course in course/
   python -m svhn predict --model model_2_2 a.png b.jpg    what do these photos show?

@@ -118,10 +118,10 @@ def test_what_was_measured_or_is_written_in_the_notebook_may_be_said(project, an
         ("8 out of 147, 9 of 146, 8 of 146.", ["8 out of 147", "9 of 146"]),
         ("5,121 digits, 1153 units, seventeen layers.", ["5,121", "1153", "seventeen"]),
         ("Sixteen layers and nine more.", ["Sixteen", "nine"]),
-        ("Half of it: three quarters of the channels.", ["three quarters"]),
+        ("Half of it: three tenths of the channels.", ["three tenths"]),
         ("25 epochs.", ["25"]),
         ("What stood in an answer proves nothing: 55.5 %, 4711.", ["55.5 %", "4711"]),
-        ("1.1 % of them.", ["1.1 %"]),
+        ("1.1 % of them, 2.1 and 3.2 points, 1.3 times.", ["1.1 %", "2.1 points", "3.2 points", "1.3"]),
     ],
 )
 def test_anything_else_is_named_with_the_nearest_that_was_measured(project, answer, texts):
@@ -144,6 +144,9 @@ def test_which_numbers_moved_is_said(project, capsys):
     (project / "comparison_1_2.json").write_text("{")
     print_moved(project / "answers.py", project / "n.ipynb", project)
     assert "were not compared: " in capsys.readouterr().out
+    (project / "results.json").unlink()
+    print_moved(project / "answers.py", project / "n.ipynb", project)
+    assert capsys.readouterr().out == ""
 
 
 def test_damaged_sources_are_named(project):

@@ -44,9 +44,9 @@ def models(tmp_path, published):
     return folder
 
 
-def write_record(folder, name, **data):
+def write_record(folder, model, **data):
     curves = {curve: [0.5] for curve in ("loss", "accuracy", "val_loss", "val_accuracy")}
-    (folder / f"{name}.json").write_text(json.dumps({"sha256": "0", "learning_curves": curves, "data": data}))
+    (folder / f"{model}.json").write_text(json.dumps({"sha256": "0", "learning_curves": curves, "data": data}))
 
 
 def write_mat(path, digits):

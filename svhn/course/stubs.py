@@ -189,13 +189,13 @@ def build_model_4_1():
 # vgg_split = ..., ..., y_train, y_val
 
 
+# %% trainable
+# Print which layers are trainable.
+
+
 # %% model_4_1
 # model_4_1 = run_evaluation("model_4_1", build_model_4_1, vgg_split, base_dir, train=not stop_training,
 #                            epochs=5, batch_size=32)
-
-
-# %% trainable
-# Print which layers are trainable.
 
 
 # %% comparison_4_1

@@ -15,7 +15,7 @@ from nbconvert.filters import strip_ansi
 from svhn.errors import SVHNError
 from svhn.learning.paired import comparison_table
 from svhn.learning.records import load_record, record_path
-from svhn.notebook.cells import QUESTION, read_notebook, tagged_cells
+from svhn.notebook.cells import QUESTION, RESULTS, read_notebook, tagged_cells
 from svhn.notebook.report import read_sections
 from svhn.notebook.results import REFERENCE, read_results
 
@@ -36,7 +36,7 @@ _WORDS += "seventeen eighteen nineteen twenty".split()
 _WORD = {word: number for number, word in enumerate(_WORDS, start=2)} | {"thirty": 30, "forty": 40, "fifty": 50}
 _PARTS = {"halves": 2, "thirds": 3, "quarters": 4, "fifths": 5, "tenths": 10}
 # A share in words is taken for a rounded one.
-_ROUGHLY = 5.0
+_ROUGHLY = 3.0
 _NUMERAL = r"(?<![\w.,])[-+]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _TOKEN = re.compile(rf"{_NUMERAL}|\b({'|'.join(_WORD)})\b(?: ({'|'.join(_PARTS)})\b)?", re.I)
 # What follows a number in a row of them: "92.3 and 91.1 %", "2.0 to 3.1 points".
@@ -117,7 +117,12 @@ def check_numbers(answers: dict[str, str], notebook: nbformat.NotebookNode, mode
 
 
 def print_moved(answers: Path, notebook: Path, models: Path) -> None:
-    """Says which numbers of the written answers are no longer those of the stored models and the executed notebook."""
+    """Says which numbers of the written answers are no longer those of the stored models and the executed notebook.
+
+    Where nothing was ever published, as in a student's copy, it says nothing.
+    """
+    if not (models / RESULTS).exists():
+        return
     try:
         numbers = check_numbers(read_answers(answers), read_notebook(notebook), models)
     except SVHNError as error:
@@ -161,8 +166,9 @@ def _compare(question: str, answer: str, measured: Measured) -> list[Number]:
 
 def _is_name(text: str, before: str, after: str) -> bool:
     """Whether a numeral names a question, "1.2's network", or a digit that is read, "the 5"."""
-    if re.fullmatch(r"[1-4]\.[1-3]", text) and not re.match(r" ?(?:%|per ?cent|points?)", after):
-        return bool(re.match(r"['’]s|[.,;:)]|$| ", after))
+    if re.fullmatch(r"1\.[1-3]|2\.[12]|3\.[1-3]|4\.[12]", text):
+        measured = _PERCENT.match(after) or _POINTS.match(after) or re.match(r" (?:times|pixels|degrees|seconds)", after)
+        return not measured
     counted = re.match(r" ?(?:%|out of|of|x\d|epochs?|batches|seeds|times|units|channels|points|pixels)", after)
     if not re.fullmatch(r"\d", text) or counted:
         return False

@@ -126,6 +126,23 @@ def verify(
         yield Check(f"answers.py, {number.question}", number.text, nearest)
 
 
+def print_checks(source: str | Path | None) -> int:
+    """Verifies the project in this folder on the digits of a source, a line a figure; gives how many figures differ.
+
+    Raises:
+        SVHNError: As `published_digits` and `verify` do.
+    """
+    digits = published_digits(source)
+    print(f"digits: {digits.description}, fingerprint {digits.fingerprint}", flush=True)
+    differing = 0
+    for check in verify(digits):
+        differing += not check.same
+        print(check, flush=True)
+    print("trainings are not repeated: learning curves and the tables of comparisons are taken as recorded")
+    print(f"{differing} differ" if differing else "all figures are as published")
+    return differing
+
+
 def _published(models: Path) -> tuple[int, str, str]:
     """Number, fingerprint and name of the digits that the stored models' records speak of."""
     named = {}
