@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import defaultdict
 from dataclasses import fields
 
 import pytest
@@ -12,7 +13,6 @@ from svhn.options import make_parser
 from svhn.settings import Settings, variable_of
 
 PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")])
-COMMANDS = ("run", "report", "train", "publish", "predict", "digits", "grade", "course", "completion")
 named = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -26,7 +26,7 @@ def test_links_lead_somewhere(page):
 @named
 def test_commands_are_ones_that_there_are(page):
     text = page.read_text(encoding="utf-8")
-    parser = make_parser(dict.fromkeys(COMMANDS, print))
+    parser = make_parser(defaultdict(lambda: print))
     for line in re.findall(r"(?:^|/)python -m svhn (.+)$", text, re.M):
         words = shlex.split(line.partition("   #")[0], comments=True)
         if words and "--help" not in words and "COMMAND" not in words:
