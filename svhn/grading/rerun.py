@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,22 @@ import nbformat
 
 from svhn.data.sources import source_files
 from svhn.errors import SVHNError
-from svhn.grading.staging import bare_notebook, find_notebook, foreign_harness, plain_line, stage
-from svhn.notebook.execution import write_notebook
-from svhn.sandbox.bubblewrap import (
-    HARNESS,
-    SHORT_OF_MEMORY,
-    WORK,
-    Confined,
-    Limits,
-    inside_python,
-    run_confined,
-    sandbox_problem,
+from svhn.grading.staging import (
+    bare_notebook,
+    find_notebook,
+    foreign_harness,
+    harmless_copy,
+    plain_line,
+    printable,
+    stage,
 )
+from svhn.notebook.execution import write_notebook
+from svhn.sandbox.bubblewrap import Confined, run_confined, sandbox_problem
 from svhn.sandbox.inside.outputs import clean_output
 from svhn.sandbox.inside.runner import HAND_IN
+from svhn.sandbox.mounts import HARNESS, WORK, inside_python
+from svhn.sandbox.temporary import temporary_folder
+from svhn.sandbox.watch import SHORT_OF_MEMORY, Limits
 from svhn.settings import variable_of
 
 EXECUTED = "executed.ipynb"
@@ -79,8 +80,7 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     try:
         path = find_notebook(hand_in)
         notebook = bare_notebook(path)
-        with tempfile.TemporaryDirectory(prefix="svhn-hand-in-") as folder:
-            staged = Path(folder)
+        with temporary_folder("svhn-hand-in-") as staged:
             stage(hand_in, staged)
             write_notebook(notebook, staged / path.name)
             (staged / path.name).chmod(0o644)
@@ -89,10 +89,12 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     except SVHNError as error:
         if problem := sandbox_problem():
             raise SVHNError(problem) from error
-        return {"ran": False, "seconds": 0.0, "findings": [f"not executed: {error}"], "notebook": None, "faults": 0}
+        reason = printable(f"not executed: {error}")
+        return {"ran": False, "seconds": 0.0, "findings": [reason], "notebook": None, "faults": 0}
     events = _lines_of_json(confined.output)
+    notebook = harmless_copy(notebook)
     running = _fill(notebook, events)
-    end = next((str(event["end"]) for event in reversed(events) if "end" in event), None)
+    end = _end(confined, events)
     faults = _failed_cells(notebook) + _endings(notebook, confined, running, end, events)
     findings += [*_attempts(confined), *faults, *_trained(notebook)]
     seconds = round(time.monotonic() - started, 1)
@@ -167,6 +169,12 @@ def _fill(notebook: nbformat.NotebookNode, events: list[dict[str, Any]]) -> int 
     return running
 
 
+def _end(confined: Confined, events: list[dict[str, Any]]) -> str | None:
+    """What the program that runs the cells said of its end; nothing where it did not end by itself."""
+    said = [str(event["end"]) for event in events if "end" in event]
+    return said[-1] if said and not confined.stopped and confined.status == 0 else None
+
+
 def _is_startup_note(output: nbformat.NotebookNode) -> bool:
     """Whether an output is nothing but TensorFlow's news, at its import, of drivers and the processor."""
     news = ("absl::InitializeLog", "Could not find cuda drivers", "oneDNN custom operations are on")
@@ -179,14 +187,35 @@ def _is_code_cell(notebook: nbformat.NotebookNode, index: Any) -> bool:
 
 
 def _failed_cells(notebook: nbformat.NotebookNode) -> list[str]:
-    findings = []
+    """One finding for each cell that failed by itself; those that only miss what it would have defined are counted."""
+    findings: dict[int, str] = {}
+    followers: dict[int, list[int]] = {}
+    roots: dict[int, int] = {}  # Each failed cell's first cause, in the order of the cells.
     for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
-            if output.output_type == "error":
-                text = f"{output.ename}: {output.evalue}"
+            if output.output_type != "error":
+                continue
+            text = f"{output.ename}: {output.evalue}"
+            missing = re.match(r"NameError: name '(\w+)' is not defined", text)
+            origin = next((at for at in roots if missing and _names(notebook.cells[at], missing[1])), None)
+            if origin is None:
                 cause = next((f" ({cause})" for pattern, cause in _CAUSES if re.search(pattern, text)), "")
-                findings.append(f"{_place(notebook, index)} failed with {plain_line(text)}{cause}")
-    return findings
+                findings[index] = f"{_place(notebook, index)} failed with {plain_line(text)}{cause}"
+                roots[index] = index
+            else:
+                followers.setdefault(roots[origin], []).append(index)
+                roots.setdefault(index, roots[origin])
+    return [finding + _followers(notebook, followers.get(index, [])) for index, finding in findings.items()]
+
+
+def _names(cell: nbformat.NotebookNode, name: str) -> bool:
+    return re.search(rf"\b{name}\b", cell.source) is not None
+
+
+def _followers(notebook: nbformat.NotebookNode, cells: list[int]) -> str:
+    places = [_place(notebook, index) for index in cells]
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    return f"; what it would have defined is missing in {', '.join(places[:3])}{more}" if places else ""
 
 
 def _endings(

@@ -2,6 +2,7 @@
 
 import errno
 import filecmp
+import re
 import shutil
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import nbformat
 from svhn.errors import SVHNError, one_line
 from svhn.grading.handins import walk
 from svhn.notebook.cells import NOTEBOOK, read_notebook
+from svhn.sandbox.inside.outputs import clean_markdown
 from svhn.sandbox.process import Limits, run_isolated
 
 MOST_NOTEBOOK = 50_000_000  # Bytes of a notebook as handed in.
 MOST_BYTES, MOST_FILES = 2_000_000_000, 5_000  # Of a whole hand-in.
+# Converters write tags into pages unseen, and the format allows neither empty nor repeated ones.
+_TAG = re.compile(r"[\w.: -]{1,200}")
 # Of the process that reads a notebook.
 _READING = Limits(seconds=120, memory=1_000_000_000)
 
@@ -91,6 +95,20 @@ def bare_notebook(path: Path) -> nbformat.NotebookNode:
     return bare
 
 
+def harmless_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A bare notebook whose texts, too, can do nothing to a page that shows them.
+
+    A converter would put raw cells into its pages as they are; of a type that none of them makes, it leaves them out.
+    """
+    harmless = nbformat.from_dict(notebook)
+    for cell in harmless.cells:
+        if cell.cell_type == "markdown":
+            cell.source = clean_markdown(cell.source)
+        elif cell.cell_type == "raw":
+            cell.metadata["raw_mimetype"] = "text/plain"
+    return harmless
+
+
 def _sources(path: Path) -> list[tuple[str, str, list[str]]]:
     """Each cell's kind, source and tags; in a process of its own, as a file of few megabytes may ask for gigabytes."""
     try:
@@ -101,8 +119,8 @@ def _sources(path: Path) -> list[tuple[str, str, list[str]]]:
     try:
         for cell in notebook.cells:
             tags = cell.get("metadata", {}).get("tags") or []
-            valid = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
-            cells.append((str(cell["cell_type"]), str(cell["source"]), tags if valid else []))
+            tags = [tag for tag in tags if isinstance(tag, str) and _TAG.fullmatch(tag)] if type(tags) is list else []
+            cells.append((str(cell["cell_type"]), str(cell["source"]), list(dict.fromkeys(tags))))
     except (AttributeError, KeyError, TypeError) as error:
         raise SVHNError(f"the notebook's cells are not as the format has them ({one_line(error)})") from error
     return cells
@@ -110,4 +128,9 @@ def _sources(path: Path) -> list[tuple[str, str, list[str]]]:
 
 def plain_line(text: str) -> str:
     """Untrusted text as part of one line: printable, and cut where it is long."""
-    return one_line("".join(character if character.isprintable() else " " for character in text))
+    return one_line(printable(text))
+
+
+def printable(text: str) -> str:
+    """Untrusted text with a space for every character that is no sign on paper, half a pair of surrogates included."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,11 +1,14 @@
-"""What a notebook's cells put out, cut to a sane size and to kinds that can do nothing to who looks at them."""
+"""A notebook's outputs and texts, cut to a sane size and to kinds that can do nothing to who looks at them."""
 
 import base64
 import binascii
+import re
 from typing import Any
 
 MOST_TEXT = 100_000  # Characters of one output.
 MOST_IMAGE = 5_000_000  # Characters of one plot, in base64.
+# What can begin a tag, an entity, a link, a picture, a formula, code or an address. MathJax loads pictures, too.
+_ACTIVE = re.compile(r"[<>&\[\]`$\\@~^{}\x00-\x08\x0b-\x1f\x7f]|://|www\.", re.I)
 _FIRST_BYTES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 
 
@@ -35,9 +38,27 @@ def clean_output(output: Any) -> dict[str, Any] | None:
     return None
 
 
+def clean_markdown(source: str) -> str:
+    """A markdown cell without anything that a page could run, fetch or link to.
+
+    Paragraphs of plain words, headings, lists and tables stay as they are. Every other paragraph is shown as it was
+    written, as a block of code, and none of it is lost.
+    """
+    paragraphs = re.split(r"\n[^\S\n]*\n", source.replace("\r\n", "\n").replace("\r", "\n"))
+    return "\n\n".join(_as_code(text) if _ACTIVE.search(text) else text for text in paragraphs)
+
+
+def _as_code(text: str) -> str:
+    fence = "~" * max(3, *(len(run) + 1 for run in re.findall("~+", text)), 0)
+    return f"{fence}text\n{text}\n{fence}"
+
+
 def cut_text(text: Any, most: int = MOST_TEXT) -> str:
-    """A text's beginning and end, with a note between them where it is longer than `most` characters."""
-    text = text if isinstance(text, str) else ""
+    """A text's beginning and end, with a note between them where it is longer than `most` characters.
+
+    Half a pair of surrogates, which is a string to Python and no text that could be written, becomes a question mark.
+    """
+    text = text.encode(errors="replace").decode() if isinstance(text, str) else ""
     if len(text) <= most:
         return text
     return f"{text[: most // 2]}\n[... {len(text) - most:,} characters left out ...]\n{text[-(most // 2) :]}"
