@@ -157,7 +157,7 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
         for output in cell.get("outputs", [])
         if "image/png" in output.get("data", {})
     ]
-    of_a_name, so_far = Counter(tag for tag, _ in plots), Counter()
+    of_a_name, so_far = Counter(tag for tag, _ in plots), Counter[str]()
     written = []
     for tag, plot in plots:
         so_far[tag] += 1
