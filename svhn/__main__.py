@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from svhn.backend import load_keras
 from svhn.digits import Digits
@@ -198,7 +199,7 @@ def _digits(options: argparse.Namespace) -> None:
     print(f"{path}: {digits.description}, {time.monotonic() - started:.1f} s")
 
 
-def _given(options: argparse.Namespace) -> dict[str, object]:
+def _given(options: argparse.Namespace) -> dict[str, Any]:
     """What the command line says of the settings."""
     return {entry.name: getattr(options, entry.name, None) for entry in fields(Settings)}
 

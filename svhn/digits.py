@@ -52,8 +52,8 @@ class Digits:
             return hashlib.sha256(self.identity.encode()).hexdigest()[:16]
         digest = hashlib.sha256()
         for start in range(0, len(self), 4096):
-            digest.update(np.ascontiguousarray(self.images[start : start + 4096]))
-        digest.update(np.ascontiguousarray(self.labels))
+            digest.update(np.ascontiguousarray(self.images[start : start + 4096]).data)
+        digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()[:16]
 
 

@@ -1,6 +1,5 @@
 """The assignment as an nbgrader course: cells marked for nbgrader, its folder, and the release without solutions."""
 
-import ast
 import os
 import re
 import shutil
@@ -14,7 +13,7 @@ import nbformat
 
 from svhn.errors import SVHNError, one_line
 from svhn.files import write_text
-from svhn.notebook.cells import NOTEBOOK, QUESTION, read_notebook
+from svhn.notebook.cells import NOTEBOOK, QUESTION, assigned, read_notebook
 from svhn.notebook.execution import write_notebook
 from svhn.rubric.questions import BY_NUMBER, EXPLANATION, PERFORMANCE, QUESTIONS, Row
 
@@ -199,10 +198,9 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
         write_text(folder / "Makefile", _student_rules((project / "Makefile").read_text(encoding="utf-8")))
         shutil.copy(project / "requirements.txt", folder)
         shutil.copy(Path(__file__).with_name("student_readme.md"), folder / "README.md")
-        answers = ast.parse((project / "answers.py").read_text(encoding="utf-8"))
+        names = list(assigned((project / "answers.py").read_text(encoding="utf-8")))
     except (OSError, SyntaxError, ValueError) as error:
         raise SVHNError(f"{project} is not a whole project ({one_line(error)}); restore it from git") from error
-    names = [node.targets[0].id for node in answers.body if isinstance(node, ast.Assign)]
     empty = "".join(f'\n{name} = (\n    ""\n)\n' for name in names)
     write_text(folder / "answers.py", f'"""The written answers: full sentences, {_limits()}."""\n{empty}')
 

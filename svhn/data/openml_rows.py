@@ -88,7 +88,7 @@ def _arff_batches(path: Path, target: str) -> "Iterator[pa.RecordBatch]":
 
 def _arff_columns(file: BinaryIO) -> list[str]:
     """Reads the header, @data line included, and gives the attributes' names."""
-    names = []
+    names: list[str] = []
     for line in iter(file.readline, b""):
         text = line.decode("utf-8", "replace").strip()
         if text.lower() == "@data":

@@ -30,7 +30,7 @@ from svhn.files import atomic_path, sha256, sweep, write_json
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 # openml takes seconds to import and is needed for the first load only, so the functions import it.
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _data_file(dataset: "OpenMLDataset") -> Path:
                 return Path(found)
         # The client would hold the ARFF three times in memory (3.5 GB), show no progress, and leave half a file behind
         # when killed while writing. So the file is put where the client looks for it.
-        return _download_arff(dataset.url, dataset.md5_checksum, cache / "dataset.arff")
+        return _download_arff(str(dataset.url), dataset.md5_checksum, cache / "dataset.arff")
 
 
 def _answers(url: str) -> bool:
@@ -249,7 +249,7 @@ def _convert(source: Path, cache: Path, target: str, nominal: list[str] | None, 
                 raise SVHNError(f"{source}: has {len(classes):,} rows, not {wanted}; delete this file and load again")
             labels = digits_of_classes(classes, nominal, source)
             np.save(fresh / "labels.npy", labels)
-            digest.update(labels)
+            digest.update(labels.data)
             write_json(fresh / "meta.json", _record(fresh, source, len(labels), digest.hexdigest()[:16]))
             if cache.exists():
                 shutil.rmtree(cache)
@@ -267,8 +267,8 @@ def _write_images(path: Path, stream: Iterator[Block], rows: int | None) -> tupl
     with path.open("wb") as file, tqdm(desc="convert", total=rows, unit=" digits") as bar:
         _write_header(file, 0)
         for pixels, values in stream:
-            file.write(np.ascontiguousarray(pixels))
-            digest.update(np.ascontiguousarray(pixels))
+            file.write(np.ascontiguousarray(pixels).data)
+            digest.update(np.ascontiguousarray(pixels).data)
             classes += values
             bar.update(len(values))
         # How many rows there are is known only now; NumPy pads its headers so that a longer first axis still fits.

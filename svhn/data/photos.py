@@ -129,7 +129,7 @@ def _read_photo(path: Path) -> Image.Image:
             with Image.open(content, formats=formats) as image:
                 return _to_rgb(ImageOps.exif_transpose(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        limit = f"{Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels"
+        limit = f"{(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels"
         raise SVHNError(f"{path}: has more than {limit}; cut the digit out or scale the image down") from error
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged content.
         raise SVHNError(f"{path}: damaged, empty, or no photo ({KINDS}); save the image anew as PNG") from error

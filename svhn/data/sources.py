@@ -200,7 +200,7 @@ def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
         return drawn_digits(n, seed, kept)
     with atomic_path(path) as temporary:
         digits = draw(n, seed)
-        np.savez(temporary, X=digits.images, y=digits.labels, real=False, identity=digits.identity)
+        np.savez(temporary, X=digits.images, y=digits.labels, real=False, identity=str(digits.identity))
     for outdated in folder.glob(f"drawn-{n}-{seed}-*.npz"):
         if outdated != path:
             with suppress(OSError):  # gone meanwhile, or not ours to remove

@@ -55,8 +55,8 @@ def mean_shapes() -> np.ndarray:
             ink, width, _ = glyph(name, digit)
             middle = PADDING + width / 2, PADDING + GLYPH_HEIGHT / 2
             # House numbers are seen narrower than type is designed: aslant, and set in condensed faces.
-            matrix = np.float32([[0.85 * scale, 0, SIDE / 2], [0, scale, SIDE / 2]])
-            matrix[:, 2] -= matrix[:, :2] @ np.float32(middle)
+            matrix = np.array([[0.85 * scale, 0, SIDE / 2], [0, scale, SIDE / 2]], np.float32)
+            matrix[:, 2] -= matrix[:, :2] @ np.array(middle, np.float32)
             shapes[digit] += cv2.warpAffine(ink, matrix, (SIDE, SIDE), flags=cv2.INTER_AREA)
     shapes /= 255 * len(typefaces()[0])
     return np.stack([cv2.GaussianBlur(shape, (0, 0), 1) for shape in shapes])

@@ -141,6 +141,6 @@ def _at_photo_edge(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """For one digit in a hundred the photo ends within the crop, which repeats the photo's last row or column."""
     if rng.random() < 0.01:
         last = round(len(pixels) * rng.uniform(0.12, 0.2))
-        turned = np.rot90(pixels, rng.integers(4))
+        turned = np.rot90(pixels, int(rng.integers(4)))
         turned[:, :last] = turned[:, last : last + 1].copy()
     return pixels

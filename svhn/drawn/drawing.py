@@ -10,12 +10,13 @@ SVHN's crop rule (`camera`). Every digit is from a house of its own, so that no 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from numbers import Integral
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import cv2
 import numpy as np
@@ -114,12 +115,12 @@ def _legible(image: np.ndarray, ink: np.ndarray, edge: int) -> bool:
     return abs(common) > LEAST_STEP * spread**2 and abs(common) > LEAST_AGREEMENT * spread * (grey_spread.item() + 1)
 
 
-def _here(blocks: list[tuple[int, int]], seed: int) -> Iterator[Block]:
+def _here(blocks: list[tuple[int, int]], seed: int) -> Generator[Block, None, None]:
     for block in blocks:
         yield block, *_block(seed, *block)
 
 
-def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Iterator[Block]:
+def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Generator[Block, None, None]:
     """Blocks in the order in which workers finish them.
 
     Workers are processes of their own making, not multiprocessing's: those would copy this process with TensorFlow's
@@ -127,7 +128,8 @@ def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Itera
     """
     # What cannot be drawn here cannot be drawn there, and here it is said in one line.
     _block(seed, 0, 1)
-    waiting, finished = SimpleQueue(), SimpleQueue()
+    waiting: SimpleQueue[tuple[int, int]] = SimpleQueue()
+    finished: SimpleQueue[Any] = SimpleQueue()
     for block in blocks:
         waiting.put(block)
     processes = [_start_worker() for _ in range(min(workers, len(blocks)))]
@@ -144,6 +146,7 @@ def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Itera
             for process in processes:
                 process.kill()
                 process.wait()
+                assert process.stdin and process.stdout  # Both are pipes.
                 with suppress(BrokenPipeError):
                     process.stdin.close()
                 process.stdout.close()
@@ -160,6 +163,7 @@ def _start_worker() -> subprocess.Popen:
 
 def _serve(process: subprocess.Popen, seed: int, waiting: SimpleQueue, finished: SimpleQueue) -> None:
     """Hands one worker block after block, and on what it draws."""
+    assert process.stdin and process.stdout  # Both are pipes.
     try:
         while True:
             start, stop = block = waiting.get_nowait()

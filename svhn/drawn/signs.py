@@ -71,10 +71,11 @@ def view_sign(rng: np.random.Generator, number: HouseNumber) -> View:
     # Each pixel of a photo averages what falls on it. To average the shapes and paint then is the same as to paint and
     # average then, and is done on a fifth of the pixels.
     seen = cv2.resize(seen, (side, side), interpolation=cv2.INTER_AREA)
-    planes = [np.zeros((side, side), np.float32) for _ in planes]
+    shares = np.zeros((len(planes), side, side), np.float32)
     for place, plane in zip(used, cv2.split(seen), strict=True):
-        planes[place] = plane.astype(np.float32) * np.float32(1 / 255)
-    return View(*planes, photo)
+        shares[place] = plane.astype(np.float32) * np.float32(1 / 255)
+    ink, plaque, rim, extras = shares
+    return View(ink, plaque, rim, extras, photo)
 
 
 def _lay_out(rng: np.random.Generator, number: HouseNumber, ink_height: float) -> _Layout:

@@ -76,7 +76,7 @@ def glyph(typeface: str, digit: int) -> Glyph:
     text = str(digit)
     left, top, right, bottom = font.getbbox(text, anchor="ls")
     # Round digits overshoot the line that flat ones stand on: each is set to the same height by itself.
-    ink = Image.new("L", (right - left, bottom - top))
+    ink = Image.new("L", (int(right - left), int(bottom - top)))
     ImageDraw.Draw(ink).text((-left, -top), text, 255, font, anchor="ls")
     factor = GLYPH_HEIGHT / ink.height
     width = max(3, round(ink.width * factor))

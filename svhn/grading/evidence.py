@@ -238,7 +238,7 @@ def departures(name: str, model: dict[str, Any]) -> list[str]:
 
 def _belongs(path: Path, name: str) -> bool:
     found = MODEL_NAME.match(path.stem)
-    return bool(found) and name == found[1]
+    return found is not None and name == found[1]
 
 
 def _reason(reply: dict[str, Any]) -> str:

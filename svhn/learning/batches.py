@@ -32,7 +32,8 @@ class Preprocessed:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """The preprocessed image or images at a position, slice or array of positions."""
-        if np.isscalar(index):
+        single = np.isscalar(index)
+        if single:
             return self.function(self.images[index][np.newaxis])[0]
         return self.function(self.images[index])
 

@@ -76,7 +76,8 @@ def run_comparison(
     """
     path = Path(base_dir) / f"{name}.json"
     if train and not in_nbgrader():
-        runs, conditions = {}, {}
+        runs: dict[str, Any] = {}
+        conditions: dict[str, Any] = {}
         progress = _Progress(Path(base_dir) / CHECKPOINTS / f"{name}.json")
         for label, variant in variants.items():
             data = unpack(name, variant.data, isinstance(variant.data[0], Augmented), split)

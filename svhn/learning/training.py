@@ -134,7 +134,7 @@ def as_targets(labels: np.ndarray, model: keras.Model) -> np.ndarray:
 
 def _digest(images: Images) -> str:
     """Tells training images apart where nothing says what they are."""
-    return hashlib.sha256(np.ascontiguousarray(unprocessed(images))).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(unprocessed(images)).data).hexdigest()
 
 
 def _outline(batch: np.ndarray, labels: np.ndarray) -> list[float]:

@@ -53,14 +53,30 @@ def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
     return {content["question"]: content for content in shown}
 
 
+def assigned(source: str) -> dict[str, ast.expr]:
+    """What a source assigns at its top level, by name.
+
+    Raises:
+        SyntaxError: It is not Python.
+        ValueError: It assigns to something else than one name.
+    """
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign):
+            (target,) = node.targets
+            if not isinstance(target, ast.Name):
+                raise ValueError(f"{ast.unparse(target)} is not a name")
+            found[target.id] = node.value
+    return found
+
+
 def parameters(path: Path = NOTEBOOK) -> dict[str, Any]:
     """What the notebook's parameters cell sets, by name."""
     found: dict[str, Any] = {}
     for cell in tagged_cells(read_notebook(path), "parameters"):
         try:
-            assignments = [node for node in ast.parse(cell.source).body if isinstance(node, ast.Assign)]
-            found |= {node.targets[0].id: ast.literal_eval(node.value) for node in assignments}
-        except (SyntaxError, ValueError, AttributeError) as error:
+            found |= {name: ast.literal_eval(value) for name, value in assigned(cell.source).items()}
+        except (SyntaxError, ValueError) as error:
             raise SVHNError(
                 f"{path}: the parameters cell holds more than names and plain values ({error}); restore it from git"
             ) from error

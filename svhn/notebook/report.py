@@ -107,7 +107,7 @@ def read_sections(notebook: nbformat.NotebookNode) -> list[Section]:
     asked: dict[str, set[str]] = {}
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and (question := QUESTION.search(cell.source)):
-            sections.append(Section(*question.groups()))
+            sections.append(Section(question[1], question[2], question[3]))
         tags = set(cell.metadata.get("tags", ()))
         if cell.cell_type != "code" or not sections or not tags & _SHOWN:
             continue

@@ -24,6 +24,8 @@ from svhn.settings import Settings
 class Unmeasured(float):
     """No points, shown as a note: nbgrader would give all of them to a cell without a result."""
 
+    note: str
+
     def __new__(cls, note: str) -> "Unmeasured":
         """Zero, with what a notebook shows in its place."""
         points = super().__new__(cls, 0.0)
