@@ -167,8 +167,8 @@ def _compare(question: str, answer: str, measured: Measured) -> list[Number]:
 def _is_name(text: str, before: str, after: str) -> bool:
     """Whether a numeral names a question, "1.2's network", or a digit that is read, "the 5"."""
     if re.fullmatch(r"1\.[1-3]|2\.[12]|3\.[1-3]|4\.[12]", text):
-        unit = re.match(r" (?:times|pixels|degrees|seconds)", after)
-        return not (_PERCENT.match(after) or _POINTS.match(after) or unit)
+        units = _PERCENT, _POINTS, re.compile(" (?:times|pixels|degrees|seconds)")
+        return not any(unit.match(after) for unit in units)
     counted = re.match(r" ?(?:%|out of|of|x\d|epochs?|batches|seeds|times|units|channels|points|pixels)", after)
     if not re.fullmatch(r"\d", text) or counted:
         return False
