@@ -126,9 +126,10 @@ def test_each_answer_says_where_the_digits_are_others(report):
 
 def test_plain_text_wraps_answers_and_names_the_plots(report):
     _, page, text = report()
-    assert max(len(line) for line in text.splitlines() if "word" in line) <= 100
+    assert max(map(len, text.splitlines())) <= 100 and " ".join(LONG.split()) in " ".join(text.split())
     assert " ".join(line for line in text.splitlines() if "word" in line) == ANSWER
     assert "[plot: figures/model_1_1.png, Learning curves of model_1_1" in text
+    assert "│ block1_batchnorm     │ (None, 1152)  │     4,608 │" in text
     assert "[plot: figures/curves.png, Two curves that meet]" in text
     assert 'alt="Two curves that meet"' in page and 'alt=""' not in page
 

@@ -24,7 +24,7 @@ from svhn.learning.explanation import activations, class_activation_map, layer_c
 from svhn.learning.figures import enlarge, overlay, plot_images, plot_reliability
 from svhn.learning.reliability import expected_calibration_error
 from svhn.learning.vgg16 import vgg16_base
-from svhn.notebook.results import show_answer, show_figures
+from svhn.notebook.results import show_answer, show_figures, show_results
 from svhn.settings import Settings
 
 svhn.learning.figures.use_style()

@@ -211,17 +211,22 @@ def _as_text(title: str, head: list[str], sections: list[Section], foot: list[st
         lines += ["", heading, "-" * len(heading)]
         for part in section.parts:
             if part.kind == "plot":
-                lines.append(f"[plot: figures/{part.file}.png, {part.name}]")
+                lines += _wrapped(f"[plot: figures/{part.file}.png, {part.name}]")
             elif part.kind == "answer":
                 lines += [*_wrapped(part.content), *(_wrapped(f"({note})") if note else []), ""]
             else:
-                lines += [*strip_ansi(part.content).splitlines(), ""]
+                lines += [*_wrapped(strip_ansi(part.content)), ""]
         lines += section.open
     return "\n".join([*lines, "", *foot]) + "\n"
 
 
 def _wrapped(text: str) -> list[str]:
-    return [line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, TEXT_COLUMNS) or [""]]
+    """A text's lines, long sentences wrapped; what is laid out in columns stays as it is."""
+    lines = []
+    for line in text.splitlines():
+        prose = len(line) > TEXT_COLUMNS and "  " not in line.strip()
+        lines += textwrap.wrap(line, TEXT_COLUMNS) if prose else [line]
+    return lines
 
 
 def _template() -> Any:
