@@ -91,9 +91,13 @@ def sweep(folder: Path, pattern: str) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` to `path` as UTF-8, whole or not at all."""
+    """Writes `text` to `path` as UTF-8, whole or not at all.
+
+    What is no text becomes question marks: a name in the file system may be any bytes, and what a program put out may
+    hold half a character.
+    """
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode("utf-8", errors="replace"))
 
 
 def write_json(path: Path, content: Any) -> None:

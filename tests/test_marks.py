@@ -5,7 +5,8 @@ import csv
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.grading.evidence import compare, departures, doubts, nothing_but
+from svhn.grading.claims import compare
+from svhn.grading.evidence import departures, doubts, nothing_but
 from svhn.grading.manual import add_missing, read_manual
 from svhn.grading.marks import Mark, mark_rows, total_of
 from svhn.grading.pages import Graded, feedback_text, write_course

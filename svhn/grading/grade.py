@@ -36,9 +36,10 @@ _OWN_WORDS = 80
 # Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
 # line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
 Execute = Callable[[Path, Path], dict[str, Any]]
-_EXAMINING = ("data/protocol", "learning/batches", "sandbox/process", "grading/archives", "grading/handins",
-              "grading/texts", "grading/curves", "grading/models", "grading/measurement",
-              "grading/evidence")  # fmt: skip
+_EXAMINING = ("data/protocol", "learning/batches", "sandbox/process", "grading/handins", "grading/texts",
+              "grading/curves", "grading/models", "grading/measurement", "grading/claims", "grading/evidence",
+              *(f"grading/reading/{path.stem}" for path in sorted(Path(__file__).parent.glob("reading/*.py"))),
+              )  # fmt: skip
 _EXECUTING = ("sandbox/lockdown", "sandbox/bubblewrap", "sandbox/inside/outputs", "sandbox/inside/kernel",
               "sandbox/inside/runner", "grading/staging", "grading/rerun")  # fmt: skip
 
