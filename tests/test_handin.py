@@ -419,7 +419,7 @@ class TestCurves:
             path.write_bytes(pickle.dumps({"loss": [1.0], "x": Malicious()}, protocol))
             with pytest.raises(Refused, match=r"posix.system|nt.system"):
                 read_pickle(path)
-        for named in (eval, pickle.loads, np.ndarray, np.array([0.5]), type):
+        for named in (eval, pickle.loads, np.ndarray, type, {"loss": slice(1)}):
             path.write_bytes(pickle.dumps(named))
             with pytest.raises(Refused, match="not unpickled"):
                 read_pickle(path)

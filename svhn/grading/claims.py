@@ -1,10 +1,15 @@
-"""What a hand-in claims of its models, against what they score on the grader's digits."""
+"""What a hand-in claims of its models against what they score on the grader's digits, and what hand-ins share."""
 
 import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 TOLERANCE = 0.01
 FALL = 0.03
+# Characters of an answer from which on equal words are no coincidence.
+_OWN_WORDS = 80
 
 
 def compare(model: dict[str, Any], provenance: dict[str, Any]) -> list[dict[str, Any]]:
@@ -87,3 +92,46 @@ def bound(model: dict[str, Any], counted: float) -> float:
 
 def _comparable(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [claim for claim in claims if claim["part"] == "validation" and claim["comparable"]]
+
+
+def in_common(evidence: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """What hand-ins share that two people do not come by apart: weights to the last bit, a long answer to the word.
+
+    Args:
+        evidence: Of each hand-in.
+
+    Returns:
+        For each hand-in one line for every circle of others that it shares something with.
+    """
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, one in evidence.items():
+        # Evidence that was edited into another shape is told where it is marked.
+        with suppress(AttributeError, KeyError, TypeError):
+            for work, what in _own_work(one):
+                found[work].append((name, what))
+    circles: dict[str, dict[tuple[str, ...], list[str]]] = {name: defaultdict(list) for name in evidence}
+    for sharing in found.values():
+        names = sorted({name for name, _ in sharing})
+        for name, what in sharing if len(names) > 1 else ():
+            circles[name][tuple(other for other in names if other != name)].append(what)
+    return {
+        name: [
+            f"the hand-in has this in common with {_listed(others)}: {', '.join(what)}" for others, what in of.items()
+        ]
+        for name, of in circles.items()
+    }
+
+
+def _own_work(evidence: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What only its maker can have, and what to call it."""
+    for model, facts in evidence["models"].items():
+        if weights := facts.get("measured", {}).get("weights"):
+            yield weights, f"the weights of {model}"
+    for question, answer in evidence["answers"].items():
+        words = " ".join(answer["text"].casefold().split())
+        if len(words) >= _OWN_WORDS:
+            yield words, f"answer {question}"
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

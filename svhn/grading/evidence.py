@@ -172,7 +172,8 @@ def _examine_model(
     findings += [f"{name}: {note}" for note in model.pop("notes", [])]
     unread = model.pop("unread")
     recorded = (facts["record"] or {}).get("preprocessing")
-    reply = run_isolated(measure_model, paths, digits, recorded, limits=limits)
+    claimed = facts["curves"]["val_accuracy"][-1] if "curves" in facts else None
+    reply = run_isolated(measure_model, paths, digits, recorded, claimed, limits=limits)
     if "result" in reply:
         model["measured"] = reply["result"]
         model["claims"] = compare(model, digits.provenance)

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from svhn.errors import SVHNError
-from svhn.files import sha256
+from svhn.files import sha256, temporary_folder
 from svhn.grading.reading.archives import CACHES, can_unpack, is_archive, unopened, unpack
 from svhn.grading.reading.names import (
     file_name,
@@ -169,9 +168,9 @@ def opened(path: Path, whole: bool = False) -> Iterator[HandIn]:
     if path.is_dir():
         yield _list_files(path)
         return
-    with TemporaryDirectory(prefix="svhn-handin-") as temporary:
-        left_out = unpack(path, Path(temporary), is_wanted, whole)
-        handin = _list_files(Path(temporary))
+    with temporary_folder("svhn-handin-") as temporary:
+        left_out = unpack(path, temporary, is_wanted, whole)
+        handin = _list_files(temporary)
         handin.findings += [finding for finding in left_out if finding not in handin.findings]
         yield handin
 

@@ -108,7 +108,9 @@ def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration
         return calibration.mark(row.question, stated), reason
     model = evidence["models"][f"model_{row.question.replace('.', '_')}"]
     if "curves_refused" in model:
-        return None, f"withheld: {model['curves_refused']}"
+        unread = model.get("refused", "no model was handed in")
+        also = "" if unread == "no model was handed in" else f"; {unread}"
+        return None, f"withheld: {model['curves_refused']}{also}"
     if "refused" in model:
         return None, f"withheld: {model['refused']}"
     figures = calibration.summarise(model["curves"])

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
 import numpy as np
 
 from svhn.data.protocol import Split
+from svhn.errors import SVHNError
+from svhn.files import temporary_folder
 from svhn.grading.models import REMEDY, is_network, load_untrusted, weights_beside
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.descriptions import SIDE
@@ -99,25 +100,33 @@ class MeasuredDigits:
 @contextmanager
 def measured_digits(split: Split, limit: int | None = None) -> Iterator[MeasuredDigits]:
     """Lays out a split's validation and test digits, or the first `limit` of each, for as long as the block lasts."""
-    with TemporaryDirectory(prefix="svhn-digits-") as folder:
+    with temporary_folder("svhn-digits-") as folder:
         used = {}
         for name, images, labels in (
             ("validation", split.X_val, split.y_val),
             ("test", split.X_test, split.y_test),
         ):
-            np.save(Path(folder) / f"{name}-X.npy", images[:limit])
-            np.save(Path(folder) / f"{name}-y.npy", labels[:limit])
+            try:
+                np.save(folder / f"{name}-X.npy", images[:limit])
+                np.save(folder / f"{name}-y.npy", labels[:limit])
+            except OSError as error:
+                raise SVHNError(
+                    f"cannot lay out the digits in {folder.parent}: {error.strerror}; free some space or set TMPDIR"
+                ) from error
             used[name] = len(labels[:limit])
-        yield MeasuredDigits(folder, split.provenance | used, split.digits.description)
+        yield MeasuredDigits(str(folder), split.provenance | used, split.digits.description)
 
 
-def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | None) -> dict[str, Any]:
+def measure_model(
+    paths: list[Path], digits: MeasuredDigits, recorded: str | None, claimed: float | None = None
+) -> dict[str, Any]:
     """Loads one model of a hand-in and measures it; to be called in a process of its own.
 
     Args:
         paths: All files of that model, its curves among them.
         digits: What to measure on.
         recorded: The name of its preprocessing, where a record says it.
+        claimed: The validation accuracy that its curves claim: a preprocessing that bears it out needs no better.
 
     Returns:
         `file`, `bytes`, `parameters`, `layers`, `kinds` (of layers with weights, each once), `convolutions`, `filters`
@@ -134,7 +143,7 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
     keras.utils.disable_interactive_logging()
     model = load_untrusted(path, paths)
     try:
-        return _measured(model, path, paths, digits, recorded)
+        return _measured(model, path, paths, digits, recorded, claimed)
     except (Refused, MemoryError, OSError):  # The last are not the model's: the digits' files, say, are gone.
         raise
     except Exception as error:  # A network that loads may still fail at its first digit.
@@ -142,12 +151,17 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
 
 
 def _measured(
-    model: keras.Model, path: Path, paths: list[Path], digits: MeasuredDigits, recorded: str | None
+    model: keras.Model,
+    path: Path,
+    paths: list[Path],
+    digits: MeasuredDigits,
+    recorded: str | None,
+    claimed: float | None,
 ) -> dict[str, Any]:
     shape = _digit_shape(model, path)
     fit, channels = _fitting(shape), math.prod(shape) // (SIDE * SIDE)
     candidates = CANDIDATES[channels]
-    chosen, choice = _choose(model, digits, candidates, fit, recorded)
+    chosen, choice = _choose(model, digits, candidates, fit, recorded, claimed)
     shares: dict[str, dict[str, float]] = {order: {} for order in _OUTPUTS}
     sizes = {}
     for part in ("validation", "test"):
@@ -264,8 +278,12 @@ def _choose(
     candidates: dict[str, Callable[[np.ndarray], np.ndarray]],
     fit: Callable[[np.ndarray], np.ndarray],
     recorded: str | None,
+    claimed: float | None,
 ) -> tuple[str, dict[str, Any]]:
-    """The preprocessing that the record names, else the plain one unless another is better by more than MARGIN."""
+    """The preprocessing that the record names, else the plain one unless another is better by more than MARGIN.
+
+    Where the plain one bears out what is claimed, no other is chosen: one that fits by chance would be taken for it.
+    """
     if recorded in candidates:
         return recorded, {"preprocessing_from": "the model's record", "guessed": False}
     images, labels = (part[:CHOICE_DIGITS] for part in digits.part("validation"))
@@ -273,6 +291,8 @@ def _choose(
         name: max(_accuracies(model, images, labels, function, fit).values()) for name, function in candidates.items()
     }
     plain, best = next(iter(shares)), max(shares, key=shares.__getitem__)
-    chosen = best if shares[best] > shares[plain] + MARGIN else plain
+    found = shares[plain]
+    borne_out = claimed is not None and found >= claimed - 2 * math.sqrt(claimed * (1 - claimed) / len(labels))
+    chosen = best if found + MARGIN < shares[best] and not borne_out else plain
     source = f"compared on {len(labels):,} validation digits"
     return chosen, {"preprocessing_from": source, "guessed": True, "candidates": shares}

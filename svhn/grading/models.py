@@ -9,12 +9,12 @@ import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
 import keras
 
+from svhn.files import temporary_folder
 from svhn.grading.curves import read_json
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.descriptions import SIDE, is_architecture, lacks_shape, rebuilt
@@ -94,9 +94,9 @@ def _stem(path: Path) -> str:
 
 
 def _load_keras(path: Path) -> keras.Model:
-    with zipfile.ZipFile(path) as archive, TemporaryDirectory(prefix="svhn-model-") as folder:
+    with zipfile.ZipFile(path) as archive, temporary_folder("svhn-model-") as folder:
         config = json.loads(_member(archive, "config.json", _CONFIG_BYTES, path))
-        weights = Path(folder) / "model.weights.h5"
+        weights = folder / "model.weights.h5"
         weights.write_bytes(_member(archive, "model.weights.h5", _WEIGHT_BYTES, path))
         return _assemble(config, weights, path)
 

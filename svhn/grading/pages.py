@@ -206,10 +206,13 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
+# Where a spreadsheet sees the start of a formula, be it one that splits lines at semicolons or tabs.
+_FORMULA = re.compile(r"(^|[;,\t|])([\s\"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+
+
 def _cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula, also one that splits it at semicolons or tabs."""
-    line = plain(text)
-    return f"'{line}" if re.search(r"(?:^|[;,\t|])\s*[\"']*\s*[=+\-@\uff1d\uff0b\uff0d\uff20]", line) else line
+    """A cell that no spreadsheet takes for a formula."""
+    return _FORMULA.sub(r"\1\2'", plain(text))
 
 
 @lru_cache

@@ -28,6 +28,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 # Of a plot in base64, and of all; and how many of a question.
 _PLOT_BYTES, _ALL_PLOTS_BYTES = 3_000_000, 40_000_000
 _PLOTS = 20
+_FINDINGS = 60
 
 
 def is_wanted(name: str) -> bool:
@@ -67,8 +68,14 @@ def read_written(notebooks: list[Path], written: list[Path]) -> dict[str, Any]:
         "evaluation_4_2": evaluation,
         "printed_4_2": shown,
         "plots": list(_plots(cells, findings)),
-        "findings": findings,
+        "findings": _cut(findings),
     }
+
+
+def _cut(findings: list[str]) -> list[str]:
+    """The first findings, and how many more there are."""
+    more = len(findings) - _FINDINGS
+    return findings if more <= 0 else [*findings[:_FINDINGS], f"and {more:,} more findings about its texts"]
 
 
 @dataclass

@@ -82,6 +82,8 @@ def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whol
     except SVHNError:
         raise
     except Exception as error:  # Their modules raise whatever a damaged archive makes them run into.
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise  # It is this machine's fault and not the archive's.
         raise SVHNError(f"the archive cannot be read ({cause_of(error)})") from error
 
 

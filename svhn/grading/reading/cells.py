@@ -17,7 +17,8 @@ from svhn.grading.reading.names import shown_name
 # Magics over a whole cell whose text is Python that is run where it stands.
 _PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "memit", "mprun", "lprun", "notify", "python", "python3", "px",
                   "snakeviz", "scalene", "pyinstrument", "skip"}  # fmt: skip
-_LONGEST = 200_000
+# IPython reads a cell anew for each command in it.
+_LONGEST, _MOST_COMMANDS = 200_000, 100
 _COMMAND = re.compile(r"^([ \t]*+)[%!].*", re.M)
 _QUESTION = re.compile(r"^([ \t]*+)(?:\?.*|.*\?[ \t]*)$", re.M)
 _BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -103,7 +104,8 @@ def _transformed(source: str) -> str:
     """A cell with its commands replaced; one under a magic is left to be told from that."""
     if re.match(r"\s*%%\w", source):
         return source.lstrip()
-    if len(source) < _LONGEST:
+    commands = len(_COMMAND.findall(source)) + len(_QUESTION.findall(source))
+    if len(source) < _LONGEST and commands < _MOST_COMMANDS:
         try:
             changed = TransformerManager().transform_cell(source)
             if _parses(changed):

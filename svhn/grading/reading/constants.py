@@ -11,7 +11,7 @@ from typing import Any
 _METHODS = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
 _FUNCTIONS = {"dedent": textwrap.dedent, "cleandoc": inspect.cleandoc}
 _LEADING_ZEROS = re.compile(r"^([ \t]*\w+[ \t]*=[ \t]*)(0\d+)([ \t]*(?:#.*)?)$", re.M)
-_LONGEST_ASSIGNMENT = 80
+_LONGEST_ASSIGNMENT, _MOST_LOST = 80, 50
 Values = dict[str, tuple[Any, str]]
 
 
@@ -56,6 +56,8 @@ def salvage(source: str, where: str, values: Values, is_wanted: Callable[[str], 
     """
     lines, lost = source.splitlines(), set()
     for start, line in enumerate(lines):
+        if len(lost) > _MOST_LOST:
+            break
         found = re.match(r"\s*(\w+)\s*(?::\s*\w+\s*)?\+?=(?!=)", line)
         if not found or not is_wanted(found[1]):
             continue

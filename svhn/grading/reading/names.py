@@ -50,6 +50,7 @@ def file_name(name: str, taken: tuple[str, ...] = (), keep: int = 0) -> str:
         keep: So many of its last characters stay where it is cut.
     """
     plain = re.sub(r"[^\w .+@()-]", "_", name).strip(" .")
+    plain = re.sub(r"^[-+@]", "_", plain)  # With which a spreadsheet's formula may start.
     end = plain[len(plain) - keep :] if keep else ""
     start = plain[: len(plain) - keep][: _CHARACTERS - keep]
     start = start.encode()[: _BYTES - len(end.encode())].decode(errors="ignore")
