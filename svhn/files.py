@@ -1,6 +1,7 @@
 """Files that are either there whole or not there at all."""
 
 import contextlib
+import fcntl
 import glob
 import hashlib
 import json
@@ -18,6 +19,9 @@ from svhn.errors import SVHNError
 # The folder, beside what is being made, of what an interrupted work goes on from; ignored by git.
 CHECKPOINTS = "checkpoints"
 _ABANDONED_SECONDS = 3600
+# So young a folder may be one whose owner has not locked it yet.
+_UNLOCKED_SECONDS = 60
+_OWNER = ".owner"
 
 
 @contextmanager
@@ -111,10 +115,74 @@ def sweep(folder: Path, pattern: str) -> None:
                 left.unlink()
 
 
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A folder for as long as the block lasts; those of the same prefix whose processes were killed are removed.
+
+    Raises:
+        SVHNError: There is no place for it.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{glob.escape(prefix)}*"):
+        _remove_abandoned(left)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+    except OSError as error:
+        raise SVHNError(
+            f"cannot write to {tempfile.gettempdir()}: {error.strerror}; free some space or set TMPDIR"
+        ) from error
+    try:
+        with (folder / _OWNER).open("w") as owner:
+            fcntl.flock(owner, fcntl.LOCK_EX)
+            inside = folder / "content"
+            inside.mkdir()
+            yield inside
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Removes a temporary folder whose owner lives no more, and so holds no lock on it."""
+    with contextlib.suppress(OSError):  # Gone meanwhile, somebody else's, or in use.
+        if time.time() - folder.lstat().st_mtime < _UNLOCKED_SECONDS or folder.is_symlink():
+            return
+        with (folder / _OWNER).open() as owner:
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def only_one(folder: Path, work: str) -> Iterator[None]:
+    """Keeps a second process from the same work on a folder for as long as the block lasts, or until this one ends.
+
+    Args:
+        folder: Made where it is missing.
+        work: What it is, "grading".
+
+    Raises:
+        SVHNError: Another process is at it, or the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f".{work}.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SVHNError(
+                    f"another {work} writes to {folder}; wait for its end, or choose another --out"
+                ) from None
+            yield
+    except OSError as error:
+        raise SVHNError(f"cannot write to {folder}: {error.strerror}; choose a folder you may write to") from error
+
+
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` to `path` as UTF-8, whole or not at all."""
+    """Writes `text` to `path` as UTF-8, whole or not at all.
+
+    What is no text becomes question marks: a name in the file system may be any bytes, and what a program put out may
+    hold half a character.
+    """
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(text.encode("utf-8", errors="replace"))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -5,16 +5,18 @@ import csv
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.grading.evidence import compare, departures, doubts, nothing_but
+from svhn.grading.claims import compare
+from svhn.grading.evidence import departures, doubts, nothing_but
 from svhn.grading.manual import add_missing, read_manual
 from svhn.grading.marks import Mark, mark_rows, total_of
-from svhn.grading.pages import Graded, feedback_text, write_course
+from svhn.grading.pages import Graded, claim_text, feedback_text, write_course
 from svhn.rubric.calibration import CALIBRATION, load_calibration
 from svhn.rubric.questions import ROWS
 
 # What is known of the course's calibration, from one hand-in that it graded.
 KNOWN = {"1.1": (0.701, 6.0), "1.2": (0.754, 7.1), "1.3": (0.756, 7.1), "2.1": (0.945, 8.6), "2.2": (0.898, 5.9),
          "4.1": (0.808, 7.5), "4.2": (0.818, 7.0)}  # fmt: skip
+VGG16 = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
 PROVENANCE = {"name": "digits", "real": True, "fingerprint": "f00", "validation": 1000, "test": 1000}
 
 
@@ -103,8 +105,12 @@ class TestClaims:
             ("model_1_1", {"kinds": ["BatchNormalization", "Dense", "PReLU"]}, ""),
             ("model_1_1", {"kinds": ["Conv2D", "Dense"], "convolutions": 3}, "has layers of the kind Conv2D, and 1.1"),
             ("model_1_3", {"kinds": ["Dense", "MultiHeadAttention"]}, "kind MultiHeadAttention, and 1.3"),
-            ("model_2_1", {}, "has no convolution"),
-            ("model_4_1", {"convolutions": 13, "kinds": ["Conv2D", "Dense"]}, ""),
+            ("model_2_1", {"channels": 1}, "has no convolution"),
+            ("model_2_1", {"convolutions": 2}, "reads colour images, and 2.1 asks for grey ones"),
+            ("model_1_2", {}, "reads colour images, and 1.2 asks for grey ones"),
+            ("model_4_1", {"convolutions": 13, "kinds": ["Conv2D", "Dense"], "filters": VGG16}, ""),
+            ("model_4_1", {"convolutions": 2, "filters": [16, 32]}, "has convolutions of 16, 32 filters, and 4.1 asks"),
+            ("model_2_2", {"convolutions": 4, "structure": "other"}, "is another network than model_2_1, and 2.2"),
             ("model_2_2", {"convolutions": 4, "weights": "other's"}, "has the very weights of model_2_1"),
         ],
     )
@@ -135,6 +141,46 @@ class TestClaims:
         model = a_model([0.5, 0.69, 0.701], {"validation": 0.7, "test": 0.7}) | {"doubts": ["has convolutions"]}
         mark = mark_of(calibration, "1.1 performance", model)
         assert mark.value is None and "the model has convolutions" in mark.reason
+
+    @pytest.mark.parametrize("lift", [0.015, 0.025, 0.029])
+    def test_an_epoch_that_the_stored_file_does_not_bear_out_is_flagged_and_counts_for_little(self, calibration, lift):
+        model = a_model([0.5, 0.701 + lift, 0.701], {"validation": 0.701, "test": 0.7}, digits=100_000)
+        mark = mark_of(calibration, "1.1 performance", model)
+        assert calibration.mark("1.1", 0.701) <= mark.value <= calibration.mark("1.1", 0.711)
+        assert "71.1% counts" in mark.reason
+        graded = Graded("ann", nothing_but("") | {"models": {"model_1_1": model}}, [],
+                        {"model_1_1": calibration.summarise(model["curves"])})  # fmt: skip
+        assert "its curve would count with" in graded.flags[0]
+
+    @pytest.mark.parametrize("claimed", [0.3, 0.5, 0.97])
+    def test_where_the_preprocessing_is_a_guess_the_figure_is_a_lower_bound_and_no_charge(self, calibration, claimed):
+        model = a_model([claimed] * 5, {"validation": 0.25, "test": 0.25})
+        model["measured"]["guessed"] = True
+        model["claims"] = compare(model, PROVENANCE)
+        mark = mark_of(calibration, "1.1 performance", model)
+        assert mark.value is None and "at least 25.0%" in mark.reason and "claimed" not in mark.reason
+        (line,) = Graded("ann", nothing_but("") | {"models": {"model_1_1": model}}, []).flags
+        assert "at least 25.0% measured" in line and "preprocessing is not known" in line
+
+    def test_a_guess_that_confirms_the_claim_is_no_obstacle(self, calibration):
+        model = a_model([0.701] * 5, {"validation": 0.7, "test": 0.7})
+        model["measured"]["guessed"] = True
+        model["claims"] = compare(model, PROVENANCE)
+        assert mark_of(calibration, "1.1 performance", model).value == 6.0
+
+    def test_much_more_than_claimed_may_have_been_trained_on_these_digits(self):
+        model = a_model([0.7] * 5, {"validation": 0.99, "test": 0.7})
+        (line,) = Graded("ann", nothing_but("") | {"models": {"model_1_1": model}}, []).flags
+        assert "may have been trained on the digits measured on" in line
+
+    @pytest.mark.parametrize("words", ["the same", "unnamed", "None"])
+    def test_a_record_s_own_words_steer_nothing(self, words):
+        record = {"accuracy": {}, "data": {"fingerprint": "other", "name": words, "real": False}}
+        model = a_model([0.9, 0.99], {"validation": 0.3, "test": 0.3}, record)
+        (claim,) = model["claims"]
+        assert (
+            not claim["same"] and not claim["comparable"] and f"claimed on other digits, {words}" in claim_text(claim)
+        )
 
     def test_a_file_of_the_best_epoch_is_compared_with_that(self):
         (claim,) = a_model([0.5, 0.8, 0.7], {"validation": 0.8, "test": 0.8})["claims"]
@@ -205,6 +251,16 @@ class TestTotals:
         with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
             assert next(csv.DictReader(file))["mark"] == "8.3"
         assert "mean mark so far 8.3/10" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("name", ["=1+1", "Doe; =1+1", "Doe\t@x", "-2+3|cmd", ' "=1+1"', "＝1+1"])
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    def test_no_cell_starts_a_formula_however_the_table_is_split(self, tmp_path, name, delimiter):
+        evidence = nothing_but("") | {"student": {"name": name, "id": name}}
+        write_course([Graded("ann", evidence, [Mark(row, None, "", "") for row in ROWS])], tmp_path, "digits")
+        with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
+            cells = [cell.strip(" \"'")[:1] and cell.lstrip(" \"")[:1] for row in csv.reader(file, delimiter=delimiter)
+                     for cell in row]  # fmt: skip
+        assert not {"=", "+", "-", "@", "＝"} & set(cells)
 
     def test_what_a_person_marked_is_not_said_to_be_open(self):
         marks = [Mark(row, 7.0, "person", "for a person to mark; the written answer has 20 characters") for row in ROWS]

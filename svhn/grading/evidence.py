@@ -1,25 +1,31 @@
 """The evidence that a hand-in holds: what it says, what its curves claim, what its models score; none of it is run."""
 
-import math
 import re
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from svhn.grading.curves import check_curves, read_json, read_pickle
-from svhn.grading.handins import MODEL_NAME, HandIn
+from svhn.grading.claims import compare
+from svhn.grading.curves import check_curves, read_curves
+from svhn.grading.handins import HandIn
 from svhn.grading.measurement import MeasuredDigits, measure_model
-from svhn.grading.models import is_architecture
+from svhn.grading.reading.descriptions import is_architecture
+from svhn.grading.reading.kinds import kind_of
+from svhn.grading.reading.names import is_named_as_asked, model_of
 from svhn.grading.texts import read_written
-from svhn.rubric.questions import BY_MODEL, COLOUR, CONVOLUTIONAL, MODELS, PYRAMID
+from svhn.rubric.questions import BY_MODEL, COLOUR, DENSE, GREY, MODELS, PYRAMID, VGG16
 from svhn.sandbox.process import Limits, Refused, run_isolated
 
-TOLERANCE = 0.01
-FALL = 0.03
 # The layers with weights that a dense network may have.
 _DENSE = {"Dense", "BatchNormalization", "GroupNormalization", "LayerNormalization", "Normalization", "PReLU"}
 _TEXT_LIMITS = Limits(seconds=120, memory=1_000_000_000)
+# Of wall-clock time for all models of a hand-in together, so that none holds a worker for hours.
+_HANDIN_SECONDS = 1800
+_FILES_TOLD = 200
+# The filters of VGG16's convolutions, in order.
+_VGG16 = [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6
 
 
 def examine(
@@ -38,21 +44,61 @@ def examine(
         A model has `curves` or `curves_refused`, `record` or None, `measured` or `refused`, and the lists `claims` and
         `doubts`, what about it is not as the question asks. `faults` is how often the grader itself failed.
     """
-    by_model = {name: [path for path in handin.models if _belongs(path, name)] for name in MODELS}
-    reply = run_isolated(_read_texts, handin.notebooks, handin.written, by_model, limits=_TEXT_LIMITS)
-    evidence = reply.get("result") or _unread(f"its texts could not be read: {_reason(reply)}")
+    by_model = {name: [path for path in handin.models if model_of(path.name) == name] for name in MODELS}
+    evidence, faults = _texts_and_curves(handin, by_model)
     evidence["findings"] = handin.findings + evidence["findings"]
-    evidence["files"] = [{"name": handin.shown(path), "bytes": path.stat().st_size} for path in handin.files]
+    evidence["files"] = _listed_files(handin)
     seconds = 600 + 0.2 * sum(digits.provenance[part] for part in ("validation", "test"))
-    limits = Limits(seconds=seconds, threads=threads)
+    end = time.monotonic() + max(seconds, _HANDIN_SECONDS)
     models, curves = {}, evidence.pop("curves")
     for name in MODELS:
-        models[name] = _examine_model(name, by_model[name], curves[name], digits, limits, evidence["findings"])
+        limits = Limits(seconds=max(1, min(seconds, end - time.monotonic())), threads=threads)
+        facts = curves[name] | {"unread": [f"{handin.shown(one.path)} {one.reason}" for one in handin.unread
+                                           if one.model == name]}  # fmt: skip
+        models[name] = _examine_model(name, by_model[name], facts, digits, limits, evidence["findings"])
         done(name)
     for name, model in models.items():
         model["doubts"] = doubts(name, models)
-    faults = ("fault" in reply) + sum(model.pop("faults", 0) for model in models.values())
+    faults += sum(model.pop("faults", 0) for model in models.values())
     return evidence | {"models": models, "faults": faults}
+
+
+def _listed_files(handin: HandIn) -> list[dict[str, Any]]:
+    """Every file that was read, and what was not and why; the first so many of each."""
+    read = [{"name": handin.shown(path), "bytes": path.stat().st_size} for path in handin.files[:_FILES_TOLD]]
+    unread = [
+        {"name": handin.shown(one.path), "bytes": one.path.stat().st_size, "unread": one.reason}
+        for one in handin.unread[:_FILES_TOLD]
+    ]
+    return read + unread
+
+
+def _texts_and_curves(handin: HandIn, by_model: dict[str, list[Path]]) -> tuple[dict[str, Any], int]:
+    """What a hand-in says, in one process; where that fails, file by file, so that one odd file takes itself only."""
+    whole = run_isolated(_read_texts, handin.notebooks, handin.written, by_model, limits=_TEXT_LIMITS)
+    if "result" in whole:
+        return whole["result"], 0
+    good, findings, faults = [], [], 0
+    for path in [*handin.notebooks, *handin.written]:
+        reply = run_isolated(read_written, *_by_kind([path]), limits=_TEXT_LIMITS)
+        faults += "fault" in reply
+        if "result" in reply:
+            good.append(path)
+        else:
+            findings.append(f"{handin.shown(path)} could not be read: {_reason(reply)}")
+    reply = run_isolated(read_written, *_by_kind(good), limits=_TEXT_LIMITS)
+    evidence = reply.get("result") or _unread(f"its texts could not be read: {_reason(reply)}")
+    curves = {}
+    for name, paths in by_model.items():
+        reply = run_isolated(_read_claims, paths, limits=_TEXT_LIMITS)
+        curves[name] = reply.get("result") or {"curves_refused": _reason(reply), "record": None}
+    return evidence | {"curves": curves, "findings": findings + evidence["findings"]}, faults
+
+
+def _by_kind(paths: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Notebooks and the other written files."""
+    notebooks = [path for path in paths if path.suffix.lower() == ".ipynb"]
+    return notebooks, [path for path in paths if path not in notebooks]
 
 
 def doubts(name: str, models: dict[str, dict[str, Any]]) -> list[str]:
@@ -66,11 +112,19 @@ def doubts(name: str, models: dict[str, dict[str, Any]]) -> list[str]:
     if measured is None:
         return []
     question, found = BY_MODEL[name], []
-    convolutional = question.network == CONVOLUTIONAL
-    if not convolutional and (others := sorted(set(measured["kinds"]) - _DENSE)):
+    dense = question.network in (PYRAMID, DENSE)
+    if dense and (others := sorted(set(measured["kinds"]) - _DENSE)):
         found.append(f"has layers of the kind {', '.join(others)}, and {question.number} asks for a dense network")
-    if convolutional and not measured["convolutions"]:
+    if not dense and not measured["convolutions"]:
         found.append(f"has no convolution, and {question.number} asks for a convolutional network")
+    elif question.network == VGG16 and "filters" in measured and measured["filters"] != _VGG16:
+        listed = ", ".join(map(str, measured["filters"][:13]))
+        found.append(f"has convolutions of {listed} filters, and {question.number} asks for VGG16's base")
+    if question.images == GREY and measured.get("channels") == 3:
+        found.append(f"reads colour images, and {question.number} asks for grey ones")
+    base = models.get(question.same_network_as, {}).get("measured") or measured
+    if question.same_network_as and measured.get("structure") != base.get("structure"):
+        found.append(f"is another network than {question.same_network_as}, and {question.number} asks for the same one")
     twins = [
         other
         for other, model in models.items()
@@ -93,6 +147,8 @@ def _unread(finding: str) -> dict[str, Any]:
         "student": {"name": None, "id": None},
         "date": None,
         "answers": {},
+        "no_answer": {},
+        "printed_4_2": None,
         "evaluation_4_2": None,
         "plots": [],
         "curves": {name: {"curves_refused": "the learning curves were not read", "record": None} for name in MODELS},
@@ -105,72 +161,26 @@ def _examine_model(
 ) -> dict[str, Any]:
     model = dict(facts)
     if not paths:
-        findings.append(f"{name}: neither model nor learning curves were handed in")
-        return model | {"refused": "no model was handed in", "claims": []}
+        told = "; ".join(model.pop("unread"))
+        findings.append(f"{name}: neither a model nor learning curves that can be read were handed in" if told else
+                        f"{name}: neither model nor learning curves were handed in")  # fmt: skip
+        return model | {"refused": told or "no model was handed in", "claims": []}
     if "curves_refused" in facts:
         findings.append(f"{name}: {facts['curves_refused']}")
+    findings += [f"{name}: {note}" for note in model.pop("notes", [])]
+    unread = model.pop("unread")
     recorded = (facts["record"] or {}).get("preprocessing")
-    reply = run_isolated(measure_model, paths, digits, recorded, limits=limits)
+    claimed = facts["curves"]["val_accuracy"][-1] if "curves" in facts else None
+    reply = run_isolated(measure_model, paths, digits, recorded, claimed, limits=limits)
     if "result" in reply:
         model["measured"] = reply["result"]
         model["claims"] = compare(model, digits.provenance)
     else:
-        model |= {"refused": _reason(reply), "claims": [], "faults": int("fault" in reply)}
+        reason = "; ".join(unread) if unread and "no model file" in _reason(reply) else _reason(reply)
+        model |= {"refused": reason, "claims": [], "faults": int("fault" in reply)}
         findings.append(f"{name}: {model['refused']}")
     findings += departures(name, model)
     return model
-
-
-def compare(model: dict[str, Any], provenance: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a hand-in claims of a model against what was measured.
-
-    The stored file is the model after its last epoch, or, where a student kept the best, after that one: the curve's
-    value nearer to the measured one is the claim. A difference over one percentage point is flagged. It contradicts
-    the claim where it is also too large for chance: less than claimed by over three standard errors.
-
-    Args:
-        model: With `curves`, `record` and `measured`.
-        provenance: Of the digits measured on.
-
-    Returns:
-        For each claim `part`, `source`, `claimed`, `measured`, `difference`, `standard_error`, `digits` ("the same",
-        "unnamed" or the name of others), `comparable`, `flagged` and `contradicted`.
-    """
-    measured, record = model["measured"], model.get("record") or {}
-    claims = []
-    if curves := model.get("curves"):
-        curve = curves["val_accuracy"]
-        found = measured["accuracy"]["validation"]
-        epochs = {f"its last epoch, {len(curve)}": curve[-1]}
-        epochs[f"its best epoch, {curve.index(max(curve)) + 1} of {len(curve)}"] = max(curve)
-        source = min(epochs, key=lambda key: abs(epochs[key] - found))
-        claims.append(("validation", source, epochs[source]))
-    if "test" in (record.get("accuracy") or {}):
-        claims.append(("test", "its record", record["accuracy"]["test"]))
-    return [_compared(claim, measured, record.get("data"), provenance) for claim in claims]
-
-
-def _compared(
-    claim: tuple[str, str, float], measured: dict[str, Any], data: dict[str, Any] | None, provenance: dict[str, Any]
-) -> dict[str, Any]:
-    part, source, claimed = claim
-    found, count = measured["accuracy"][part], measured["digits"][part]
-    error = math.sqrt(found * (1 - found) / count)
-    same = data is not None and data["fingerprint"] == provenance["fingerprint"]
-    real = provenance["real"] and (data is None or data["real"])
-    flagged = (same or real) and abs(found - claimed) > TOLERANCE
-    return {
-        "part": part,
-        "source": source,
-        "claimed": claimed,
-        "measured": found,
-        "difference": found - claimed,
-        "standard_error": error,
-        "digits": "the same" if same else data["name"] if data else "unnamed",
-        "comparable": same or real,
-        "flagged": flagged,
-        "contradicted": flagged and claimed - found > max(TOLERANCE, 3 * error),
-    }
 
 
 def _read_texts(notebooks: list[Path], written: list[Path], by_model: dict[str, list[Path]]) -> dict[str, Any]:
@@ -181,21 +191,23 @@ def _read_texts(notebooks: list[Path], written: list[Path], by_model: dict[str, 
 def _read_claims(paths: list[Path]) -> dict[str, Any]:
     """A model's curves, and what its record says of it."""
     record, reasons = None, []
-    for path in paths:
-        kind = path.suffix.lower()
-        if kind not in (".json", ".p", ".pkl", ".pickle"):
+    for path in sorted(paths, key=lambda path: (not is_named_as_asked(path.name), path.name)):
+        if path.suffix.lower() in (".keras", ".h5", ".hdf5", ".hdf") or kind_of(path) == "hdf5":
             continue
         try:
-            content = read_json(path) if kind == ".json" else read_pickle(path)
-            if kind == ".json" and is_architecture(content):
+            notes: list[str] = []
+            content = read_curves(path)
+            if is_architecture(content):
                 continue
-            if kind == ".json" and isinstance(content, dict):
+            if path.suffix.lower() == ".json" and isinstance(content, dict):
                 record = _record(content)
                 content = content.get("learning_curves", content)
-            return {"curves": check_curves(content, path.name), "record": record}
+            return {"curves": check_curves(content, path.name, notes), "record": record, "notes": notes}
         except Refused as error:
             reasons.append(str(error))
-    return {"curves_refused": "; ".join(reasons) or "no learning curves were handed in", "record": record}
+        except (MemoryError, RecursionError):
+            reasons.append(f"{path.name} was not read: it asks for too much memory or is nested too deeply")
+    return {"curves_refused": "; ".join(reasons[:3]) or "no learning curves were handed in", "record": record}
 
 
 def _record(content: dict[str, Any]) -> dict[str, Any]:
@@ -236,18 +248,7 @@ def departures(name: str, model: dict[str, Any]) -> list[str]:
     return found
 
 
-def _belongs(path: Path, name: str) -> bool:
-    found = MODEL_NAME.match(path.stem)
-    return found is not None and name == found[1]
-
-
 def _reason(reply: dict[str, Any]) -> str:
     if "fault" in reply:
         return f"the grader failed at it ({re.sub(r'[^ -~]', '', reply['fault'])}); please report this"
     return reply["refused"]
-
-
-def falls_short(model: dict[str, Any], counted: float) -> bool:
-    """Whether the figure that counts lies far above what the stored file scores, on comparable digits."""
-    claims = [claim for claim in model["claims"] if claim["part"] == "validation" and claim["comparable"]]
-    return any(counted - claim["measured"] > max(FALL, 3 * claim["standard_error"]) for claim in claims)

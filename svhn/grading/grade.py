@@ -7,10 +7,9 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,22 +17,22 @@ from typing import Any
 from tqdm import tqdm
 
 from svhn.data.protocol import Split
-from svhn.errors import SVHNError, one_line
-from svhn.files import atomic_path, digest_of, write_json
+from svhn.errors import SVHNError
+from svhn.files import atomic_path, digest_of, only_one, write_json
+from svhn.grading.claims import in_common
 from svhn.grading.evidence import examine, nothing_but
 from svhn.grading.handins import find_handins, opened
 from svhn.grading.manual import add_missing, read_manual
 from svhn.grading.marks import mark_rows
 from svhn.grading.measurement import MeasuredDigits, measured_digits
 from svhn.grading.pages import PLOTS, Graded, write_course, write_handin
+from svhn.grading.reading.causes import cause_of
 from svhn.rubric.calibration import Calibration, load_calibration
 from svhn.sandbox.process import stoppable
 
 MANUAL = "manual.csv"
 EVIDENCE = "evidence.json"
 FORMAT = 1
-# Characters of an answer from which on equal words are no coincidence.
-_OWN_WORDS = 80
 # Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
 # line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
 Execute = Callable[[Path, Path], dict[str, Any]]
@@ -82,10 +81,24 @@ def grade(
         The graded hand-ins, by name.
 
     Raises:
-        SVHNError: A path holds no hand-in, a mark in `manual.csv` is none, or the folder cannot be written to.
+        SVHNError: A path holds no hand-in, a mark in `manual.csv` is none, another grading writes to the same folder,
+            or something cannot be written: then all that can be is, and another run goes on from there.
     """
     handins = find_handins(paths, leave_out=out)
     calibration = load_calibration()
+    with only_one(out, "grading"):
+        return _grade(handins, calibration, split, out, limit, workers, execute)
+
+
+def _grade(
+    handins: dict[str, Path],
+    calibration: Calibration,
+    split: Split,
+    out: Path,
+    limit: int | None,
+    workers: int | None,
+    execute: Execute | None,
+) -> list[Graded]:
     # Before the long part: a slip in the table is told at once.
     known = {*handins, *(path.name for path in out.glob("*/"))}
     add_missing(out / MANUAL, handins, known)
@@ -93,18 +106,29 @@ def grade(
     workers = min(workers or cores, len(handins))
     with measured_digits(split, limit) as digits:
         job = Job(digits, calibration, out, max(1, cores // workers), execute)
-        examine_all(handins, job, workers)
+        unwritten = examine_all(handins, job, workers)
     entered = read_manual(out / MANUAL, known)
-    evidence = {name: _evidence(out / name) for name in handins}
-    shared = in_common(evidence)
-    graded = [mark_one(name, evidence[name], out, calibration, entered.get(name, {}), shared[name]) for name in handins]
+    evidence = {name: _evidence(out / name) for name in handins if name not in unwritten}
+    shared, graded = in_common(evidence), []
+    for name, one in evidence.items():
+        try:
+            graded.append(mark_one(name, one, out, calibration, entered.get(name, {}), shared[name]))
+        except SVHNError as error:
+            unwritten[name] = str(error)
     write_course(graded, out, digits.description)
+    if unwritten:
+        listed = "; ".join(f"{name}: {reason}" for name, reason in list(unwritten.items())[:3])
+        raise SVHNError(f"{len(unwritten)} of {len(handins)} hand-ins were not graded ({listed}); then grade again")
     return graded
 
 
-def examine_all(handins: dict[str, Path], job: Job, workers: int) -> None:
-    """Examines what changed since its last time, several at once, under one progress bar."""
-    total = len(handins)
+def examine_all(handins: dict[str, Path], job: Job, workers: int) -> dict[str, str]:
+    """Examines what changed since its last time, several at once, under one progress bar.
+
+    Returns:
+        Why the evidence of some could not be written, by name.
+    """
+    total, unwritten = len(handins), {}
     with (
         tqdm(total=total, desc="grading", unit="hand-in", mininterval=0.5, file=sys.stderr) as bar,
         ThreadPoolExecutor(workers) as pool,
@@ -115,16 +139,23 @@ def examine_all(handins: dict[str, Path], job: Job, workers: int) -> None:
         }
         try:
             for future in as_completed(waiting):
-                future.result()
+                try:
+                    future.result()
+                except SVHNError as error:
+                    unwritten[waiting[future]] = str(error)
                 bar.update()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    return unwritten
 
 
 def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = lambda text: None) -> None:
     """Writes the evidence of one hand-in, unless it is there and of these very files, digits and grader.
 
-    Whatever happens inside a hand-in is told in its own evidence; only a full disk or the like ends the course.
+    Whatever happens inside a hand-in is told in its own evidence.
+
+    Raises:
+        SVHNError: The evidence cannot be written.
     """
     folder = job.out / name
     try:
@@ -146,45 +177,6 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
     _write_plots(folder / PLOTS, evidence.pop("plots"))
     head = {"format": FORMAT, "key": key, "handin": name, "digits": job.digits.description}
     write_json(folder / EVIDENCE, head | {"data": job.digits.provenance} | evidence)
-
-
-def in_common(evidence: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """What hand-ins share that two people do not come by apart: weights to the last bit, a long answer to the word.
-
-    Args:
-        evidence: Of each hand-in.
-
-    Returns:
-        For each hand-in one line for every circle of others that it shares something with.
-    """
-    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for name, one in evidence.items():
-        # Evidence that was edited into another shape is told where it is marked.
-        with suppress(AttributeError, KeyError, TypeError):
-            for work, what in _own_work(one):
-                found[work].append((name, what))
-    circles: dict[str, dict[tuple[str, ...], list[str]]] = {name: defaultdict(list) for name in evidence}
-    for sharing in found.values():
-        names = sorted({name for name, _ in sharing})
-        for name, what in sharing if len(names) > 1 else ():
-            circles[name][tuple(other for other in names if other != name)].append(what)
-    return {
-        name: [
-            f"the hand-in has this in common with {_listed(others)}: {', '.join(what)}" for others, what in of.items()
-        ]
-        for name, of in circles.items()
-    }
-
-
-def _own_work(evidence: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What only its maker can have, and what to call it."""
-    for model, facts in evidence["models"].items():
-        if weights := facts.get("measured", {}).get("weights"):
-            yield weights, f"the weights of {model}"
-    for question, answer in evidence["answers"].items():
-        words = " ".join(answer["text"].casefold().split())
-        if len(words) >= _OWN_WORDS:
-            yield words, f"answer {question}"
 
 
 def mark_one(
@@ -222,12 +214,8 @@ def _mark(
     return graded
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
 def _fault(error: Exception) -> str:
-    return f"the grader failed at it ({type(error).__name__}: {one_line(error)}); please report this"
+    return f"the grader failed at it ({type(error).__name__}: {cause_of(error)}); please report this"
 
 
 def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
@@ -235,7 +223,7 @@ def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
     try:
         return execute(handin, folder)
     except Exception as error:  # One line in this hand-in's report; the others go on.
-        finding = f"it could not be run ({type(error).__name__}: {one_line(error)})"
+        finding = f"it could not be run ({type(error).__name__}: {cause_of(error)})"
         return {"ran": False, "seconds": 0.0, "findings": [finding], "notebook": None, "faults": 1}
 
 
@@ -271,7 +259,7 @@ def _evidence(folder: Path) -> dict[str, Any]:
 def _write_plots(folder: Path, plots: list[dict[str, str]]) -> None:
     """Writes a hand-in's stored plots, `3.1-1.png` and so on, and removes those of an earlier grading."""
     for path in folder.glob("*.png"):
-        path.unlink()
+        path.unlink(missing_ok=True)
     numbers: Counter[str] = Counter()
     for plot in plots:
         numbers[plot["question"]] += 1

@@ -3,24 +3,29 @@
 import hashlib
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from pathlib import Path
 
-from svhn.errors import SVHNError, one_line
-from svhn.files import sha256
-from svhn.grading.archives import CACHES, unopened, unpack
+from svhn.errors import SVHNError
+from svhn.files import sha256, temporary_folder
+from svhn.grading.reading.archives import CACHES, can_unpack, is_archive, unopened, unpack
+from svhn.grading.reading.names import (
+    file_name,
+    is_model,
+    is_of_interest,
+    is_wanted,
+    kind_of_name,
+    model_of,
+    shown_name,
+)
+from svhn.grading.reading.unread import Unread, find_unread, listed, reason_to_refuse, regular_files, told, walk
 from svhn.learning.records import MOST_BYTES
-from svhn.rubric.questions import MODELS
 
 TEXT_BYTES = 60_000_000
-MODEL_NAME = re.compile(rf"({'|'.join(MODELS)})(?:\D.*)?$")
-_MODEL_SUFFIXES = {".keras", ".h5", ".hdf5", ".json", ".p", ".pkl", ".pickle"}
-_WRITTEN = ("answers.py", "solution.py")
+_MOST_FINDINGS = 40
 # What the course's own files are called, beside which each hand-in has a folder of its name.
 _RESULTS = ("manual.csv", "grades.csv", "index.html")
 
@@ -33,8 +38,9 @@ class HandIn:
         folder: Where they lie.
         notebooks: `*.ipynb` in the folder itself.
         written: `answers.py` and `solution.py`, where there.
-        models: Every `model_X_Y` file, in the folder or in `models/`.
+        models: Every file of a model, its weights or its curves, in the folder or in `models/`.
             Of a kind that is not there, those in the first other folder that has some.
+        unread: What is there and is not read, such as a SavedModel folder.
         findings: What is missing or was left unopened, in words for the report.
     """
 
@@ -42,6 +48,7 @@ class HandIn:
     notebooks: list[Path] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
     models: list[Path] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
     @property
@@ -51,7 +58,7 @@ class HandIn:
 
     def shown(self, path: Path) -> str:
         """A file's name for people; bytes that are no text become question marks."""
-        return str(path.relative_to(self.folder)).encode(errors="replace").decode()
+        return shown_name(path.relative_to(self.folder))
 
     @property
     def fingerprint(self) -> str:
@@ -81,13 +88,14 @@ class HandIn:
 def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[str, Path]:
     """The hand-ins that some paths hold, by name.
 
-    A `.zip` file is one hand-in. A folder is one where it holds a notebook, `answers.py`, `solution.py` or a model, or
-    holds no folder and no archive; any other folder is a course, and each folder and `.zip` file in it is a hand-in.
-    Where a folder of a course holds one `.zip` file and nothing else of a hand-in, as learning platforms store what was
-    handed in, that is the hand-in, under the folder's name.
+    An archive is one hand-in. A folder is one where it holds a notebook, `answers.py`, `solution.py` or a model, or
+    holds no folder and no archive; any other folder is a course, and each folder and archive in it is a hand-in, also
+    what `opened` then refuses: a link, or an archive of a kind that is not unpacked. Where a folder of a course holds
+    one archive and nothing else of a hand-in, as learning platforms store what was handed in, that is the hand-in,
+    under the folder's name.
 
     Args:
-        paths: Folders and `.zip` files.
+        paths: Folders and archives.
         leave_out: A folder that is no hand-in though it may lie in a course: where grades are written.
 
     Returns:
@@ -95,59 +103,50 @@ def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[s
         folder around them before their own.
 
     Raises:
-        SVHNError: A path does not exist, or is neither a folder nor a `.zip` file.
+        SVHNError: A path does not exist, is neither a folder nor an archive, or holds hand-ins and is one.
     """
     found: list[Path] = []
     for path in map(Path, paths):
+        shown = shown_name(path)
         if not path.exists():
-            raise SVHNError(f"{path}: there is no such hand-in; name a folder, a folder of folders, or a .zip file")
-        if path.is_file() and path.suffix.lower() != ".zip":
-            raise SVHNError(f"{path}: is neither a folder nor a .zip file; name the folder that holds the hand-in")
-        found += [path] if path.is_file() or _is_handin(path) else _course(path, leave_out)
-    paths = list(dict.fromkeys(item.resolve() for item in found))
-    names = Counter(_own_name(path) for path in paths)
-    named: dict[str, Path] = {}
-    for path in paths:
-        name = own = _own_name(path)
-        if names[own] > 1:
-            name = _file_name(f"{path.parent.name}-{own}")
-        if name in named:  # As where somebody unpacked an archive beside itself.
-            name = _file_name(f"{path.parent.name}-{path.name}")
-        if name in named:
-            raise SVHNError(f"{path} and {named[name]} would be graded under one name; rename one of them")
-        named[name] = path
+            raise SVHNError(f"{shown}: there is no such hand-in; name a folder, a folder of folders, or a .zip file")
+        if path.is_file() and not is_archive(path):
+            raise SVHNError(f"{shown}: is neither a folder nor a .zip file; name the folder that holds the hand-in")
+        found += [path.resolve()] if path.is_file() or _is_handin(path) else _course(path.resolve(), leave_out)
+    named = _named(list(dict.fromkeys(found)))
     in_order = sorted(named.items(), key=lambda item: (item[0].casefold(), item[0]))
     return {name: _archive_alone(path) or path for name, path in in_order}
 
 
+def _named(paths: list[Path]) -> dict[str, Path]:
+    """Paths by names that differ even where no difference is made between small and capital letters."""
+    names = Counter(_own_name(path) for path in paths)
+    named: dict[str, Path] = {}
+    taken: set[str] = set()
+    for path in paths:
+        own, around = _own_name(path), path.parent.name
+        wanted = [own] if names[own] == 1 else [file_name(f"{around}-{own}", _RESULTS)]
+        # As where somebody unpacked an archive beside itself; a digest where names differ only in what was cleaned.
+        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:6]
+        wanted += [file_name(f"{around}-{path.name}", _RESULTS), file_name(f"{own}-{digest}", _RESULTS, keep=7)]
+        name = next((name for name in wanted if name.casefold() not in taken), f"handin-{len(taken)}-{digest}")
+        taken.add(name.casefold())
+        named[name] = path
+    return named
+
+
 def _own_name(path: Path) -> str:
-    return _file_name(path.stem if path.is_file() else path.name)
+    name = re.sub(r"\.tar$", "", path.stem) if path.is_file() else path.name
+    return file_name(name, _RESULTS)
 
 
 def _archive_alone(folder: Path) -> Path | None:
     """The only archive in a folder that holds no hand-in otherwise."""
     with suppress(OSError):  # What cannot be looked into is told when the hand-in is opened.
-        if folder.is_dir() and not _holds_work(_descend(folder)):
+        if folder.is_dir() and not folder.is_symlink() and not _holds_work(_descend(folder)):
             archives = [path for path in _visible(folder) if _is_archive(path)]
             return archives[0] if len(archives) == 1 else None
     return None
-
-
-def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Every folder of a hand-in and its regular files, in a fixed order.
-
-    Links, whose ends may lie anywhere, and caches are left out.
-    """
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in CACHES)
-        paths = (Path(parent, name) for name in sorted(names))
-        yield Path(parent), [path for path in paths if path.is_file() and not path.is_symlink()]
-
-
-def regular_files(folder: Path) -> Iterator[Path]:
-    """Every file that `walk` finds."""
-    for _, paths in walk(folder):
-        yield from paths
 
 
 @contextmanager
@@ -159,26 +158,38 @@ def opened(path: Path, whole: bool = False) -> Iterator[HandIn]:
         whole: Whether to unpack what grading does not read, too, for who runs the hand-in.
 
     Raises:
-        SVHNError: The archive is damaged, or unpacking it would do harm.
+        SVHNError: It is a link or hidden, or the archive is damaged, of a kind that is not unpacked, or unpacking it
+            would do harm.
     """
+    if path.is_symlink():
+        raise SVHNError("it is a link to another place, which is not followed; put the folder itself here")
+    if path.is_dir() and path.name.startswith("."):
+        raise SVHNError("it is a hidden folder, which is not looked into; call it by a name that starts with no dot")
     if path.is_dir():
         yield _list_files(path)
         return
-    with TemporaryDirectory(prefix="svhn-handin-") as temporary:
-        left_out = unpack(path, Path(temporary), _is_of_interest, whole)
-        handin = _list_files(Path(temporary))
+    with temporary_folder("svhn-handin-") as temporary:
+        left_out = unpack(path, temporary, is_wanted, whole)
+        handin = _list_files(temporary)
         handin.findings += [finding for finding in left_out if finding not in handin.findings]
         yield handin
 
 
 def _course(path: Path, leave_out: Path | None) -> list[Path]:
     skipped = leave_out.resolve() if leave_out else None
-    chosen = [
-        item
-        for item in _visible(path)
-        if (item.is_dir() or _is_archive(item)) and not item.is_symlink() and item.resolve() != skipped
-    ]
+    chosen = [item for item in sorted(path.iterdir()) if item != skipped and _is_entry(item)]
     return chosen or [path]
+
+
+def _is_entry(item: Path) -> bool:
+    """Whether what lies in a course's folder was handed in, be it in a form that is refused."""
+    if item.name.startswith("__MACOSX") or item.name in CACHES or item.name.startswith("._"):
+        return False
+    if item.is_symlink():
+        return not item.exists() or item.is_dir() or is_archive(item)
+    if item.name.startswith("."):
+        return item.is_dir() and _holds_work(item)
+    return item.is_dir() or _is_archive(item)
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -187,38 +198,46 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _is_archive(path: Path) -> bool:
-    return path.suffix.lower() == ".zip" and path.is_file() and not path.is_symlink()
+    return is_archive(path) and path.is_file() and not path.is_symlink()
 
 
 def _is_handin(folder: Path) -> bool:
-    return _holds_work(folder) or not any(folder.iterdir())
+    """Whether a folder is a hand-in.
+
+    Raises:
+        SVHNError: It is one and holds hand-ins as well, so that one of them would be graded and the others not.
+    """
+    own = sorted(path.name for path in folder.iterdir() if path.is_file() and is_of_interest(path.name))
+    inside = [path for path in _visible(folder) if not path.is_symlink() and _has_texts(path)]
+    if folder / "models" in inside and not own:
+        return False  # Somebody's folder is called so.
+    if (own or _is_models_folder(folder)) and len(inside) > 1:
+        what = own[0] if own else "models"
+        raise SVHNError(
+            f"{shown_name(folder)}: {shown_name(what)} in it makes it a hand-in, and so do {len(inside)} folders or "
+            f"archives in it ({', '.join(shown_name(path.name) for path in inside[:3])}); put {shown_name(what)} "
+            "elsewhere, or name the hand-ins one by one"
+        )
+    return bool(own) or _is_models_folder(folder) or not any(folder.iterdir())
+
+
+def _has_texts(path: Path) -> bool:
+    """Whether a folder holds a notebook or written answers, or is an archive, as a hand-in is."""
+    if not path.is_dir():
+        return can_unpack(path) and not model_of(path.name)
+    with suppress(OSError):
+        return any(is_of_interest(item.name) and kind_of_name(item.name) != "models" for item in path.iterdir())
+    return False
 
 
 def _holds_work(folder: Path) -> bool:
-    return any(_is_of_interest(path.name) for path in folder.iterdir()) or _is_models_folder(folder)
+    with suppress(OSError):
+        return any(is_of_interest(path.name) for path in folder.iterdir()) or _is_models_folder(folder)
+    return False
 
 
 def _is_models_folder(folder: Path) -> bool:
-    return (folder / "models").is_dir() and any(MODEL_NAME.match(p.stem) for p in (folder / "models").iterdir())
-
-
-def _is_of_interest(name: str) -> bool:
-    return (name.endswith(".ipynb") and not name.startswith(".")) or name in _WRITTEN or _is_model(name)
-
-
-def _kind(name: str) -> str:
-    """Which of a hand-in's three kinds of file a file of interest is."""
-    return "models" if _is_model(name) else "notebooks" if name.endswith(".ipynb") else "written"
-
-
-def _is_model(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(MODEL_NAME.match(path.stem)) and path.suffix.lower() in _MODEL_SUFFIXES
-
-
-def _file_name(name: str) -> str:
-    plain = re.sub(r"[^\w .+@()-]", "_", name).strip(" .")[:100] or "handin"
-    return f"{plain}_" if plain.casefold() in _RESULTS else plain
+    return (folder / "models").is_dir() and any(is_model(path.name) for path in (folder / "models").iterdir())
 
 
 def _list_files(folder: Path) -> HandIn:
@@ -226,28 +245,37 @@ def _list_files(folder: Path) -> HandIn:
     handin = HandIn(root)
     places = [root, root / "models"]
     inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir())]
-    chosen = [path for path in inside if _is_model(path.name) or (path.parent == root and _is_of_interest(path.name))]
-    elsewhere = _elsewhere(root, {_kind(path.name) for path in chosen})
+    chosen = [
+        path
+        for path in inside
+        if not path.is_dir() and (is_model(path.name) or (path.parent == root and is_of_interest(path.name)))
+    ]
+    elsewhere = _elsewhere(root, {kind_of_name(path.name) for path in chosen})
     for place in sorted({path.parent for path in elsewhere}):
-        names = ", ".join(path.name for path in elsewhere if path.parent == place)
+        names = listed([shown_name(path.name) for path in elsewhere if path.parent == place])
         handin.findings.append(f"read from {handin.shown(place)}/, as there are none where they belong: {names}")
+    refused = []
     for path in chosen + elsewhere:
-        limit = MOST_BYTES if _is_model(path.name) else TEXT_BYTES
-        if reason := _reason_to_refuse(path, root, limit):
-            handin.findings.append(f"{handin.shown(path)} was not opened: {reason}")
+        limit = MOST_BYTES if is_model(path.name) else TEXT_BYTES
+        if reason := reason_to_refuse(path, root, limit):
+            refused.append(f"{handin.shown(path)} was not opened: {reason}")
         else:
-            getattr(handin, _kind(path.name)).append(path)
-    if not chosen + elsewhere:
-        handin.findings += unopened(handin.shown(path) for path in regular_files(root))
+            getattr(handin, kind_of_name(path.name)).append(path)
+    handin.findings += refused[:_MOST_FINDINGS]
+    if len(refused) > _MOST_FINDINGS:
+        handin.findings.append(f"and {len(refused) - _MOST_FINDINGS:,} more files were not opened")
+    handin.unread += find_unread(root, {model_of(path.name) for path in handin.models})
+    handin.findings += unopened(handin.shown(path) for path in regular_files(root))
+    handin.findings += told([(handin.shown(item.path), item.reason) for item in handin.unread])
     return handin
 
 
 def _elsewhere(root: Path, found: set[str]) -> list[Path]:
     """The files of a kind that was not found, in the first other folder that has some."""
     paths: dict[str, list[Path]] = {}
-    for _, names in walk(root):
+    for _, paths_here in walk(root):
         for kind in ("notebooks", "written", "models"):
-            here = [path for path in names if _is_of_interest(path.name) and _kind(path.name) == kind]
+            here = [path for path in paths_here if is_of_interest(path.name) and kind_of_name(path.name) == kind]
             if here and kind not in found:
                 paths.setdefault(kind, here)
     return [path for kind in paths for path in paths[kind]]
@@ -264,18 +292,3 @@ def _descend(folder: Path) -> Path:
             break
         folder = inside[0]
     return folder
-
-
-def _reason_to_refuse(path: Path, root: Path, limit: int) -> str | None:
-    try:
-        if not path.resolve(strict=True).is_relative_to(root.resolve()):
-            return "it is a link to a place outside the hand-in"
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            return "it is not an ordinary file"
-        if status.st_size > limit:
-            return f"its {status.st_size:,} bytes are over the limit of {limit // 1_000_000} MB"
-        with path.open("rb"):
-            return None
-    except (OSError, RuntimeError) as error:
-        return f"it cannot be read ({one_line(getattr(error, 'strerror', None) or error)})"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from svhn.grading.evidence import FALL, falls_short
+from svhn.grading.claims import FALL, bound, falls_short
 from svhn.rubric.calibration import Calibration, round_half_up
 from svhn.rubric.questions import BY_NUMBER, POINTS, ROWS, TEST, Row
 
@@ -101,14 +101,18 @@ def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration
     if question.figure == TEST:
         stated = evidence["evaluation_4_2"]
         if stated is None:
-            return None, "withheld: the notebook's stored output has no line 'Evaluation: <accuracy>'"
+            printed = evidence.get("printed_4_2")
+            shown = f"; the cells of 4.2 printed: {printed}" if printed else ""
+            return None, f"for a person to mark: no accuracy was found in the notebook's stored output{shown}"
         reason = f"test accuracy {stated:.1%}, as the notebook's stored output states it; not measured here"
         if doubt := _unlikely(stated, question.base, evidence["models"][question.base]):
             return None, f"withheld until a person has looked: {reason}; {doubt}"
         return calibration.mark(row.question, stated), reason
     model = evidence["models"][question.model]
     if "curves_refused" in model:
-        return None, f"withheld: {model['curves_refused']}"
+        unread = model.get("refused", "no model was handed in")
+        also = "" if unread == "no model was handed in" else f"; {unread}"
+        return None, f"withheld: {model['curves_refused']}{also}"
     if "refused" in model:
         return None, f"withheld: {model['refused']}"
     figures = calibration.summarise(model["curves"])
@@ -118,13 +122,28 @@ def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration
         if data and not data["real"]:
             return None, f"withheld: the curve is of other digits, which are not SVHN ({data['name']})"
         return None, "withheld: the grader's digits are not SVHN, so that what the curve claims could not be checked"
+    if waiting := _to_look_at(model, figures["counted"]):
+        return None, f"{waiting}; {reason}"
+    counted = bound(model, figures["counted"])
+    if counted < figures["counted"]:
+        reason += f"; {counted:.1%} counts, the most that what the stored file scores allows"
+    return calibration.mark(row.question, counted), reason
+
+
+def _to_look_at(model: dict[str, Any], counted: float) -> str:
+    """Why a person has to look before a figure counts; empty where none has to."""
     if model.get("doubts"):
-        return None, f"withheld until a person has looked: the model {'; '.join(model['doubts'])}; {reason}"
+        return f"withheld until a person has looked: the model {'; '.join(model['doubts'])}"
+    if unsure := [claim for claim in model["claims"] if claim["at_least"]]:
+        return (
+            "for a person to mark: how the images were preprocessed is not stored with the model, and with what was "
+            f"tried here it reads at least {max(claim['measured'] for claim in unsure):.1%} of the digits"
+        )
     if any(claim["contradicted"] for claim in model["claims"]):
-        return None, f"withheld until a person has looked: the stored model does not do what is claimed; {reason}"
-    if falls_short(model, figures["counted"]):
-        return None, f"withheld until a person has looked: the stored file scores far less than its curve; {reason}"
-    return calibration.mark(row.question, figures["counted"]), reason
+        return "withheld until a person has looked: the stored model does not do what is claimed"
+    if falls_short(model, counted):
+        return "withheld until a person has looked: the stored file scores far less than its curve"
+    return ""
 
 
 def _unlikely(stated: float, name: str, base: dict[str, Any]) -> str | None:
@@ -154,7 +173,8 @@ def _counted(figures: dict[str, Any]) -> str:
 def _to_judge(row: Row, evidence: dict[str, Any]) -> str:
     answer = evidence["answers"].get(row.question)
     if not answer:
-        return "for a person to mark; the written answer is missing, or cannot be read without running the hand-in"
+        why = evidence.get("no_answer", {}).get(row.question)
+        return f"for a person to mark; no written answer was read{f': {why}' if why else ''}"
     over = (
         f", {answer['characters'] - answer['limit']} over the limit" if answer["characters"] > answer["limit"] else ""
     )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,13 @@ import numpy as np
 from svhn.backend import keras
 from svhn.data.protocol import Split
 from svhn.digits import LUMA
-from svhn.errors import one_line
-from svhn.grading.curves import read_json
-from svhn.grading.models import is_architecture, load_untrusted, weights_beside
+from svhn.errors import SVHNError
+from svhn.files import temporary_folder
+from svhn.grading.models import REMEDY, is_network, load_untrusted, weights_beside
+from svhn.grading.reading.causes import cause_of
+from svhn.grading.reading.descriptions import SIDE
+from svhn.grading.reading.kinds import kind_of, reason_for_no_data
+from svhn.grading.reading.names import is_named_as_asked
 from svhn.learning.batches import Preprocessed, predict
 from svhn.sandbox.process import Refused
 
@@ -43,6 +46,13 @@ def _stretched_grey(images: np.ndarray) -> np.ndarray:
     return (grey - low) / np.maximum(high - low, 1)
 
 
+def _standardised(images: np.ndarray) -> np.ndarray:
+    """Each image with mean 0 and standard deviation 1."""
+    images = images.astype(np.float32)
+    mean, spread = images.mean((1, 2, 3), keepdims=True), images.std((1, 2, 3), keepdims=True)
+    return (images - mean) / np.maximum(spread, 1e-3)
+
+
 def _vgg16_input(images: np.ndarray) -> np.ndarray:
     return keras.applications.vgg16.preprocess_input(images.astype(np.float32))
 
@@ -54,12 +64,15 @@ CANDIDATES: dict[int, dict[str, Callable[[np.ndarray], np.ndarray]]] = {
         "unscaled": lambda images: images.astype(np.float32),
         "centred": lambda images: images.astype(np.float32) / 127.5 - 1,
         "vgg16_input": _vgg16_input,
+        "standardised": _standardised,
     },
     1: {
         "grey": lambda images: _grey(images) / 255,
         "contrast_grey": _contrast_grey,
         "stretched_grey": _stretched_grey,
         "unscaled_grey": _grey,
+        "centred_grey": lambda images: _grey(images) / 127.5 - 1,
+        "standardised_grey": lambda images: _standardised(_grey(images)),
     },
 }
 
@@ -87,31 +100,40 @@ class MeasuredDigits:
 @contextmanager
 def measured_digits(split: Split, limit: int | None = None) -> Iterator[MeasuredDigits]:
     """Lays out a split's validation and test digits, or the first `limit` of each, for as long as the block lasts."""
-    with TemporaryDirectory(prefix="svhn-digits-") as folder:
+    with temporary_folder("svhn-digits-") as folder:
         used = {}
         for name, images, labels in (
             ("validation", split.X_val, split.y_val),
             ("test", split.X_test, split.y_test),
         ):
-            np.save(Path(folder) / f"{name}-X.npy", images[:limit])
-            np.save(Path(folder) / f"{name}-y.npy", labels[:limit])
+            try:
+                np.save(folder / f"{name}-X.npy", images[:limit])
+                np.save(folder / f"{name}-y.npy", labels[:limit])
+            except OSError as error:
+                raise SVHNError(
+                    f"cannot lay out the digits in {folder.parent}: {error.strerror}; free some space or set TMPDIR"
+                ) from error
             used[name] = len(labels[:limit])
-        yield MeasuredDigits(folder, split.provenance | used, split.digits.description)
+        yield MeasuredDigits(str(folder), split.provenance | used, split.digits.description)
 
 
-def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | None) -> dict[str, Any]:
+def measure_model(
+    paths: list[Path], digits: MeasuredDigits, recorded: str | None, claimed: float | None = None
+) -> dict[str, Any]:
     """Loads one model of a hand-in and measures it; to be called in a process of its own.
 
     Args:
         paths: All files of that model, its curves among them.
         digits: What to measure on.
         recorded: The name of its preprocessing, where a record says it.
+        claimed: The validation accuracy that its curves claim: a preprocessing that bears it out needs no better.
 
     Returns:
-        `file`, `bytes`, `parameters`, `layers`, `kinds` (of layers with weights, each once), `convolutions`, `dense`
-        (units of the dense layers, in order), `channels`, `weights` (a digest), `accuracy` (validation and test, 0..1),
-        `digits` (how many each), `preprocessing`, `preprocessing_from`, `candidates` (accuracies, where it had to be
-        chosen), and `outputs`: whether output d stands for the digit d or for OpenML's class index d, the digit
+        `file`, `bytes`, `parameters`, `layers`, `kinds` (of layers with weights, each once), `convolutions`, `filters`
+        (of each), `dense` (units of the dense layers, in order), `structure` (a digest of kinds and shapes of all
+        layers with weights), `channels`, `weights` (a digest), `accuracy` (validation and test, 0..1), `digits` (how
+        many each), `preprocessing`, `preprocessing_from`, `guessed` and `candidates` (whether it had to be chosen, and
+        accuracies), and `outputs`: whether output d stands for the digit d or for OpenML's class index d, the digit
         (d + 1) % 10.
 
     Raises:
@@ -121,20 +143,25 @@ def measure_model(paths: list[Path], digits: MeasuredDigits, recorded: str | Non
     keras.utils.disable_interactive_logging()
     model = load_untrusted(path, paths)
     try:
-        return _measured(model, path, paths, digits, recorded)
+        return _measured(model, path, paths, digits, recorded, claimed)
     except (Refused, MemoryError, OSError):  # The last are not the model's: the digits' files, say, are gone.
         raise
     except Exception as error:  # A network that loads may still fail at its first digit.
-        raise Refused(f"{path.name} cannot be used ({type(error).__name__}: {one_line(error)})") from error
+        raise Refused(f"{path.name} cannot be used ({type(error).__name__}: {cause_of(error)})") from error
 
 
 def _measured(
-    model: keras.Model, path: Path, paths: list[Path], digits: MeasuredDigits, recorded: str | None
+    model: keras.Model,
+    path: Path,
+    paths: list[Path],
+    digits: MeasuredDigits,
+    recorded: str | None,
+    claimed: float | None,
 ) -> dict[str, Any]:
-    fit = _shape_for(model, path)
-    channels = _channels(model, path)
+    shape = _digit_shape(model, path)
+    fit, channels = _fitting(shape), math.prod(shape) // (SIDE * SIDE)
     candidates = CANDIDATES[channels]
-    chosen, choice = _choose(model, digits, candidates, fit, recorded)
+    chosen, choice = _choose(model, digits, candidates, fit, recorded, claimed)
     shares: dict[str, dict[str, float]] = {order: {} for order in _OUTPUTS}
     sizes = {}
     for part in ("validation", "test"):
@@ -149,6 +176,8 @@ def _measured(
         "parameters": model.count_params(),
         "layers": len(model.layers),
         "kinds": sorted({type(layer).__name__ for layer in _flat(model) if layer.weights}),
+        "filters": [int(layer.filters) for layer in _flat(model) if hasattr(layer, "filters")],
+        "structure": _structure(model),
         "convolutions": sum("Conv" in type(layer).__name__ for layer in _flat(model)),
         "dense": [layer.units for layer in _flat(model) if isinstance(layer, keras.layers.Dense)],
         "channels": channels,
@@ -159,6 +188,11 @@ def _measured(
         **choice,
         "outputs": outputs,
     }
+
+
+def _structure(model: keras.Model) -> str:
+    kinds = [(type(layer).__name__, [tuple(weight.shape) for weight in layer.weights]) for layer in _flat(model)]
+    return hashlib.sha256(repr([kind for kind in kinds if kind[1]]).encode()).hexdigest()[:16]
 
 
 def _flat(model: keras.Model) -> Iterator[keras.Layer]:
@@ -175,46 +209,49 @@ def _flat(model: keras.Model) -> Iterator[keras.Layer]:
 
 
 def _network_file(paths: list[Path]) -> Path:
-    def rank(path: Path) -> tuple[int, int, str]:
-        order = {".keras": 0, ".h5": 1, ".hdf5": 1, ".json": 2}
-        return order[path.suffix.lower()], len(path.name), path.name
-
-    networks = [path for path in paths if path.suffix.lower() in (".keras", ".h5", ".hdf5")]
-    described = [path for path in paths if path.suffix.lower() == ".json" and _is_described(path)]
-    # A description beside an .h5 means that the .h5 holds weights only.
-    whole = [path for path in networks if path.suffix.lower() == ".keras" or not described]
-    if not whole and not described:
-        raise Refused("there is no model file (.keras, .h5, or .json with weights)")
-    return min(whole or described, key=rank)
-
-
-def _is_described(path: Path) -> bool:
-    try:
-        return is_architecture(read_json(path))
-    except Refused:
-        return False
+    """The model among a model's files, by what they hold; of several, the one that is named as the assignment asks."""
+    kinds = {"zip": 0, "hdf5": 1, "json": 2}
+    networks = [path for path in paths if is_network(path)]
+    if networks:
+        return min(
+            networks,
+            key=lambda path: (not is_named_as_asked(path.name), kinds[kind_of(path)], len(path.name), path.name),
+        )
+    models = [path for path in paths if path.suffix.lower() in (".keras", ".h5", ".hdf5", ".hdf")]
+    # Told in the loader's words, which say what is wrong with it.
+    if models:
+        return min(models, key=lambda path: (not is_named_as_asked(path.name), path.name))
+    reasons = [reason for path in paths if (reason := reason_for_no_data(path))]
+    raise Refused("; ".join([*reasons[:3], f"there is no model file; {REMEDY}"]))
 
 
-def _channels(model: keras.Model, path: Path) -> int:
-    size = math.prod(model.input_shape[1:])
-    channels = {32 * 32: 1, 32 * 32 * 3: 3}.get(size)
-    if channels is None:
-        raise Refused(f"{path.name} takes input of shape {model.input_shape[1:]}, and digits are 32 x 32")
-    return channels
+def _digit_shape(model: keras.Model, path: Path) -> tuple[int, ...]:
+    """The shape of a digit as a model takes it, its open sides filled in.
 
-
-def _shape_for(model: keras.Model, path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """What brings images (n, 32, 32, channels) into the shape that a model takes."""
+    Raises:
+        Refused: It takes no digits, more than one input, or gives no ten classes.
+    """
     shape, ends = model.input_shape, model.output_shape
-    if not isinstance(shape, tuple) or any(side is None for side in shape[1:]) or not isinstance(ends, tuple):
-        raise Refused(f"{path.name} takes input of no fixed shape, or more than one input")
-    if ends != (None, 10):
+    if not isinstance(shape, tuple) or not isinstance(ends, tuple):
+        raise Refused(f"{path.name} takes more than one input, or gives more than one output")
+    if ends[1:] != (10,):
         raise Refused(f"{path.name} ends in shape {ends[1:]}, not in ten classes")
-    channels_first = len(shape) == 4 and shape[1] in (1, 3) and shape[2:] == (32, 32)
+    sides = shape[1:]
+    if None in sides:
+        first = len(sides) == 3 and sides[0] in (1, 3) and sides[1:] == (None, None)
+        sides = tuple(SIDE if side is None else side for side in sides) if first or sides[-1] in (1, 3) else sides
+    if None in sides or math.prod(sides) not in (SIDE * SIDE, SIDE * SIDE * 3):
+        raise Refused(f"{path.name} takes input of shape {shape[1:]}, and digits are 32 x 32")
+    return sides
+
+
+def _fitting(shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    """What brings images (n, 32, 32, channels) into the shape that a model takes."""
+    channels_first = len(shape) == 3 and shape[0] in (1, 3) and shape[1:] == (SIDE, SIDE)
 
     def fit(images: np.ndarray) -> np.ndarray:
         moved = images.transpose(0, 3, 1, 2) if channels_first else images
-        return moved.reshape(len(images), *shape[1:])
+        return moved.reshape(len(images), *shape)
 
     return fit
 
@@ -241,15 +278,21 @@ def _choose(
     candidates: dict[str, Callable[[np.ndarray], np.ndarray]],
     fit: Callable[[np.ndarray], np.ndarray],
     recorded: str | None,
+    claimed: float | None,
 ) -> tuple[str, dict[str, Any]]:
-    """The preprocessing that the record names, else the plain one unless another is better by more than MARGIN."""
+    """The preprocessing that the record names, else the plain one unless another is better by more than MARGIN.
+
+    Where the plain one bears out what is claimed, no other is chosen: one that fits by chance would be taken for it.
+    """
     if recorded in candidates:
-        return recorded, {"preprocessing_from": "the model's record"}
+        return recorded, {"preprocessing_from": "the model's record", "guessed": False}
     images, labels = (part[:CHOICE_DIGITS] for part in digits.part("validation"))
     shares = {
         name: max(_accuracies(model, images, labels, function, fit).values()) for name, function in candidates.items()
     }
     plain, best = next(iter(shares)), max(shares, key=shares.__getitem__)
-    chosen = best if shares[best] > shares[plain] + MARGIN else plain
+    found = shares[plain]
+    borne_out = claimed is not None and found >= claimed - 2 * math.sqrt(claimed * (1 - claimed) / len(labels))
+    chosen = best if found + MARGIN < shares[best] and not borne_out else plain
     source = f"compared on {len(labels):,} validation digits"
-    return chosen, {"preprocessing_from": source, "candidates": shares}
+    return chosen, {"preprocessing_from": source, "guessed": True, "candidates": shares}

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from svhn.files import write_text
-from svhn.grading.evidence import falls_short
+from svhn.grading.claims import bound
 from svhn.grading.marks import Mark, Total, total_of
 from svhn.rubric.questions import BY_NUMBER, POINTS, ROWS
 
@@ -66,7 +66,7 @@ class Graded:
             lines += [f"{name} {doubt}" for doubt in model.get("doubts", [])]
             lines += [f"{name}: {claim_text(claim)}" for claim in model["claims"] if claim["flagged"]]
             counted = self.figures.get(name, {}).get("counted", 0)
-            if falls_short(model, counted):
+            if bound(model, counted) < counted:
                 found = model["measured"]["accuracy"]["validation"]
                 lines.append(
                     f"{name}: its curve would count with {counted:.1%}, and the stored file scores {found:.1%}"
@@ -83,21 +83,26 @@ def plain(text: Any) -> str:
 
 def claim_text(claim: dict[str, Any]) -> str:
     """One line: claimed, measured, difference, and what they were measured on."""
+    least = "at least " if claim["at_least"] else ""
     sign = "+" if claim["difference"] >= 0 else "-"
     line = (
-        f"{claim['part']} accuracy by {claim['source']}: {claim['claimed']:.1%} claimed, {claim['measured']:.1%} "
-        f"measured, {sign}{abs(claim['difference']) * 100:.1f} points (standard error "
+        f"{claim['part']} accuracy by {claim['source']}: {claim['claimed']:.1%} claimed, {least}"
+        f"{claim['measured']:.1%} measured, {sign}{abs(claim['difference']) * 100:.1f} points (standard error "
         f"{claim['standard_error'] * 100:.1f})"
     )
-    if claim["flagged"] and abs(claim["difference"]) < 2 * claim["standard_error"]:
+    if claim["at_least"]:
+        line += "; its preprocessing is not known, and the nearest of those tried here was used"
+    elif claim["above"]:
+        line += "; so much more than claimed is measured that it may have been trained on the digits measured on"
+    elif claim["flagged"] and abs(claim["difference"]) < 2 * claim["standard_error"]:
         line += ", which may be chance"
-    if claim["digits"] == "unnamed":
+    if claim["same"]:
+        return line
+    if claim["digits"] is None:
         return f"{line}; the hand-in does not say on which digits"
-    if claim["digits"] != "the same":
-        return f"{line}; claimed on other digits, {plain(claim['digits'])}" + (
-            "" if claim["comparable"] else ", so the two cannot be compared"
-        )
-    return line
+    return f"{line}; claimed on other digits, {plain(claim['digits'])}" + (
+        "" if claim["comparable"] else ", so the two cannot be compared"
+    )
 
 
 def write_handin(graded: Graded, folder: Path) -> None:
@@ -209,10 +214,13 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
+# Where a spreadsheet sees the start of a formula, be it one that splits lines at semicolons or tabs.
+_FORMULA = re.compile(r"(^|[;,\t|])([\s\"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+
+
 def _cell(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    line = plain(text)
-    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
+    return _FORMULA.sub(r"\1\2'", plain(text))
 
 
 @lru_cache

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 PERFORMANCE, EXPLANATION, WHOLE = "performance", "explanation", ""
 COLOUR, GREY = "colour", "grey"
-PYRAMID, DENSE, CONVOLUTIONAL = "pyramid", "dense", "convolutional"
+PYRAMID, DENSE, CONVOLUTIONAL, VGG16 = "pyramid", "dense", "convolutional", "VGG16"
 VALIDATION, TEST = "validation", "test"
 
 
@@ -42,12 +42,14 @@ class Question:
         figure: Of which part an accuracy decides the mark, `VALIDATION` or `TEST`; empty where none does.
         names: What the notebook defines for it, besides `build_MODEL` of its model.
         answer_limit: How many characters its written answer may have.
+        answer_optional: Whether a hand-in may leave the answer out.
         model: The name of the model that is stored for it, empty for none.
         base: The name of another question's model whose embeddings it classifies.
         split: The notebook's variable with the digits that the model is trained on; it tells how images are
             preprocessed.
         images: What the model sees: `COLOUR` or `GREY`.
-        network: `PYRAMID` (dense, each layer narrower), `DENSE` or `CONVOLUTIONAL`.
+        network: `PYRAMID` (dense, each layer narrower), `DENSE`, `CONVOLUTIONAL` or `VGG16`.
+        same_network_as: The model whose network it is to have.
         epochs: The fewest and the most that the model may be trained for.
         reference: What the reference hand-in reached, by row of the table of results.
     """
@@ -59,11 +61,13 @@ class Question:
     figure: str = ""
     names: tuple[str, ...] = ()
     answer_limit: int = 500
+    answer_optional: bool = False
     model: str = ""
     base: str = ""
     split: str = ""
     images: str = ""
     network: str = ""
+    same_network_as: str = ""
     epochs: tuple[int, int] = (5, 100)
     reference: dict[str, str] = field(default_factory=dict)
 
@@ -110,7 +114,7 @@ QUESTIONS = (
     Question(
         "2.2", "Data augmentation", 3, _BOTH, VALIDATION,
         names=("augmented_split",),
-        model="model_2_2", split="augmented_split", images=GREY, network=CONVOLUTIONAL,
+        model="model_2_2", split="augmented_split", images=GREY, network=CONVOLUTIONAL, same_network_as="model_2_1",
         reference={"model_2_2": "96.6 %, validation"},
     ),
     Question(
@@ -120,11 +124,12 @@ QUESTIONS = (
         reference={"3.1": "96.4 %, test", "3.1 averaged over copies": "96.6 %, test"},
     ),
     Question("3.2", "Visualising activations", 4, names=("plot_activations",)),
-    Question("3.3", "Class activation map", 4, names=("plot_activation_map", "plot_3_3")),
+    # The template of 2020 asks for no text there.
+    Question("3.3", "Class activation map", 4, names=("plot_activation_map", "plot_3_3"), answer_optional=True),
     Question(
         "4.1", "Fast feature extraction with VGG16", 5, _BOTH, VALIDATION,
         names=("vgg_split",),
-        model="model_4_1", split="vgg_split", images=COLOUR, network=CONVOLUTIONAL,
+        model="model_4_1", split="vgg_split", images=COLOUR, network=VGG16,
         reference={"model_4_1": "93.2 %, validation"},
     ),
     Question(

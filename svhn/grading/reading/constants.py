@@ -1,0 +1,149 @@
+"""What a source assigns, out of its syntax tree; none of it is run."""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# Ways to lay out a long text, by name: of methods, and of functions of `textwrap` and `inspect`.
+_METHODS = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
+_FUNCTIONS = {"dedent": textwrap.dedent, "cleandoc": inspect.cleandoc}
+_LEADING_ZEROS = re.compile(r"^([ \t]*\w+[ \t]*=[ \t]*)(0\d+)([ \t]*(?:#.*)?)$", re.M)
+_LONGEST_ASSIGNMENT, _MOST_LOST = 80, 50
+Values = dict[str, tuple[Any, str]]
+
+
+def parse(source: str) -> ast.Module:
+    """The syntax tree of a source; a number with leading zeros, as of a student, is taken for a text.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError or MemoryError: It is no Python, or nested too deeply.
+    """
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        quoted = _LEADING_ZEROS.sub(r'\1"\2"\3', source)
+        if quoted == source:
+            raise
+        return ast.parse(quoted)
+
+
+def collect(tree: ast.Module, where: str, values: Values, is_wanted: Callable[[str], bool]) -> None:
+    """Notes the constants that a source assigns outside functions; a later one replaces or lengthens an earlier one.
+
+    Args:
+        tree: Of the source.
+        where: What to call it.
+        values: Gets a value and where it is from, by name; None for a value that is computed.
+        is_wanted: Tells the names that are noted.
+    """
+    for name, node, lengthens in _assignments(tree.body):
+        if not is_wanted(name):
+            continue
+        value, earlier = constant(node), values.get(name, (None, ""))[0]
+        if lengthens:
+            value = earlier + value if isinstance(earlier, str) and isinstance(value, str) else None
+        values[name] = (value, where)
+
+
+def salvage(source: str, where: str, values: Values, is_wanted: Callable[[str], bool]) -> set[str]:
+    """Notes what can be read of a source that is no Python as a whole: single assignments that are.
+
+    Returns:
+        The names that it assigns and that could not be read.
+    """
+    lines, lost = source.splitlines(), set()
+    for start, line in enumerate(lines):
+        if len(lost) > _MOST_LOST:
+            break
+        found = re.match(r"\s*(\w+)\s*(?::\s*\w+\s*)?\+?=(?!=)", line)
+        if not found or not is_wanted(found[1]):
+            continue
+        for end in range(start + 1, min(start + _LONGEST_ASSIGNMENT, len(lines)) + 1):
+            try:
+                tree = parse(textwrap.dedent("\n".join(lines[start:end])))
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue
+            collect(tree, where, values, is_wanted)
+            lost.discard(found[1])
+            break
+        else:
+            lost.add(found[1])
+    return lost
+
+
+def _assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr, bool]]:
+    """The names that are assigned outside functions, what is, and whether it is added to what was there (`+=`)."""
+    waiting = list(reversed(body))
+    while waiting:
+        statement = waiting.pop()
+        waiting += reversed(_inner(statement))
+        lengthens = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add)
+        if isinstance(statement, ast.Assign):
+            pairs = [(target, statement.value) for target in statement.targets]
+        elif lengthens or (isinstance(statement, ast.AnnAssign) and statement.value is not None):
+            pairs = [(statement.target, statement.value)]
+        else:
+            continue
+        for target, value in pairs:
+            several = isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List)
+            for name, node in zip(target.elts, value.elts, strict=False) if several else [(target, value)]:
+                if isinstance(name, ast.Name):
+                    yield name.id, node, lengthens
+
+
+def _inner(statement: ast.stmt) -> list[ast.stmt]:
+    """The statements of a block that are run where the block is; of `if False:` those of its `else`."""
+    if isinstance(statement, ast.If) and isinstance(statement.test, ast.Constant):
+        return statement.body if statement.test.value else statement.orelse
+    if isinstance(statement, ast.If | ast.For | ast.While):
+        return [*statement.body, *statement.orelse]
+    if isinstance(statement, ast.With):
+        return statement.body
+    if isinstance(statement, ast.Try):
+        return [*statement.body, *statement.orelse, *statement.finalbody]
+    return []
+
+
+def constant(node: ast.expr) -> str | int | None:
+    """The value of a text or number, or of texts put together out of constants; None for anything else."""
+    if isinstance(node, ast.Constant) and type(node.value) in (str, int):
+        # A number of thousands of digits is nobody's, and cannot be written as text.
+        return node.value if isinstance(node.value, str) or node.value.bit_length() < 100 else None
+    if isinstance(node, ast.JoinedStr) and all(isinstance(part, ast.Constant) for part in node.values):
+        return "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
+    if isinstance(node, ast.BinOp):
+        parts = [constant(part) for part in _added(node)]
+        return "".join(parts) if all(isinstance(part, str) for part in parts) else None
+    return _called(node) if isinstance(node, ast.Call) and not node.keywords else None
+
+
+def _added(node: ast.expr) -> Iterator[ast.expr]:
+    """What a row of `+` adds up, however long; the whole where anything else is done with it."""
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add):
+            waiting += [part.right, part.left]
+        else:
+            # Another operation is no text: as a name, which is none either, it cannot be asked the same again.
+            yield ast.Name("?") if isinstance(part, ast.BinOp) else part
+
+
+def _called(node: ast.Call) -> str | None:
+    """What `text.strip()`, `dedent(text)` or `" ".join([text, text])` of constants gives."""
+    name = getattr(node.func, "attr", getattr(node.func, "id", None))
+    owner = constant(node.func.value) if isinstance(node.func, ast.Attribute) else None
+    if isinstance(owner, str) and name in _METHODS and not node.args:
+        return _METHODS[name](owner)
+    if len(node.args) != 1:
+        return None
+    (argument,) = node.args
+    if isinstance(owner, str) and name == "join" and isinstance(argument, ast.List | ast.Tuple):
+        parts = [constant(part) for part in argument.elts]
+        return owner.join(parts) if all(isinstance(part, str) for part in parts) else None
+    if name in _FUNCTIONS and isinstance(text := constant(argument), str):
+        return _FUNCTIONS[name](text)
+    return None

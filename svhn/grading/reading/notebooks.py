@@ -1,0 +1,91 @@
+"""Which of several notebooks is the hand-in's: the one with the answers."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from svhn.grading.reading.cells import problem_of, python_of, read_cells
+from svhn.grading.reading.constants import Values, collect
+from svhn.grading.reading.names import shown_name
+from svhn.grading.reading.people import is_placeholder
+
+PROJECT_NOTEBOOK = "Assignment3.ipynb"
+_MOST = 20
+_COPY = re.compile(r"(?:-Copy\d*|\(\d+\)|\bcopy\b|backup|old|draft|scratch)", re.I)
+_HEADING = re.compile(r"^#+ .*?\b[1-4]\.[1-3]\b", re.M)
+Cells = list[dict[str, Any]]
+
+
+def choose_notebook(notebooks: list[Path], findings: list[str]) -> tuple[Cells, str]:
+    """The cells of a hand-in's notebook.
+
+    Of several the one with the most answers is read, else the one called Assignment3.ipynb. Of copies that say the
+    same, any will do.
+
+    Args:
+        notebooks: Of the hand-in.
+        findings: Gets a line for what is not readable, and one that says which of several is read.
+
+    Returns:
+        The cells, and why there are none though there is a notebook, or an empty text.
+    """
+    if not notebooks:
+        findings.append("no notebook was handed in")
+        return [], ""
+    told: dict[Path, list[str]] = {path: [] for path in notebooks[:_MOST]}
+    read = {path: read_cells(path, told[path]) for path in told}
+    good = {path: cells for path, cells in read.items() if cells is not None}
+    if not good:
+        for lines in told.values():
+            findings += lines
+        return [], f"{shown_name(notebooks[0].name)} is not a readable notebook"
+    answers = {path: _answers(cells) for path, cells in good.items()}
+    chosen = _chosen(good, answers)
+    if len(notebooks) > 1:
+        listed = ", ".join(shown_name(path.name) for path in notebooks[:5])
+        read_only = f"only {shown_name(chosen.name)} was read" if chosen else (
+            f"none was read, for it is not clear which of them is handed in; hand in one, called {PROJECT_NOTEBOOK}"
+        )  # fmt: skip
+        findings.append(f"{len(notebooks)} notebooks were handed in ({listed}): {read_only}")
+    if chosen is None:
+        return [], f"it is not clear which of {len(notebooks)} notebooks is handed in, and none was read"
+    findings += told[chosen]
+    return good[chosen], ""
+
+
+def _chosen(good: dict[Path, Cells], answers: dict[Path, dict[str, str]]) -> Path | None:
+    most = max(len(found) for found in answers.values())
+    best = [path for path in good if len(answers[path]) == most]
+    if not most:
+        return _without_answers(good)
+    if len(best) > 1 and any(answers[path] != answers[best[0]] for path in best):
+        best = [path for path in best if not _COPY.search(path.stem)] or best
+        best = best if len(best) == 1 else [path for path in best if path.name == PROJECT_NOTEBOOK]
+    best.sort(key=lambda path: (bool(_COPY.search(path.stem)), path.name != PROJECT_NOTEBOOK, path.name))
+    return next(iter(best), None)
+
+
+def _without_answers(good: dict[Path, Cells]) -> Path | None:
+    """Of notebooks without answers, which may be in a file beside them: by its name, else the one with the headings."""
+    named = [path for path in good if path.name == PROJECT_NOTEBOOK] or list(good)
+    if len(named) == 1:
+        return named[0]
+    headings = {
+        path: sum(len(_HEADING.findall(cell["source"])) for cell in good[path] if cell["cell_type"] == "markdown")
+        for path in named
+    }
+    most = max(headings.values())
+    best = [path for path in named if headings[path] == most]
+    return best[0] if most and len(best) == 1 else None
+
+
+def _answers(cells: Cells) -> dict[str, str]:
+    """The answers that a notebook's cells assign, without blank ones and the template's."""
+    values: Values = {}
+    for cell in cells:
+        if cell["cell_type"] == "code" and "answer_q_" in cell["source"]:
+            tree, _ = problem_of(python_of(cell["source"]))
+            if tree is not None:
+                collect(tree, "", values, lambda name: name.startswith("answer_q_"))
+    texts = {name: value for name, (value, _) in values.items() if isinstance(value, str)}
+    return {name: " ".join(text.split()) for name, text in texts.items() if text.strip() and not is_placeholder(text)}
