@@ -104,14 +104,26 @@ class TestClaims:
             ("model_1_1", {}, ""),
             ("model_1_1", {"kinds": ["BatchNormalization", "Dense", "PReLU"]}, ""),
             ("model_1_1", {"kinds": ["Conv2D", "Dense"], "convolutions": 3}, "has layers of the kind Conv2D, and 1.1"),
-            ("model_1_3", {"kinds": ["Dense", "MultiHeadAttention"]}, "kind MultiHeadAttention, and 1.3"),
+            (
+                "model_1_3",
+                {"kinds": ["Dense", "MultiHeadAttention"], "channels": 1},
+                "kind MultiHeadAttention, and 1.3",
+            ),
             ("model_2_1", {"channels": 1}, "has no convolution"),
             ("model_2_1", {"convolutions": 2}, "reads colour images, and 2.1 asks for grey ones"),
             ("model_1_2", {}, "reads colour images, and 1.2 asks for grey ones"),
             ("model_4_1", {"convolutions": 13, "kinds": ["Conv2D", "Dense"], "filters": VGG16}, ""),
             ("model_4_1", {"convolutions": 2, "filters": [16, 32]}, "has convolutions of 16, 32 filters, and 4.1 asks"),
-            ("model_2_2", {"convolutions": 4, "structure": "other"}, "is another network than model_2_1, and 2.2"),
-            ("model_2_2", {"convolutions": 4, "weights": "other's"}, "has the very weights of model_2_1"),
+            (
+                "model_2_2",
+                {"convolutions": 4, "channels": 1, "structure": "other"},
+                "is another network than model_2_1, and 2.2",
+            ),
+            (
+                "model_2_2",
+                {"convolutions": 4, "channels": 1, "weights": "other's"},
+                "has the very weights of model_2_1",
+            ),
         ],
     )
     def test_a_model_is_the_one_that_its_question_asks_for(self, name, changed, said):

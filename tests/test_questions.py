@@ -26,8 +26,8 @@ import nbformat
 
 from svhn.course.build import mark_cells
 from svhn.grading.evidence import departures, doubts, nothing_but
-from svhn.grading.handins import MODEL_NAME
 from svhn.grading.marks import mark_rows
+from svhn.grading.reading.names import model_of
 from svhn.grading.texts import read_written
 from svhn.rubric.calibration import load_calibration
 from svhn.rubric.performance import performance_points
@@ -37,7 +37,7 @@ Path("answers.py").write_text(f"answer_q_5_1 = '{'Yes.' * 200}'\\n")
 written = read_written([], [Path("answers.py")])
 assert written["answers"]["5.1"]["limit"] == 700, written
 assert any("100 over the limit of 700" in finding for finding in written["findings"]), written
-assert MODEL_NAME.match("model_5_1_best") and not MODEL_NAME.match("model_5_2")
+assert model_of("model_5_1_best.keras") == "model_5_1" and model_of("model_5_2.keras") is None
 
 measured = {"kinds": ["Conv2D", "Dense"], "convolutions": 1, "dense": [10, 20], "channels": 1, "weights": "own"}
 model = {"measured": measured, "curves": {"loss": [0.1] * 10}}
