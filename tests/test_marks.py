@@ -156,7 +156,7 @@ class TestClaims:
 
     @pytest.mark.parametrize("lift", [0.015, 0.025, 0.029])
     def test_an_epoch_that_the_stored_file_does_not_bear_out_is_flagged_and_counts_for_little(self, calibration, lift):
-        model = a_model([0.5, 0.701 + lift, 0.701], {"validation": 0.701, "test": 0.7}, digits=100_000)
+        model = a_model([0.5, *[0.701 + lift] * 4, 0.701], {"validation": 0.701, "test": 0.7}, digits=100_000)
         mark = mark_of(calibration, "1.1 performance", model)
         assert calibration.mark("1.1", 0.701) <= mark.value <= calibration.mark("1.1", 0.711)
         assert "71.1% counts" in mark.reason

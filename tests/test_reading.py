@@ -115,7 +115,7 @@ class TestNotebookSyntax:
 
 
 class TestSeveralNotebooks:
-    ANSWERS = "answer_q_1_1 = 'The answer.'"
+    ANSWERS = "answer_q_1_1 = 'Three layers.'"
 
     @pytest.mark.parametrize(
         "others",
@@ -126,7 +126,7 @@ class TestSeveralNotebooks:
         paths = [notebook(tmp_path / "Assignment 3.ipynb", self.ANSWERS)]
         paths += [notebook(tmp_path / name, source) for name, source in others.items()]
         found = read_written(sorted(paths), [])
-        assert found["answers"]["1.1"]["text"] == "The answer."
+        assert found["answers"]["1.1"]["text"] == "Three layers."
         assert any("only Assignment 3.ipynb was read" in line for line in found["findings"])
 
     def test_where_that_is_unclear_nothing_else_is_said(self, tmp_path):
@@ -455,7 +455,7 @@ class TestCourses:
 
     def test_countless_files_are_cut_and_counted(self, tmp_path):
         for number in range(3000):
-            (tmp_path / f"model {number}.h5").touch()
+            (tmp_path / f"net {number}.h5").touch()
             (tmp_path / f"model_1_1 {number}.h5").symlink_to("/etc/passwd")
         (tmp_path / "answers.py").touch()
         with opened(tmp_path) as handin:
