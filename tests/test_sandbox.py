@@ -19,9 +19,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from svhn.errors import SVHNError
 from svhn.grading.rerun import execute_hand_in
-from svhn.sandbox import bubblewrap
-from svhn.sandbox.bubblewrap import Limits, inside_python, run_confined, sandbox_problem
+from svhn.sandbox.bubblewrap import run_confined, sandbox_problem
 from svhn.sandbox.inside.outputs import MOST_TEXT, clean_output
+from svhn.sandbox.mounts import WORK, harness, inside_python
+from svhn.sandbox.watch import Limits
 
 SMALL = {"seconds": 300, "cpu_seconds": 100, "memory": 600 << 20, "tasks": 120, "disk": 24 << 20, "output": 4 << 20}
 SECRET = "the-grader's-secret-7f3a"
@@ -97,7 +98,7 @@ def test_a_benign_notebook_runs_and_its_copy_has_its_outputs(execute, monkeypatc
 
 FORK = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"
 SHARED = (
-    "import mmap, os, time\nfor _ in range(8):\n    if os.fork() == 0:\n        room = mmap.mmap(-1, 100 << 20)\n"
+    "import mmap, os, time\nfor _ in range(8):\n    if os.fork() == 0:\n        room = mmap.mmap(-1, 100 << 20, mmap.MAP_PRIVATE)\n"
     "        while True:\n            room[:] = bytes(100 << 20)\ntime.sleep(100)"
 )
 STEADY = "import time\nwhile True:\n    print('x' * 100_000)\n    time.sleep(0.005)"
@@ -198,7 +199,7 @@ def test_a_foreign_harness_is_named_and_has_no_effect(execute, grader):
     assert_contained(result, grader, "tried to overwrite the course's harness", "svhn/errors.py")
     assert "faked: False" in result["shown"]
     assert next(line for line in result["findings"] if "code cell" in line).startswith("code cell 2 failed")
-    assert (bubblewrap._harness()[bubblewrap.WORK / "svhn"] / "errors.py").stat().st_size > 500
+    assert (harness()[WORK / "svhn"] / "errors.py").stat().st_size > 500
 
 
 class Malicious:
@@ -330,10 +331,9 @@ def test_output_that_floods_past_the_runner_is_cut(sandbox):
     assert "handed out more" in confined.stopped and len(confined.output) == 100_000
 
 
-def test_very_many_files_are_stopped(sandbox, monkeypatch):
-    monkeypatch.setattr(bubblewrap, "_MOST_FILES", 2000)
+def test_very_many_files_are_stopped(sandbox):
     program = "i = 0\nwhile True: open(str(i := i + 1), 'w')"
-    assert "2,000 files" in run_confined([inside_python(), "-c", program], limits=Limits(**SMALL)).stopped
+    assert "2,000 files" in run_confined([inside_python(), "-c", program], limits=Limits(**SMALL, files=2000)).stopped
 
 
 def test_a_notebook_that_asks_for_gigabytes_to_be_read_is_not_read(sandbox, grader, tmp_path):

@@ -48,6 +48,7 @@ _CAUSES = (
     (r"No space left on device|File too large", "the limit on disk"),
     (r"Resource temporarily unavailable|can't start new thread", "the limit on processes and threads"),
     (r"Network is unreachable|Connection refused|URLError|gaierror|Name or service|resolution", "no network"),
+    (r"OSError: \[Errno 95\]|Address family|Protocol not supported", "no such network"),
     (r"Read-only file system", "nothing outside its own folder can be changed"),
     (r"Operation not permitted|Permission denied", "the sandbox allows no such thing"),
 )
@@ -96,7 +97,8 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     running = _fill(notebook, events)
     end = _end(confined, events)
     faults = _failed_cells(notebook) + _endings(notebook, confined, running, end, events)
-    findings += [*_attempts(confined), *faults, *_trained(notebook)]
+    # A hand-in can make as many attempts as it likes; they must not push out what counts.
+    findings += [*faults, *_trained(notebook), *_attempts(confined)]
     seconds = round(time.monotonic() - started, 1)
     notebook.metadata["svhn"] = {"seconds": seconds}
     write_notebook(notebook, Path(out) / EXECUTED)

@@ -20,7 +20,7 @@ _NEW_USER_NAMESPACE = 0x10000000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
 _CAPABILITY_VERSION = 0x20080522
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000  # libseccomp's actions; the second takes an error number.
-_IGNORED, _NOT_PERMITTED, _NOT_KNOWN, _NO_SUCH_PROTOCOL, _NO_SUCH_FAMILY = 0, 1, 38, 93, 97
+_IGNORED, _NOT_PERMITTED, _NOT_KNOWN, _NOT_SUPPORTED = 0, 1, 38, 95
 _EQUAL, _GREATER, _MASKED_EQUAL = 4, 6, 7  # libseccomp's comparisons.
 _INTEGER = 0xFFFFFFFF  # The kernel reads this much of an argument that is an int.
 # Memory that no limit counts, other processes' memory, namespaces, mounts and the kernel's less guarded corners. A
@@ -170,14 +170,11 @@ def _refuse_calls() -> None:
     refuse("clone", _NOT_PERMITTED, (0, _MASKED_EQUAL, _NEW_USER_NAMESPACE, _NEW_USER_NAMESPACE))
     # Such pages can be in nobody's resident memory and still take up the machine's.
     refuse("mmap", _NOT_PERMITTED, (3, _MASKED_EQUAL, _SHARED_ANONYMOUS, _SHARED_ANONYMOUS))
-    for name, argument, known, error in (
-        ("socket", 0, _FAMILIES, _NO_SUCH_FAMILY),
-        ("socketpair", 0, _FAMILIES, _NO_SUCH_FAMILY),
-        ("socket", 2, _PROTOCOLS, _NO_SUCH_PROTOCOL),
-    ):
+    # ZeroMQ asks a family that it can do without, and ends the kernel at any other error than this.
+    for name, argument, known in (("socket", 0, _FAMILIES), ("socketpair", 0, _FAMILIES), ("socket", 2, _PROTOCOLS)):
         for number in set(range(max(known))) - set(known):
-            refuse(name, error, integer(argument, number))
-        refuse(name, error, (argument, _GREATER, max(known), 0))
+            refuse(name, _NOT_SUPPORTED, integer(argument, number))
+        refuse(name, _NOT_SUPPORTED, (argument, _GREATER, max(known), 0))
     # A buffer keeps the size that the watch outside reckons with; to the program the size is a wish, and so it is here.
     for option in _BUFFER_SIZES:
         refuse("setsockopt", _IGNORED, integer(1, _SOCKET_LEVEL), integer(2, option))
