@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 import time
@@ -20,6 +21,9 @@ _NO_MEMORY = "the memory that this process may use is not enough; free some, or 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0, 1 where a figure differs, 2 where there is something to mend."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # A terminal that knows few characters gets a mark for the others.
+            stream.reconfigure(errors="replace")
     options = make_parser(_COMMANDS).parse_args(arguments)
     try:
         with contextlib.chdir(checkout()):

@@ -192,3 +192,20 @@ def test_too_little_memory_is_one_line(folder, limit):
         timeout=600,
     )
     assert_one_clear_line(process, "memory", "ulimit -v unlimited")
+
+
+def test_a_terminal_that_knows_few_characters_gets_a_mark_for_the_others(folder, command):
+    process = command("predict", "--model", "model_1_2", folder / "für.png", PYTHONIOENCODING="ascii")
+    assert_one_clear_line(process, "f?r.png", "no such file")
+
+
+NO_TEMPORARY = """
+import tempfile
+def fail(*arguments, **settings):
+    raise FileNotFoundError("No usable temporary directory")
+tempfile.TemporaryDirectory = fail
+"""
+
+
+def test_without_a_folder_for_temporary_files_a_notebook_is_one_line(folder):
+    assert "set TMPDIR" in python(folder, NO_TEMPORARY + EXECUTE)

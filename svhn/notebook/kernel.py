@@ -12,6 +12,8 @@ import matplotlib
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from svhn.errors import SVHNError, one_line
+
 # What a person sets for their own sessions, and what would change or break a run.
 _PERSONAL = ("PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "MPLSTYLE")
 _PACKAGE = Path(__file__).parents[1]
@@ -73,8 +75,17 @@ def kernel(folder: Path, environment: Mapping[str, str]) -> Iterator[Kernel]:
     Args:
         folder: In which the notebook lies; what lies beside it can be imported.
         environment: To start from.
+
+    Raises:
+        SVHNError: There is no folder for temporary files.
     """
-    with tempfile.TemporaryDirectory(prefix="svhn-kernel-", ignore_cleanup_errors=True) as temporary:
+    try:
+        made = tempfile.TemporaryDirectory(prefix="svhn-kernel-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise SVHNError(
+            f"a kernel needs temporary files ({one_line(error)}); set TMPDIR to a folder you may write to"
+        ) from error
+    with made as temporary:
         prepared = Kernel(folder, environment, Path(temporary))
         try:
             yield prepared
