@@ -68,7 +68,7 @@ class Explorer:
         layers: tuple[str, ...] = ("block9_conv", "block12_conv"),
         embedder: str = "model_4_1",
         embedding_layer: str = "block6_flatten",
-        among: int = 2000,
+        among: int = 1000,
     ) -> None:
         definitions = load_definitions(notebook)
         self.readers = {name: _load_reader(models, name, definitions) for name in stored_names(models)}

@@ -1,0 +1,106 @@
+"""The explorer: one page without widgets, and the widgets in JupyterLab, in a real browser."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+from conftest import ROOT, require
+from PIL import Image
+
+from svhn.data.photos import crop
+
+
+@pytest.mark.parametrize(("left", "top", "colour"), [(0, 0, 0), (1, 0, 80), (0, 1, 160), (1, 1, 240)])
+def test_a_square_is_cut_where_it_was_asked_for(left, top, colour):
+    quarters = np.array([[0, 80], [160, 240]], np.uint8)
+    photo = np.repeat(np.repeat(quarters, 50, axis=0), 80, axis=1)[..., np.newaxis].repeat(3, axis=2)
+    cut = crop(photo, left, top, size=0.4)
+    assert cut.shape == (32, 32, 3) and cut.dtype == np.uint8 and np.all(cut == colour)
+
+
+@pytest.fixture
+def folder(tmp_path, drawn):
+    """What the explorer reads, so that JupyterLab saves nothing into the project."""
+    for name in ("Explorer.ipynb", "Assignment3.ipynb", "answers.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    np.savez(tmp_path / "digits.npz", X=drawn.images, y=drawn.labels, real=False)
+    return tmp_path
+
+
+@contextlib.contextmanager
+def jupyter_lab(folder):
+    """The address of a JupyterLab in a folder, which a page's script may steer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ip=127.0.0.1",
+               "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]  # fmt: skip
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "SVHN_DATA": "digits.npz",
+        "JUPYTER_CONFIG_DIR": str(folder / "c"),
+    }
+    with (folder / "lab.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(240):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/api"):
+                break
+            time.sleep(0.5)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(what, seconds=300):
+    """The first true value of a function."""
+    for _ in range(seconds * 2):
+        if found := what():
+            return found
+        time.sleep(0.5)
+    raise AssertionError("it never came")
+
+
+def test_a_digit_and_a_photo_are_read_in_jupyterlab(folder):
+    driver = shutil.which("chromedriver")
+    require(driver, "no chromium with its driver is installed")
+    from selenium import webdriver
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    photo = folder / "house.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (90, 120, 3), np.uint8)).save(photo)
+    options = webdriver.ChromeOptions()
+    for switch in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1300,3000"):
+        options.add_argument(switch)
+    with (
+        jupyter_lab(folder) as address,
+        contextlib.closing(webdriver.Chrome(options, webdriver.ChromeService(driver))) as page,
+    ):
+        page.get(f"{address}/lab/tree/Explorer.ipynb")
+        wait_for(lambda: page.execute_script("return !!(window.jupyterapp && document.querySelector('.jp-Notebook'))"))
+        page.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        pictures = lambda: page.find_elements(By.CSS_SELECTOR, ".jp-OutputArea img")  # noqa: E731
+        wait_for(lambda: len(pictures()) == 2)  # the static one, and the first test digit's
+        first = pictures()[1].get_attribute("src")
+        number = page.find_element(By.CSS_SELECTOR, ".widget-text input[type=number]")
+        number.send_keys(Keys.CONTROL, "a")
+        number.send_keys("3", Keys.ENTER)
+        wait_for(lambda: len(pictures()) == 2 and pictures()[1].get_attribute("src") != first)
+        page.find_elements(By.CSS_SELECTOR, ".lm-TabBar-tab, .widget-tab .lm-TabBar-tab")[-1].click()
+        page.find_element(By.CSS_SELECTOR, ".widget-upload input, .jupyter-widgets input[type=file]").send_keys(
+            str(photo)
+        )
+        wait_for(lambda: len(pictures()) == 3)
+        assert not page.find_elements(By.CSS_SELECTOR, "[data-mime-type='application/vnd.jupyter.error']")
+        page.save_screenshot(str(folder / "explorer.png"))
