@@ -200,6 +200,18 @@ class TestReruns:
         monkeypatch.undo()
         assert grade([folder], split, out, limit=10)[1].evidence["student"]["name"] == "bob"
 
+    def test_a_result_that_cannot_be_written_costs_no_other_hand_in(self, course, split):
+        folder, out = course
+        out.mkdir()
+        (out / "bob").write_text("in the way")
+        with pytest.raises(SVHNError, match=r"1 of 3 hand-ins were not graded \(bob: cannot write"):
+            grade([folder], split, out, limit=10)
+        first = self.times(out)
+        assert set(first) == {"ann", "cem"} and "cem" in (out / "index.html").read_text(encoding="utf-8")
+        (out / "bob").unlink()
+        assert [one.name for one in grade([folder], split, out, limit=10)] == ["ann", "bob", "cem"]
+        assert self.times(out)["ann"] == first["ann"]
+
     def test_evidence_edited_into_another_shape_spoils_no_other_hand_in(self, course, split):
         folder, out = course
         grade([folder], split, out, limit=10)
