@@ -9,7 +9,7 @@ from svhn.grading.claims import compare
 from svhn.grading.evidence import departures, doubts, nothing_but
 from svhn.grading.manual import add_missing, read_manual
 from svhn.grading.marks import Mark, mark_rows, total_of
-from svhn.grading.pages import Graded, claim_text, feedback_text, write_course
+from svhn.grading.pages import Graded, claim_text, feedback_text, write_course, write_handin
 from svhn.rubric.calibration import CALIBRATION, load_calibration
 from svhn.rubric.questions import ROWS
 
@@ -193,6 +193,19 @@ class TestClaims:
         assert (
             not claim["same"] and not claim["comparable"] and f"claimed on other digits, {words}" in claim_text(claim)
         )
+
+    @pytest.mark.parametrize("curve", ["accuracy", "loss"])
+    def test_a_gap_in_another_curve_is_no_obstacle_to_mark_or_page(self, calibration, tmp_path, curve):
+        model = a_model([0.5, 0.69, 0.701], {"validation": 0.7, "test": 0.7})
+        model["curves"][curve] = [None, 0.6, 0.7]
+        evidence = nothing_but("") | {"digits": "digits", "data": PROVENANCE}
+        evidence["models"]["model_1_1"] = model
+        marks = mark_rows(evidence, calibration, {})
+        model["measured"] |= {"file": "x", "bytes": 1, "parameters": 1, "layers": 1, "preprocessing": "scaled",
+                              "preprocessing_from": "", "outputs": "digit"}  # fmt: skip
+        figures = {"model_1_1": calibration.summarise(model["curves"])}
+        write_handin(Graded("ann", evidence, marks, figures), tmp_path)
+        assert marks[0].value == 6.0 and (tmp_path / "report.html").read_text(encoding="utf-8").count("<polyline") == 3
 
     def test_a_file_of_the_best_epoch_is_compared_with_that(self):
         (claim,) = a_model([0.5, 0.8, 0.7], {"validation": 0.8, "test": 0.8})["claims"]

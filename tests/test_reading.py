@@ -390,6 +390,20 @@ class TestCourses:
         with pytest.raises(SVHNError, match=rf"{loose} in it makes it a hand-in.*ann, bob, cem"):
             find_handins([folder])
 
+    @pytest.mark.parametrize(("content", "refused"), [("answers.py", True), ("X.ipynb", True), ("digits.npz", False)])
+    def test_packed_hand_ins_beside_a_loose_notebook_are_seen_and_packed_data_are_none(
+        self, tmp_path, content, refused
+    ):
+        (tmp_path / "Assignment3.ipynb").touch()
+        for name in ("ann", "bob"):
+            with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+                archive.writestr(f"{name}/{content}", "")
+        if refused:
+            with pytest.raises(SVHNError, match=r"ann\.zip, bob\.zip"):
+                find_handins([tmp_path])
+        else:
+            assert list(find_handins([tmp_path])) == [tmp_path.name]
+
     def test_a_student_s_folder_may_be_called_models(self, tmp_path):
         folder = self.course(tmp_path, "ann", "bob", "models")
         (folder / "models/model_1_1.h5").touch()

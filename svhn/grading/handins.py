@@ -11,7 +11,7 @@ from pathlib import Path
 
 from svhn.errors import SVHNError
 from svhn.files import sha256, temporary_folder
-from svhn.grading.reading.archives import CACHES, can_unpack, is_archive, unopened, unpack
+from svhn.grading.reading.archives import CACHES, is_archive, names_in, unopened, unpack
 from svhn.grading.reading.names import (
     file_name,
     is_model,
@@ -222,12 +222,16 @@ def _is_handin(folder: Path) -> bool:
 
 
 def _has_texts(path: Path) -> bool:
-    """Whether a folder holds a notebook or written answers, or is an archive, as a hand-in is."""
+    """Whether a folder or a `.zip` file holds a notebook or written answers, as a hand-in does."""
     if not path.is_dir():
-        return can_unpack(path) and not model_of(path.name)
+        return _is_archive(path) and any(map(_is_text, names_in(path)))
     with suppress(OSError):
-        return any(is_of_interest(item.name) and kind_of_name(item.name) != "models" for item in path.iterdir())
+        return any(_is_text(item.name) for item in path.iterdir())
     return False
+
+
+def _is_text(name: str) -> bool:
+    return is_of_interest(name) and kind_of_name(name) != "models"
 
 
 def _holds_work(folder: Path) -> bool:

@@ -193,12 +193,14 @@ def _question(graded: Graded, question: str, marks: list[Mark], folder: Path) ->
 def _chart(curves: dict[str, list[float]], smoothed: list[float]) -> dict[str, Any]:
     """Lines of a chart of accuracies over the epochs, as an SVG's points."""
     lines = {"training": curves["accuracy"], "validation": curves["val_accuracy"], "smoothed": smoothed}
-    low = min(0.9, min(map(min, lines.values())) // 0.1 * 0.1)
+    low = min(0.9, min(value for line in lines.values() for value in line if value is not None) // 0.1 * 0.1)
     scale = _HEIGHT / (1 - low)
 
-    def points(values: list[float]) -> str:
+    def points(values: list[float | None]) -> str:
         step = _WIDTH / max(1, len(values) - 1)
-        return " ".join(f"{i * step:.1f},{(1 - value) * scale:.1f}" for i, value in enumerate(values))
+        return " ".join(
+            f"{i * step:.1f},{(1 - value) * scale:.1f}" for i, value in enumerate(values) if value is not None
+        )
 
     ticks = [(share / 10, (1 - share / 10) * scale) for share in range(round(low * 10), 11, 1 if low > 0.5 else 2)]
     return {

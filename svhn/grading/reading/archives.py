@@ -51,6 +51,15 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith((*UNPACKED, *_ARCHIVES))
 
 
+def names_in(path: Path) -> list[str]:
+    """The names of the files in a `.zip` file; none where it is damaged or another kind of archive."""
+    with suppress(Exception):  # zipfile raises whatever a damaged archive makes it run into; `unpack` tells it.
+        _check_directory(path)
+        with zipfile.ZipFile(path) as archive:
+            return [PurePosixPath(name).name for name in archive.namelist()]
+    return []
+
+
 def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whole: bool) -> list[str]:
     """Unpacks a `.zip` or `.tar` file of a stranger; links and caches are left out.
 
