@@ -98,7 +98,8 @@ def test_a_benign_notebook_runs_and_its_copy_has_its_outputs(execute, monkeypatc
 
 FORK = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"
 SHARED = (
-    "import mmap, os, time\nfor _ in range(8):\n    if os.fork() == 0:\n        room = mmap.mmap(-1, 100 << 20, mmap.MAP_PRIVATE)\n"
+    "import mmap, os, time\nfor _ in range(8):\n    if os.fork() == 0:\n"
+    "        room = mmap.mmap(-1, 100 << 20, mmap.MAP_PRIVATE)\n"
     "        while True:\n            room[:] = bytes(100 << 20)\ntime.sleep(100)"
 )
 STEADY = "import time\nwhile True:\n    print('x' * 100_000)\n    time.sleep(0.005)"
