@@ -117,7 +117,8 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int | Non
     handins = grade.add_argument(
         "handins", nargs="+", type=_path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"
     )
-    images.complete = handins.complete = _FILES
+    for argument in (images, handins):
+        argument.complete = _FILES  # type: ignore[attr-defined]  # It is shtab's, and argparse has none.
     return parser
 
 

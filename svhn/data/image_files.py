@@ -74,7 +74,7 @@ def load_class_folders(folder: Path) -> Digits:
     return _collect(named, f"class folders in {folder.name}")
 
 
-def _by_number(path: Path) -> tuple:
+def _by_number(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", path.stem) if part]
 
 

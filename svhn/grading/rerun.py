@@ -138,7 +138,7 @@ def _run(folder: Path, name: str, digits: tuple[str, dict[Path, Path]], limits: 
     skip = "sys.modules['rfc3987_syntax'] = None"
     start = "from svhn.sandbox.inside.runner import main; main()"
     code = f"import sys; {skip}; sys.path.insert(0, {str(HARNESS)!r}); {start}"
-    command = [inside_python(), "-I", "-c", code, name, str(limits.output // 2)]
+    command: list[str | Path] = [inside_python(), "-I", "-c", code, name, str(limits.output // 2)]
     return run_confined(command, {HAND_IN: folder, **files}, environment, limits)
 
 
@@ -241,7 +241,7 @@ def _endings(
 
 def _attempts(confined: Confined) -> list[str]:
     """What the kernel saw the notebook try, each once."""
-    findings = {}
+    findings: dict[str, None] = {}
     for event in _lines_of_json(confined.errors):
         sentence = _ATTEMPTS.get(str(event.get("attempt")))
         if sentence:

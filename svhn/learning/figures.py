@@ -116,9 +116,10 @@ def plot_embedding_map(
     colours = plt.get_cmap("tab10")
     for digit in range(10):
         rows = shown[labels[shown] == digit]
-        panel.scatter(*points[rows].T, s=34, color=colours(digit), marker=f"${digit}$", lw=0.2, label=str(digit))
-    panel.scatter(*near.T, s=130, facecolors="none", edgecolors="black", lw=1.2, label="neighbours")
-    panel.scatter(*asked, s=220, marker="*", color="black", edgecolors="white", label="asked")
+        across, up = points[rows].T
+        panel.scatter(across, up, s=34, color=colours(digit), marker=f"${digit}$", lw=0.2, label=str(digit))
+    panel.scatter(near[:, 0], near[:, 1], s=130, facecolors="none", edgecolors="black", lw=1.2, label="neighbours")
+    panel.scatter(asked[0], asked[1], s=220, marker="*", color="black", edgecolors="white", label="asked")
     panel.set(xticks=[], yticks=[], title=title)
     panel.legend(frameon=False, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.01))
     panel.spines[:].set_visible(False)

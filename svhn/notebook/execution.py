@@ -196,7 +196,8 @@ def named_plots(notebook: nbformat.NotebookNode) -> list[tuple[str, nbformat.Not
         for output in cell.get("outputs", [])
         if "image/png" in output.get("data", {})
     ]
-    of_a_name, so_far = Counter(tag for tag, _ in plots), Counter()
+    of_a_name = Counter(tag for tag, _ in plots)
+    so_far: Counter[str] = Counter()
     named = []
     for tag, output in plots:
         so_far[tag] += 1

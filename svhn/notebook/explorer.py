@@ -109,7 +109,7 @@ class Explorer:
         table = self.probabilities(image)
         read = int(table.mean().argmax())
         figure = plt.figure(figsize=(10, 5), layout="constrained")
-        above, below = figure.subfigures(2, 1, height_ratios=(2, 1))
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(2, 1))[:, 0]
         first, second, third = above.subplots(1, 3, width_ratios=(1, 1, 2.2))
         first.imshow(image)
         first.set_title("the image" + ("" if label is None else f": a {label}"))
@@ -136,8 +136,7 @@ def _load_reader(models: str | Path, name: str, definitions: dict[str, Any]) -> 
 
 def _draw_probabilities(panel: Axes, table: pd.DataFrame) -> None:
     panel.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, column in np.ndindex(table.shape):
-        share = table.iat[row, column]
+    for (row, column), share in np.ndenumerate(table.to_numpy()):
         if share >= 0.005:
             panel.text(column, row, f"{share:.0%}", ha="center", va="center", fontsize=8,
                        color="white" if share > 0.6 else "black")  # fmt: skip

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from jupyter_client.kernelspec import KernelSpec
@@ -42,7 +43,7 @@ class Kernel:
         self._complaints = temporary / "complaints"
         log = logging.getLogger(__name__)
         log.setLevel(logging.CRITICAL + 1)  # What nbclient would say of a failure is raised as well.
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "kernel_manager_class": _ThisPython,
             "startup_timeout": STARTUP_SECONDS,
             # Kernel and client, both on this machine, would be warned that they talk unencrypted.
@@ -59,7 +60,7 @@ class Kernel:
             # Whatever backend this process draws with, the kernel's plots are to land in the notebook.
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }
-        self.start = {"env": kept | changed, "stderr": self._complaints.open("wb")}
+        self.start: dict[str, Any] = {"env": kept | changed, "stderr": self._complaints.open("wb")}
 
     def complaint(self) -> str:
         """The last line that the kernel wrote before it had a notebook to write into; empty without one."""

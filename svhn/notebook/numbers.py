@@ -91,10 +91,16 @@ def read_answers(path: Path) -> dict[str, str]:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         nodes = [node for node in tree.body if isinstance(node, ast.Assign)]
-        texts = {node.targets[0].id: ast.literal_eval(node.value) for node in nodes}
-    except (OSError, SyntaxError, ValueError, AttributeError) as error:
+        texts = {_assigned(node): ast.literal_eval(node.value) for node in nodes}
+    except (OSError, SyntaxError, ValueError) as error:
         raise SVHNError(f"{path} cannot be read as plain answers ({error}); restore it from git") from error
     return {name.removeprefix("answer_q_").replace("_", "."): text for name, text in texts.items()}
+
+
+def _assigned(node: ast.Assign) -> str:
+    if not isinstance(node.targets[0], ast.Name):
+        raise ValueError(f"line {node.lineno} assigns to something else than a name")
+    return node.targets[0].id
 
 
 def check_numbers(answers: dict[str, str], notebook: nbformat.NotebookNode, models: Path) -> list[Number]:
@@ -135,13 +141,14 @@ def print_moved(answers: Path, notebook: Path, models: Path) -> None:
 
 
 def _compare(question: str, answer: str, measured: Measured) -> list[Number]:
-    found, paired = [], {}
+    found: list[Number] = []
+    paired: set[int] = set()
     for match in _PAIR.finditer(answer):
         pair = _value(match[1]), _value(match[2])
         of_first = [one for one in measured.pairs if one[1] == pair[1]] or list(measured.pairs)
         nearest = min((one[0] for one in of_first), key=lambda one: abs(one - pair[0]), default=None)
         found.append(Number(question, match[0], nearest, pair in measured.pairs))
-        paired |= dict.fromkeys(range(*match.span()))
+        paired.update(range(*match.span()))
     for match in _TOKEN.finditer(answer):
         before, after = answer[: match.start()], answer[match.end() :]
         if match.start() in paired or _is_name(match[0], before, after):

@@ -35,7 +35,9 @@ class Reading:
     @property
     def guesses(self) -> list[tuple[int, float]]:
         """The two most probable digits with their probabilities; none of a blank image."""
-        order = [] if self.blank else np.argsort(-self.probabilities, kind="stable")[:2]
+        if self.blank:
+            return []
+        order = np.argsort(-self.probabilities, kind="stable")[:2]
         return [(int(digit), float(self.probabilities[digit])) for digit in order]
 
     def __str__(self) -> str:

@@ -151,7 +151,7 @@ def print_checks(source: str | Path | None) -> int:
 
 def _published(models: Path) -> tuple[int, str, str]:
     """Number, fingerprint and name of the digits that the stored models' records speak of."""
-    named = {}
+    named: dict[str, tuple[Any, Any, Any]] = {}
     for name in stored_names(models):
         data = load_record(models, name).get("data") or {}
         named[name] = data.get("digits"), data.get("fingerprint"), data.get("name")
@@ -197,9 +197,9 @@ def _measure(
             ("validation", split.X_val, split.y_val),
             ("test", split.X_test, split.y_test),
         ):
-            if preprocessing := record.get("preprocessing"):
-                images = Preprocessed(images, definitions[preprocessing])
-            shares[part] = accuracy(model, images, labels)
+            preprocessing = record.get("preprocessing")
+            seen = Preprocessed(images, definitions[preprocessing]) if preprocessing else images
+            shares[part] = accuracy(model, seen, labels)
         return shares, ""
     except SVHNError as error:
         return {}, f"nothing ({error})"

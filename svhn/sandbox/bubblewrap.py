@@ -1,6 +1,7 @@
 """Runs a command that nobody trusts: in bubblewrap, without network, on a read-only system, within limits."""
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -10,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import psutil
 
@@ -88,12 +89,13 @@ def run_confined(
             start_new_session=True,
         )
     with _ended(process):
+        assert process.stdout and process.stderr  # Pipes, as asked for.
         output, errors = _Pipe(process.stdout, limits.output), _Pipe(process.stderr, _MOST_ERRORS)
         stopped = watch(process, limits, started, lambda: output.overflowed)
-    told, errors = output.read(), errors.read()
+    told, complaints = output.read(), errors.read()
     if process.returncode == lockdown.FAILED and not stopped:
-        raise SVHNError(f"the sandbox does not work here ({one_line(errors.decode(errors='replace'))}); {_REMEDY}")
-    return Confined(process.returncode, stopped, time.monotonic() - started, told, errors)
+        raise SVHNError(f"the sandbox does not work here ({one_line(complaints.decode(errors='replace'))}); {_REMEDY}")
+    return Confined(process.returncode, stopped, time.monotonic() - started, told, complaints)
 
 
 @cache
@@ -112,7 +114,7 @@ def sandbox_problem() -> str | None:
 class _Pipe:
     """Reads a pipe to its end in a thread, and keeps its first bytes."""
 
-    def __init__(self, stream: BinaryIO, most: int) -> None:
+    def __init__(self, stream: IO[bytes], most: int) -> None:
         self.content, self.most, self.overflowed = bytearray(), most, False
         self.thread = threading.Thread(target=self._fill, args=(stream,), daemon=True)
         self.thread.start()
@@ -122,9 +124,9 @@ class _Pipe:
         self.thread.join()
         return bytes(self.content)
 
-    def _fill(self, stream: BinaryIO) -> None:
+    def _fill(self, stream: IO[bytes]) -> None:
         with stream:
-            while chunk := stream.read1(1 << 16):
+            while chunk := os.read(stream.fileno(), 1 << 16):
                 room = self.most - len(self.content)
                 self.content += chunk[:room]
                 self.overflowed |= len(chunk) > room

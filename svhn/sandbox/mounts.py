@@ -47,7 +47,7 @@ def confinement(
     """
     contents = {name: _open_content(content) for name, content in _SYSTEM_FILES.items()}
     try:
-        arguments = [shutil.which("bwrap"), *_rights(), *_folders(disk)]
+        arguments = [shutil.which("bwrap") or "bwrap", *_rights(), *_folders(disk)]
         for name, handle in contents.items():
             # By an open file, so that no folder of the machine's has to hold it, or is left behind.
             arguments += ["--perms", "0444", "--ro-bind-data", str(handle), f"/etc/{name}"]

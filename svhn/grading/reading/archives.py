@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from svhn.errors import SVHNError
 from svhn.grading.reading.causes import cause_of
@@ -83,7 +83,7 @@ def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whol
         with _opened(archive_path) as entries:
             targets = {entry: folder / entry.place for entry in entries}
             regular = [entry for entry in targets if entry.regular]
-            left, packed = _ARCHIVE_BYTES, []
+            left, packed = _ARCHIVE_BYTES, list[str]()
             for entry in regular:
                 if wanted(entry.place.name):
                     left = _unpack_wanted(entry, targets[entry], left, packed)
@@ -115,12 +115,13 @@ def _opened(path: Path) -> Iterator[list[_Entry]]:
         with _Archive(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
             yield _limited(_zip_entry(archive, info) for info in archive.infolist())
     else:
-        with _tar_stream(path) as stream, tarfile.open(fileobj=_Bounded(stream), mode="r:") as archive:
+        # tarfile wants a file that can be written to as well, and only ever reads this one.
+        with _tar_stream(path) as stream, tarfile.open(fileobj=cast(BinaryIO, _Bounded(stream)), mode="r:") as archive:
             yield _limited(_tar_entry(archive, info) for info in _tar_members(archive))
 
 
 def _tar_stream(path: Path) -> BinaryIO:
-    openers = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+    openers: dict[bytes, Callable[[Path, str], Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
     with path.open("rb") as file:
         head = file.read(2)
     return openers.get(head, open)(path, "rb")

@@ -4,7 +4,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 # Ways to lay out a long text, by name: of methods, and of functions of `textwrap` and `inspect`.
@@ -54,7 +54,7 @@ def salvage(source: str, where: str, values: Values, is_wanted: Callable[[str], 
     Returns:
         The names that it assigns and that could not be read.
     """
-    lines, lost = source.splitlines(), set()
+    lines, lost = source.splitlines(), set[str]()
     for start, line in enumerate(lines):
         if len(lost) > _MOST_LOST:
             break
@@ -80,16 +80,19 @@ def _assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr, bool]]:
     while waiting:
         statement = waiting.pop()
         waiting += reversed(_inner(statement))
+        augments = isinstance(statement, ast.AugAssign)
         lengthens = isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add)
         if isinstance(statement, ast.Assign):
             pairs = [(target, statement.value) for target in statement.targets]
-        elif lengthens or (isinstance(statement, ast.AnnAssign) and statement.value is not None):
+        elif isinstance(statement, ast.AnnAssign | ast.AugAssign) and statement.value and (lengthens or not augments):
             pairs = [(statement.target, statement.value)]
         else:
             continue
         for target, value in pairs:
-            several = isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List)
-            for name, node in zip(target.elts, value.elts, strict=False) if several else [(target, value)]:
+            named = [(target, value)]
+            if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
+                named = list(zip(target.elts, value.elts, strict=False))
+            for name, node in named:
                 if isinstance(name, ast.Name):
                     yield name.id, node, lengthens
 
@@ -109,14 +112,13 @@ def _inner(statement: ast.stmt) -> list[ast.stmt]:
 
 def constant(node: ast.expr) -> str | int | None:
     """The value of a text or number, or of texts put together out of constants; None for anything else."""
-    if isinstance(node, ast.Constant) and type(node.value) in (str, int):
+    if isinstance(node, ast.Constant) and isinstance(node.value, str | int) and not isinstance(node.value, bool):
         # A number of thousands of digits is nobody's, and cannot be written as text.
         return node.value if isinstance(node.value, str) or node.value.bit_length() < 100 else None
     if isinstance(node, ast.JoinedStr) and all(isinstance(part, ast.Constant) for part in node.values):
         return "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
     if isinstance(node, ast.BinOp):
-        parts = [constant(part) for part in _added(node)]
-        return "".join(parts) if all(isinstance(part, str) for part in parts) else None
+        return _joined("", _added(node))
     return _called(node) if isinstance(node, ast.Call) and not node.keywords else None
 
 
@@ -132,6 +134,12 @@ def _added(node: ast.expr) -> Iterator[ast.expr]:
             yield ast.Name("?") if isinstance(part, ast.BinOp) else part
 
 
+def _joined(between: str, nodes: Iterable[ast.expr]) -> str | None:
+    values = [constant(node) for node in nodes]
+    texts = [value for value in values if isinstance(value, str)]
+    return between.join(texts) if len(texts) == len(values) else None
+
+
 def _called(node: ast.Call) -> str | None:
     """What `text.strip()`, `dedent(text)` or `" ".join([text, text])` of constants gives."""
     name = getattr(node.func, "attr", getattr(node.func, "id", None))
@@ -142,8 +150,7 @@ def _called(node: ast.Call) -> str | None:
         return None
     (argument,) = node.args
     if isinstance(owner, str) and name == "join" and isinstance(argument, ast.List | ast.Tuple):
-        parts = [constant(part) for part in argument.elts]
-        return owner.join(parts) if all(isinstance(part, str) for part in parts) else None
+        return _joined(owner, argument.elts)
     if name in _FUNCTIONS and isinstance(text := constant(argument), str):
         return _FUNCTIONS[name](text)
     return None

@@ -6,7 +6,7 @@ import itertools
 import pickle
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class _Array:
         _, shape, number_type, by_column, content = state
         self.fill(content, number_type, shape, "F" if by_column else "C")
 
-    def fill(self, content: Any, number_type: Any, shape: Any, order: str) -> None:
+    def fill(self, content: Any, number_type: Any, shape: Any, order: Literal["C", "F"]) -> None:
         if not isinstance(number_type, _NumberType) or not isinstance(shape, tuple) or len(shape) > 2:
             raise Refused("it holds an array that is no table of numbers")
         if any(not isinstance(side, int) or not 0 <= side <= _LONGEST for side in shape):
@@ -129,6 +129,9 @@ def _bytes(content: Any = b"", *_: Any) -> bytes:
 class _Kept:
     """Stands for an object of pandas: its arguments and state are kept as they come, and nothing is done with them."""
 
+    arguments: tuple[Any, ...]
+    state: Any
+
     def __new__(cls, *arguments: Any, **_: Any) -> "_Kept":
         kept = super().__new__(cls)
         kept.arguments, kept.state = arguments, None
@@ -152,7 +155,7 @@ _KEPT_NAMES = (
     "ArrowStringArray", "StringArray", "_restore_array", "type_for_alias", "py_buffer", "Flags", "ListAccessor",
 )  # fmt: skip
 _KEPT: dict[str, Any] = {name: type(name, (_Kept,), {}) for name in _KEPT_NAMES} | {"DataFrame": _Frame}
-_slice = type("slice", (_Kept,), {})
+_slice: type[_Kept] = type("slice", (_Kept,), {})
 _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "dtype"): _NumberType,
     ("numpy", "ndarray"): _array_type,

@@ -32,8 +32,8 @@ def stated_accuracy(cells: list[dict[str, Any]]) -> tuple[float | None, str | No
         A share, 0..1, or None; and where it is None what the cells of 4.2 printed, for a person to read.
     """
     if stated := _EVALUATION.findall("\n".join(printed(cells))):
-        share = float(stated[-1])
-        return (share, None) if share <= 1 else (None, f"Evaluation: {stated[-1]}")
+        last = float(stated[-1])
+        return (last, None) if last <= 1 else (None, f"Evaluation: {stated[-1]}")
     own = [text for cell in _of_4_2(cells) for text in _texts(cell) if text.strip()]
     lines = [line for text in own for line in text.splitlines()]
     worded = [(line, share) for line in lines for share in _WORDED.findall(line)]

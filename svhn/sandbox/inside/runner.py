@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ class _Client(NotebookClient):
     """nbclient, but for what it keeps of a cell's outputs and how many it takes before it gives up."""
 
     most = sys.maxsize
+    flooded: Callable[[], None]  # Called past `most`.
     received = kept = left_out = 0
 
     def start_cell(self) -> None:

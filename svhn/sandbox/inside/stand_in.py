@@ -76,7 +76,7 @@ def fetch_openml(
     data_id: int | str | None = None,
     return_X_y: bool = False,
     as_frame: str | bool = "auto",
-    **_: Any,
+    **__: Any,
 ) -> Any:
     """`sklearn.datasets.fetch_openml` for the one data set that is here; its classes are texts, as OpenML has them.
 
@@ -124,23 +124,20 @@ class _Finder(MetaPathFinder, Loader):
             spec = PathFinder.find_spec(name, path, target)
             if spec and spec.loader:
                 execute = spec.loader.exec_module
-                spec.loader.exec_module = lambda module: (
-                    execute(module),
-                    setattr(module, "fetch_openml", fetch_openml),
-                )
+
+                def execute_and_change(module: ModuleType) -> None:
+                    execute(module)
+                    vars(module).update(fetch_openml=fetch_openml)
+
+                spec.loader.exec_module = execute_and_change  # type: ignore[method-assign]  # Of this one loader only.
             return spec
         return None
-
-    def _change(self, module: ModuleType) -> None:
-        self.execute(module)
-        module.fetch_openml = fetch_openml
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
         if module.__name__ == "openml":
-            module.datasets = importlib.import_module("openml.datasets")
-            module.OpenMLDataset = Dataset
+            vars(module).update(datasets=importlib.import_module("openml.datasets"), OpenMLDataset=Dataset)
         else:
-            module.get_dataset, module.OpenMLDataset = get_dataset, Dataset
+            vars(module).update(get_dataset=get_dataset, OpenMLDataset=Dataset)
