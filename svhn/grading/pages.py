@@ -196,7 +196,7 @@ def _chart(curves: dict[str, list[float]], smoothed: list[float]) -> dict[str, A
     low = min(0.9, min(value for line in lines.values() for value in line if value is not None) // 0.1 * 0.1)
     scale = _HEIGHT / (1 - low)
 
-    def points(values: list[float | None]) -> str:
+    def points(values: Sequence[float | None]) -> str:
         step = _WIDTH / max(1, len(values) - 1)
         return " ".join(
             f"{i * step:.1f},{(1 - value) * scale:.1f}" for i, value in enumerate(values) if value is not None

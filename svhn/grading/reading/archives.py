@@ -54,8 +54,7 @@ def is_archive(path: Path) -> bool:
 def names_in(path: Path) -> list[str]:
     """The names of the files in a `.zip` file; none where it is damaged or another kind of archive."""
     with suppress(Exception):  # zipfile raises whatever a damaged archive makes it run into; `unpack` tells it.
-        _check_directory(path)
-        with zipfile.ZipFile(path) as archive:
+        with _Archive(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
             return [PurePosixPath(name).name for name in archive.namelist()]
     return []
 
