@@ -53,9 +53,9 @@ def is_archive(path: Path) -> bool:
 
 def names_in(path: Path) -> list[str]:
     """The names of the files in a `.zip` file; none where it is damaged or another kind of archive."""
-    with suppress(Exception):  # zipfile raises whatever a damaged archive makes it run into; `unpack` tells it.
-        with _Archive(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
-            return [PurePosixPath(name).name for name in archive.namelist()]
+    # zipfile raises whatever a damaged archive makes it run into; `unpack` tells it.
+    with suppress(Exception), _Archive(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+        return [PurePosixPath(name).name for name in archive.namelist()]
     return []
 
 
