@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -166,17 +167,17 @@ def _grade(options: argparse.Namespace) -> None:
     from svhn.grading.handins import find_handins
 
     find_handins(options.handins, leave_out=options.out)  # A wrong path is told before anything is loaded.
-    execute = None
+    from svhn.notebook.cells import chosen_settings
+
+    execute, settings = None, chosen_settings(**_given(options))
     if options.execute:
         from svhn.grading.rerun import execute_hand_in
         from svhn.sandbox.bubblewrap import sandbox_problem
 
         if problem := sandbox_problem():
             raise SVHNError(problem)
-        execute = execute_hand_in
-    from svhn.notebook.cells import chosen_settings
-
-    digits = _check_data(chosen_settings(**_given(options)))
+        execute = functools.partial(execute_hand_in, source=settings.data)
+    digits = _check_data(settings)
     if not digits.real:
         print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
     load_keras()

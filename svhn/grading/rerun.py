@@ -27,7 +27,7 @@ from svhn.sandbox.inside.runner import HAND_IN
 from svhn.sandbox.mounts import HARNESS, WORK, inside_python
 from svhn.sandbox.temporary import temporary_folder
 from svhn.sandbox.watch import SHORT_OF_MEMORY, Limits
-from svhn.settings import variable_of
+from svhn.settings import Settings, variable_of
 
 EXECUTED = "executed.ipynb"
 _MOST_FINDINGS = 40
@@ -55,16 +55,19 @@ _CAUSES = (
 _TRAINING = re.compile(r"^(?:\x1b\[\d+m)?(?:Training the model|Epoch 1/\d+)", re.M)
 
 
-def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> dict[str, Any]:
+def execute_hand_in(
+    hand_in: Path, out: Path, limits: Limits | None = None, source: str | None = None
+) -> dict[str, Any]:
     """Executes a hand-in's notebook in a sandbox and writes the executed copy, EXECUTED, to `out`.
 
-    The cells run on the digits that this process would load, with the grader's own harness and training turned off;
+    The cells run on the digits of the source, with the grader's own harness and training turned off;
     after a cell that fails, the next is run. Everything in the result comes from untrusted code: show it as text.
 
     Args:
         hand_in: The folder handed in. Nothing in it is changed.
         out: Where the executed copy is written to.
         limits: What the execution may use, None for the defaults.
+        source: Of the digits, as `load_digits` takes it; None for what the environment says.
 
     Returns:
         `ran`, whether all cells ran to the end without an error; `seconds`, how long it took; `findings`, one line for
@@ -76,7 +79,7 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     """
     if problem := sandbox_problem():
         raise SVHNError(problem)
-    digits = _digits()
+    digits = _digits(source)
     started = time.monotonic()
     try:
         path = find_notebook(hand_in)
@@ -113,9 +116,9 @@ def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None) -> d
     }
 
 
-def _digits() -> tuple[str, dict[Path, Path]]:
+def _digits(source: str | None) -> tuple[str, dict[Path, Path]]:
     """The setting of the digits inside, and where inside their files are, {path inside: path outside}."""
-    setting, files = source_files()
+    setting, files = source_files(source or Settings.choose().data)
     if setting.endswith((".npz", ".parquet")):
         if not files:
             raise SVHNError(f"{setting}: no such file; check the path, or use openml, mat or drawn")
