@@ -15,8 +15,9 @@ from conftest import ROOT, require
 from given import SUBMISSION
 
 from svhn.data.protocol import split_digits
-from svhn.grading.measurement import CANDIDATES, measure_model, measured_digits
+from svhn.grading.measurement import measure_model, measured_digits
 from svhn.learning.evaluation import accuracy
+from svhn.rubric.preprocessing import CANDIDATES
 from svhn.sandbox.process import Limits, run_isolated
 
 GOOD = ROOT / "tests/handins/good/models"

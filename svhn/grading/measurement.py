@@ -12,7 +12,6 @@ import numpy as np
 
 from svhn.backend import keras
 from svhn.data.protocol import Split
-from svhn.digits import LUMA
 from svhn.errors import SVHNError
 from svhn.files import temporary_folder
 from svhn.grading.models import REMEDY, is_network, load_untrusted, weights_beside
@@ -21,6 +20,7 @@ from svhn.grading.reading.descriptions import SIDE
 from svhn.grading.reading.kinds import kind_of, reason_for_no_data
 from svhn.grading.reading.names import is_named_as_asked
 from svhn.learning.batches import Preprocessed, predict
+from svhn.rubric.preprocessing import CANDIDATES
 from svhn.sandbox.process import Refused
 
 # A model read through another preprocessing than its own loses 7 points and more, where it was measured; raised
@@ -28,52 +28,6 @@ from svhn.sandbox.process import Refused
 MARGIN = 0.05
 CHOICE_DIGITS = 1000
 _OUTPUTS = ("digit", "OpenML class index")
-
-
-def _grey(images: np.ndarray) -> np.ndarray:
-    return (images.astype(np.float32) @ LUMA)[..., np.newaxis]
-
-
-def _contrast_grey(images: np.ndarray) -> np.ndarray:
-    grey = _grey(images)
-    mean, spread = grey.mean((1, 2), keepdims=True), grey.std((1, 2), keepdims=True)
-    return np.clip(128 + 64 * (grey - mean) / np.maximum(spread, 4), 0, 255).round().astype(np.uint8)
-
-
-def _stretched_grey(images: np.ndarray) -> np.ndarray:
-    grey = _grey(images)
-    low, high = grey.min((1, 2), keepdims=True), grey.max((1, 2), keepdims=True)
-    return (grey - low) / np.maximum(high - low, 1)
-
-
-def _standardised(images: np.ndarray) -> np.ndarray:
-    """Each image with mean 0 and standard deviation 1."""
-    images = images.astype(np.float32)
-    mean, spread = images.mean((1, 2, 3), keepdims=True), images.std((1, 2, 3), keepdims=True)
-    return (images - mean) / np.maximum(spread, 1e-3)
-
-
-def _vgg16_input(images: np.ndarray) -> np.ndarray:
-    return keras.applications.vgg16.preprocess_input(images.astype(np.float32))
-
-
-# What a hand-in's images may have been through, by number of channels; the first is the protocol's own.
-CANDIDATES: dict[int, dict[str, Callable[[np.ndarray], np.ndarray]]] = {
-    3: {
-        "scaled": lambda images: images,
-        "unscaled": lambda images: images.astype(np.float32),
-        "centred": lambda images: images.astype(np.float32) / 127.5 - 1,
-        "vgg16_input": _vgg16_input,
-    },
-    1: {
-        "grey": lambda images: _grey(images) / 255,
-        "contrast_grey": _contrast_grey,
-        "stretched_grey": _stretched_grey,
-        "unscaled_grey": _grey,
-        "centred_grey": lambda images: _grey(images) / 127.5 - 1,
-        "standardised_grey": lambda images: _standardised(_grey(images)),
-    },
-}
 
 
 @dataclass(frozen=True)
