@@ -133,7 +133,8 @@ def plot_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str = "")
             output without the batch axis, (height, width, channels) or (units,).
         title: Of the figure.
     """
-    _, panel = plt.subplots(figsize=(11, 2.9), layout="constrained")
+    tallest = max(np.log2(shape[0] if len(shape) == 3 else 1) + 0.8 for _, shape in shapes)
+    _, panel = plt.subplots(figsize=(11, 1.2 + 0.3 * tallest), layout="constrained")
     left = 0.0
     for kind, shape in shapes:
         height, width = (shape[0] if len(shape) == 3 else 1), np.log2(shape[-1] + 1) / 6
@@ -151,7 +152,7 @@ def plot_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str = "")
         plt.Rectangle((0, 0), 1, 1, fc=_BOXES.get(kind, "0.9"), ec="black", hatch=_HATCHES.get(kind)) for kind in kinds
     ]
     panel.legend(boxes, kinds, frameon=False, ncols=len(kinds), loc="upper center", bbox_to_anchor=(0.5, 0.02))
-    panel.set(xlim=(-0.3, left), ylim=(-3.6, 4.4), title=title)
+    panel.set(xlim=(-0.3, left), ylim=(-tallest / 2 - 0.4, tallest / 2 + 1.3), title=title)
     panel.set_axis_off()
 
 
