@@ -69,8 +69,8 @@ answer_q_4_1 = (
     "VGG16's base has ImageNet's weights. Blocks 1 and 2 stay frozen; blocks 3 to 5 learn on under a head of 128 units "
     "with dropout, for 750 batches of 64. The network then reads 93.2 % of the validation digits and 92.6 % of the "
     "test digits. The comparison with a frozen base is too short to say anything: after 120 batches of 32 every "
-    "variant reads about a fifth of the digits, as blind guessing of the digit 1 would. The long training was still gaining at "
-    "its end."
+    "variant reads about a fifth of the digits, as blind guessing of the digit 1 would. The long training was still "
+    "gaining at its end."
 )
 
 answer_q_4_2 = (

@@ -10,3 +10,4 @@ SHARED = Path(os.environ.get("SVHN_SHARED") or Path(__file__).resolve().parents[
 REAL_DIGITS = SHARED / "svhn" / "svhn-8k.npz"
 PRETRAINED = SHARED / "pretrained"
 SUBMISSION = SHARED / "submission"
+CASES = SHARED / "cases" / "hand-ins"

@@ -3,15 +3,18 @@
 import json
 
 import pytest
-from conftest import ROOT
+from conftest import require
+from given import CASES, REAL_DIGITS
 
 from svhn.grading.handins import opened
 from svhn.grading.texts import read_written
 
-CASES = ROOT / "../shared/cases/hand-ins"
-DIGITS = ROOT / "../shared/svhn/svhn-8k.npz"
-pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="the cases lie outside the project")
 TEXT = "I chose three layers because that is enough."
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_cases():
+    require(CASES.is_dir() and REAL_DIGITS.is_file(), f"{CASES} is not there: it is no part of the project")
 
 
 def said_by(case):
@@ -86,7 +89,7 @@ def graded(tmp_path_factory):
 
     out = tmp_path_factory.mktemp("cases")
     folders = [path for path in CASES.iterdir() if any(path.glob("[Mm]odel*"))]
-    grade(folders, split_digits(load_digits(DIGITS)), out, limit=200, workers=1)
+    grade(folders, split_digits(load_digits(REAL_DIGITS)), out, limit=200, workers=1)
     return {
         folder.name: {
             "evidence": json.loads((out / folder.name / "evidence.json").read_text(encoding="utf-8")),
@@ -97,7 +100,6 @@ def graded(tmp_path_factory):
     }
 
 
-@pytest.mark.skipif(not DIGITS.is_file(), reason="SVHN's digits lie outside the project")
 class TestModels:
     @pytest.mark.parametrize(
         ("case", "name"),

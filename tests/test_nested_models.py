@@ -39,7 +39,7 @@ def nested(kind):
     if kind == "deep":
         inner = keras.Sequential([keras.Input((32, 32, 3)), inner, layers.Conv2D(5, 1)], name="deep")
     middle = inner(start)
-    if kind == "shared":
+    if kind == "used_twice":
         middle = layers.Add()([middle, inner(layers.Rescaling(0.5)(start))])
     for layer in head:
         middle = layer(middle)
@@ -70,7 +70,7 @@ def freeze(model, part):
         ("functional", "some"),
         ("any size", "some"),
         ("deep", "some"),
-        ("shared", "some"),
+        ("used_twice", "some"),
         ("sequential in sequential", "some"),
     ],
 )

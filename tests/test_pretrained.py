@@ -5,13 +5,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from given import PRETRAINED
 
 from svhn.errors import SVHNError
 from svhn.learning.vgg16 import vgg16_base
 from svhn.notebook.cells import load_definitions
 
 ROOT = Path(__file__).parents[1]
-SHARED = ROOT / "../shared/pretrained/vgg16-imagenet-notop.weights.h5"
+WEIGHTS = PRETRAINED / "vgg16-imagenet-notop.weights.h5"
 PARAMETERS = 14_714_688
 
 
@@ -31,8 +32,8 @@ def offline(monkeypatch):
 @pytest.fixture(scope="module")
 def weights_file(tmp_path_factory):
     """ImageNet's weights where they are at hand, else a base of random weights, saved in the same way."""
-    if SHARED.exists():
-        return SHARED
+    if WEIGHTS.exists():
+        return WEIGHTS
     path = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
     keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3)).save_weights(path)
     return path
