@@ -52,6 +52,8 @@ def load_keras() -> ModuleType:
     try:
         with silence():
             import keras
+
+            keras.ops.zeros(())  # The first of them would otherwise tell of drivers that are not there.
     except Exception as error:  # A backend or a damaged keras.json raises what it happens to run into.
         if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
             raise SVHNError(_TOO_LITTLE) from error

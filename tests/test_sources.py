@@ -229,10 +229,11 @@ def test_what_an_earlier_drawer_drew_is_neither_taken_nor_kept(tmp_path, few_dra
     assert not outdated.exists() and other.exists()
 
 
-def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_drawn(tmp_path, monkeypatch):
+def test_digits_of_a_folder_that_cannot_be_written_to_are_kept_elsewhere(tmp_path, few_drawn, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr("svhn.drawn.drawing.draw", lambda *arguments: pytest.fail("drawn in vain"))
-    assert str(tmp_path / "file") in refused("drawn", tmp_path / "file" / "data")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert not load_digits("drawn", tmp_path / "file" / "data").real
+    assert list((tmp_path / "cache").rglob("drawn-*.npz"))
 
 
 def test_without_a_choice_the_folder_decides(tmp_path, few_drawn, monkeypatch):

@@ -242,7 +242,7 @@ def _whole_labels(labels: np.ndarray, low: int, high: int, path: Path) -> np.nda
 
 
 _NAMED: dict[str, Callable[[Path], Digits]] = {
-    "openml": load_openml,
+    "openml": lambda folder: load_openml(folder),
     "mat": _load_mat,
     "extra": _load_extra,
     "parquet": load_parquet,
