@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import copy
 import importlib
 import json
 import os
@@ -90,7 +91,8 @@ def grades(course, student):
 
 @pytest.fixture(scope="module")
 def notebook():
-    return read_notebook(ROOT / "Assignment3.ipynb")
+    """The notebook with its marks, as a course has it."""
+    return mark_cells(read_notebook(ROOT / "Assignment3.ipynb"))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,7 @@ def graded(course, digits_file):
 def hand_in_parts(release, folder):
     """Question 1.1 only, training left on, with a record and a measuring cell that claim more than there is."""
     shutil.copytree(release, folder)
-    solution = read_notebook(ROOT / "Assignment3.ipynb")
+    solution = mark_cells(read_notebook(ROOT / "Assignment3.ipynb"))
     notebook = read_notebook(folder / "Assignment3.ipynb")
     notebook.cells[1].source = notebook.cells[1].source.replace("stop_training = True", "stop_training = False")
     for name in ("definitions", "definitions_1_1", "model_1_1"):
@@ -178,12 +180,13 @@ def test_the_marks_are_valid_and_make_forty_points(notebook):
     assert all(marked[grade_id(row)]["task"] and marked[grade_id(row)]["locked"] for row in BY_HAND)
 
 
-def test_the_committed_marks_are_those_of_the_tags(notebook):
-    assert mark_cells(read_notebook(ROOT / "Assignment3.ipynb")) == notebook
+def test_the_committed_notebook_knows_nothing_of_nbgrader_and_marking_twice_changes_nothing(notebook):
+    assert not [cell for cell in read_notebook(ROOT / "Assignment3.ipynb").cells if graded_by(cell)]
+    assert mark_cells(copy.deepcopy(notebook)) == notebook
 
 
 def test_a_new_cell_gets_its_mark_and_a_removed_row_comes_back(notebook):
-    changed = read_notebook(ROOT / "Assignment3.ipynb")
+    changed = copy.deepcopy(notebook)
     changed.cells.remove(cell_of(changed, "explanation_4_1"))
     at = changed.cells.index(cell_of(changed, "model_4_1")) + 1
     changed.cells.insert(at, nbformat.v4.new_code_cell("1", metadata={"tags": ["run", "comparison_4_1"]}))
@@ -253,7 +256,8 @@ def test_students_find_every_name_that_the_course_asks_for(release, notebook):
     text = "\n".join(cell.source for cell in release.cells)
     names = [name for question in QUESTIONS for name in question.names] + [f"build_{name}" for name in MODELS]
     assert not [name for name in names if name not in text]
-    assert len(release.cells) == len(notebook.cells)
+    # Words on a solution go with it.
+    assert len(release.cells) == len([cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])])
 
 
 def test_the_release_runs_and_earns_nothing(graded):
@@ -390,7 +394,7 @@ def test_building_again_keeps_hand_ins_marks_and_settings(graded):
 def test_cells_may_not_change_once_hand_ins_are_graded(graded, tmp_path):
     for name in ("answers.py", "requirements.txt", "Makefile"):
         shutil.copy(ROOT / name, tmp_path)
-    changed = read_notebook(ROOT / "Assignment3.ipynb")
+    changed = mark_cells(read_notebook(ROOT / "Assignment3.ipynb"))
     changed.cells.remove(cell_of(changed, "definitions_3_2"))
     nbformat.write(changed, tmp_path / "Assignment3.ipynb")
     release = (graded / "release/assignment3/Assignment3.ipynb").read_bytes()

@@ -88,7 +88,7 @@ def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) 
     raise_if_stopped()
     receive, send = _context.Pipe(duplex=False)
     process = _context.Process(target=_call, args=(send, function, arguments, limits), daemon=True)
-    with _start, _silent_server(function.__module__):
+    with _start, _silent_server():
         process.start()
     send.close()
     try:
@@ -127,15 +127,12 @@ def _death(code: int | None, limits: Limits) -> str:
 
 
 @contextmanager
-def _silent_server(module: str) -> Iterator[None]:
-    """While the forking process starts, standard error leads nowhere: TensorFlow's start-up notes would drown ours.
-
-    It imports the module of the first function that is called, so that no fork has to.
-    """
+def _silent_server() -> Iterator[None]:
+    """While the forking process starts, standard error leads nowhere: TensorFlow's start-up notes would drown ours."""
     if _serving.is_set():
         yield
         return
-    _context.set_forkserver_preload([module])
+    _context.set_forkserver_preload([f"{__package__}.preloaded"])
     with silence():
         forkserver.ensure_running()
     _serving.set()
