@@ -183,15 +183,18 @@ def _graded_cell(row: Row) -> nbformat.NotebookNode:
 
 def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) -> None:
     """The assignment as its teacher has it: the notebook with solutions marked, empty answers, the harness."""
-    stubs = _stubs()
-    # What is said of a solution is part of it.
-    notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
-    for cell in mark_cells(notebook).cells:
+    stubs, whole = _stubs(), mark_cells(notebook).cells
+    notebook.cells = []
+    for cell in whole:
+        # Words on a solution are part of it, and so is the number of its cells: without a stub, students find none.
+        name = cell.metadata.nbgrader.grade_id if cell.metadata.get("nbgrader", {}).get("solution") else ""
+        if "solution" in cell.metadata.get("tags", []) or (name and name not in stubs):
+            continue
+        if name:
+            cell.source = f"{stubs[name]}\n### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION"
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-        if cell.metadata.get("nbgrader", {}).get("solution"):
-            stub = stubs.get(cell.metadata.nbgrader.grade_id, "")
-            cell.source = f"{stub}\n### BEGIN SOLUTION\n{cell.source}\n### END SOLUTION".lstrip()
+        notebook.cells.append(cell)
     write_notebook(notebook, folder / NOTEBOOK.name)
     shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=_not_released)
     try:
