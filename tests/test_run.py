@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pytest
 from conftest import ROOT
 
@@ -14,21 +15,23 @@ import answers
 from svhn.rubric.questions import BY_NUMBER, MODELS, QUESTIONS
 
 FIRST_BYTES_OF_PNG = b"\x89PNG"
+FEW = "data/few.npz"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, drawn):
     """A copy of the tracked files, committed anew, in which the notebook was run on few drawn digits."""
     folder = tmp_path_factory.mktemp("project")
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, tracked.split("\0")):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
+    np.savez(folder / FEW, X=drawn.images, y=drawn.labels, real=False)
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "copy"]):
         subprocess.run([*git, *arguments], cwd=folder, check=True)
     process = subprocess.run(
-        [sys.executable, "-m", "svhn", "run", "--data", "drawn"], cwd=folder, capture_output=True, text=True
+        [sys.executable, "-m", "svhn", "run", "--data", FEW], cwd=folder, capture_output=True, text=True
     )
     assert process.returncode == 0, process.stderr
     return folder, process
@@ -84,8 +87,8 @@ def test_comparisons_show_mean_spread_and_a_paired_test(text):
 
 
 def test_figures_are_labelled_as_drawn(text):
-    assert "Measured on: 4,000 digits drawn by this project, not SVHN" in text
-    assert text.count("On this run's 640 validation digits") == len(MODELS)
+    assert "Measured on: 500 digits drawn by this project, not SVHN" in text
+    assert text.count("On this run's 80 validation digits") == len(MODELS)
 
 
 def test_every_question_shows_its_plots(project):
@@ -111,15 +114,15 @@ def test_the_executed_copy_is_a_valid_notebook_without_errors(project):
 
 def test_a_failing_cell_is_named(project):
     folder, _ = project
-    record = folder / "models/model_1_2.json"
-    content = record.read_bytes()
-    record.write_bytes(b"{")
+    weights = folder / "models/model_1_2.keras"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:1000])
     process = subprocess.run(
-        [sys.executable, "-m", "svhn", "run", "--data", "drawn", "--out", "other"],
+        [sys.executable, "-m", "svhn", "run", "--data", FEW, "--out", "other"],
         cwd=folder, capture_output=True, text=True,
     )  # fmt: skip
-    record.write_bytes(content)
+    weights.write_bytes(content)
     assert process.returncode == 2 and "Traceback" not in process.stderr
     line = process.stderr.strip().splitlines()[-1]
-    assert line.startswith("svhn: ") and "Question 1.2" in line and "model_1_2.json is damaged" in line
+    assert line.startswith("svhn: ") and "Question 1.2" in line and "model_1_2.keras is damaged" in line
     assert not (folder / "other").exists()
