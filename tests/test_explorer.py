@@ -16,6 +16,8 @@ from PIL import Image
 
 from svhn.data.photos import crop
 
+KERNEL_WAITS = "return window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+
 
 @pytest.mark.parametrize(("left", "top", "colour"), [(0, 0, 0), (1, 0, 80), (0, 1, 160), (1, 1, 240)])
 def test_a_square_is_cut_where_it_was_asked_for(left, top, colour):
@@ -88,7 +90,7 @@ def test_a_digit_and_a_photo_are_read_in_jupyterlab(folder):
         contextlib.closing(webdriver.Chrome(options, webdriver.ChromeService(driver))) as page,
     ):
         page.get(f"{address}/lab/tree/Explorer.ipynb")
-        wait_for(lambda: page.execute_script("return !!(window.jupyterapp && document.querySelector('.jp-Notebook'))"))
+        wait_for(lambda: page.execute_script(KERNEL_WAITS))  # Before that, to run all cells runs none.
         page.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         pictures = lambda: page.find_elements(By.CSS_SELECTOR, ".jp-OutputArea img")  # noqa: E731
         wait_for(lambda: len(pictures()) == 2)  # the static one, and the first test digit's
