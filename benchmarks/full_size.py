@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,14 +48,12 @@ class Cost:
         work: Which.
         digits: On how many.
         processor: Seconds of all its processes, on all cores.
-        wall: Seconds from start to end.
         memory: Peak resident bytes of all its processes together; pages that two share count twice.
     """
 
     work: str
     digits: int
     processor: float
-    wall: float
     memory: int
 
 
@@ -71,7 +69,7 @@ def measure(work: str, count: int, command: list[str], folder: Path) -> Cost:
     Raises:
         SVHNError: It fails.
     """
-    before, started, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0
+    before, peak = resource.getrusage(resource.RUSAGE_CHILDREN), 0
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT, env=environment(folder))
         watched = psutil.Process(process.pid)
@@ -83,7 +81,7 @@ def measure(work: str, count: int, command: list[str], folder: Path) -> Cost:
         raise SVHNError(f"{work} at {count:,} digits failed: {''.join(last)}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(work, count, seconds, time.monotonic() - started, peak)
+    return Cost(work, count, seconds, peak)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -107,9 +105,8 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def compare(digits: Digits, count: int, precision: str) -> list[Cost]:
+def compare(digits: Digits, count: int, precision: str) -> Iterator[Cost]:
     """Both works on so many digits, one after the other."""
-    costs = []
     for work in (OURS, STUDENT):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
@@ -121,9 +118,7 @@ def compare(digits: Digits, count: int, precision: str) -> list[Cost]:
             ours = ["-m", "svhn", "run", "--data", "digits.npz", "--out", "out", "--precision", precision]
             student = [str(ROOT / "benchmarks" / "procedure_2020.py"), "digits.npz", "models"]
             command = [sys.executable, *(ours if work == OURS else student)]
-            costs.append(measure(work, count, command, folder))
-            print(costs[-1], flush=True)
-    return costs
+            yield measure(work, count, command, folder)
 
 
 def table(costs: Iterable[Cost], digits: Digits, precision: str) -> str:
@@ -136,17 +131,15 @@ def table(costs: Iterable[Cost], digits: Digits, precision: str) -> str:
         f"that only cost is measured: {digits.description}. On {_processor()}, {os.cpu_count()} cores; "
         + ", ".join(f"{name} {number}" for name, number in versions().items())
         + ".",
-        "Nothing here is extrapolated. Processor seconds are those of all processes; other work on the same cores",
-        "lengthens wall clock and, less, these too. Memory is the peak of what all processes hold together.",
+        "Nothing here is extrapolated. Processor seconds are those of all processes; other work on these cores makes",
+        "them somewhat more. Memory is the peak of what all processes hold together, what they share counted in each.",
         "",
-        "| digits | work | processor s | wall s | peak GiB | processor s per 1,000 digits |",
-        "|---|---|---|---|---|---|",
+        "| digits | work | processor s | peak GiB |",
+        "|---|---|---|---|",
     ]
     for cost in costs:
-        lines.append(
-            f"| {cost.digits:,} | {cost.work} | {cost.processor:,.0f} | {cost.wall:,.0f} | {cost.memory / 2**30:.2f} | "
-            f"{1000 * cost.processor / cost.digits:.1f} |"
-        )
+        memory = f"{cost.memory / 2**30:.2f}"
+        lines.append(f"| {cost.digits:,} | {cost.work} | {cost.processor:,.0f} | {memory} |")
     return "\n".join([*lines, "", f"![The same, drawn]({PLOT.name})", ""])
 
 
@@ -193,10 +186,12 @@ def main() -> int:
         digits = load_digits(options.source or (REAL_DIGITS if REAL_DIGITS.is_file() else "drawn"), ROOT / "data")
         costs: list[Cost] = []
         for count in options.digits:
-            costs += compare(digits, count, options.precision)
-            # After each number: the largest may take an hour, and not end.
-            write_text(TABLE, table(costs, digits, options.precision))
-            plot(costs)
+            for cost in compare(digits, count, options.precision):
+                costs.append(cost)
+                print(cost, flush=True)
+                # After each: at the largest number one may take an hour, and be stopped.
+                write_text(TABLE, table(costs, digits, options.precision))
+                plot(costs)
     except SVHNError as error:
         print(f"full_size: {error}", file=sys.stderr)
         return 2
