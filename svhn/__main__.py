@@ -15,7 +15,7 @@ from svhn.backend import load_keras
 from svhn.digits import Digits
 from svhn.errors import SVHNError
 from svhn.options import checkout, make_parser
-from svhn.settings import Settings
+from svhn.settings import FLOAT32, Settings
 
 _NO_MEMORY = "the memory that this process may use is not enough; free some, or raise its limit: ulimit -v unlimited"
 
@@ -108,6 +108,11 @@ def _publish(options: argparse.Namespace) -> None:
     from svhn.notebook.cells import chosen_settings
 
     settings = chosen_settings(**_given(options))
+    if settings.precision != FLOAT32:
+        raise SVHNError(
+            f"precision is {settings.precision}, and only figures of float32 are published, which every machine can "
+            "measure; set it to float32"
+        )
     digits = _check_data(settings)
     if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
@@ -180,11 +185,9 @@ def _grade(options: argparse.Namespace) -> None:
     digits = _check_data(settings)
     if not digits.real:
         print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
-    load_keras()
-    from svhn.data.protocol import split_digits
     from svhn.grading.grade import MANUAL, grade
 
-    graded = grade(options.handins, split_digits(digits), options.out, options.limit, options.workers, execute)
+    graded = grade(options.handins, digits, options.out, options.limit, options.workers, execute)
     width = max(len(one.name) for one in graded)
     for one in graded:
         flags = f"; {len(one.flags)} flagged" if one.flags else ""

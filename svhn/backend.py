@@ -10,10 +10,12 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from svhn.errors import SVHNError, one_line
+from svhn.settings import BFLOAT16, FLOAT32
 
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn")
 
@@ -22,6 +24,14 @@ _NO_MEMORY = "failed to map segment", "Cannot allocate memory", "cannot allocate
 _TOO_LITTLE = "there is too little memory to load Keras; free some, or raise its limit: ulimit -v unlimited"
 # Bytes of address space. With less, TensorFlow dies or tries for ever, between its import and its first batch.
 _LEAST = 4_000_000_000
+
+
+# How the line begins that says in what networks compute.
+COMPUTED = "Networks compute in"
+# What TensorFlow calls it, and what Linux calls the processors' instructions for it.
+_OPTION = "auto_mixed_precision_onednn_bfloat16"
+_INSTRUCTIONS = {"amx_bf16", "avx512_bf16"}
+_PROCESSOR = Path("/proc/cpuinfo")
 
 
 @contextmanager
@@ -80,6 +90,88 @@ def _check_memory() -> None:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY and limit < _LEAST:
         raise SVHNError(f"{_TOO_LITTLE} (it is {limit / 1e9:.1f} GB, and at least {_LEAST / 1e9:.0f} are needed)")
+
+
+def use_precision(wanted: str, processor: Path = _PROCESSOR) -> str:
+    """Chooses in what networks compute from now on, in this process.
+
+    Args:
+        wanted: "float32", "bfloat16", or "auto": bfloat16 where the processor computes in it, float32 elsewhere.
+        processor: Where Linux tells what the processor can do.
+
+    Returns:
+        What was chosen: "float32" or "bfloat16". Weights are float32 either way.
+
+    Raises:
+        SVHNError: bfloat16 is wanted, and the processor or the backend does not compute in it.
+    """
+    lack = "" if wanted == FLOAT32 else _lack_of_bfloat16(processor)
+    if wanted == BFLOAT16 and lack:
+        raise SVHNError(f"precision is bfloat16, and {lack}; set it to float32, or to auto")
+    chosen = FLOAT32 if wanted == FLOAT32 or lack else BFLOAT16
+    if keras_backend() == "tensorflow" and chosen != precision():
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({_OPTION: chosen == BFLOAT16})
+    return chosen
+
+
+def use_devices(count: int) -> None:
+    """Spreads every batch over several devices from now on, in this process; what is built before stays on one.
+
+    Args:
+        count: How many devices: GPUs, where the backend finds some.
+
+    Raises:
+        SVHNError: There are not so many, or the backend is not JAX.
+    """
+    distribution = load_keras().distribution
+    if count == 1:
+        if devices() > 1:
+            distribution.set_distribution(None)
+        return
+    if keras_backend() != "jax":
+        raise SVHNError(
+            f"devices is {count}, and only JAX spreads batches here; set KERAS_BACKEND=jax, or devices to 1"
+        )
+    there = distribution.list_devices()
+    if count > len(there):
+        raise SVHNError(f"devices is {count}, and there are {len(there)} ({', '.join(there)}); set it to no more")
+    distribution.set_distribution(distribution.DataParallel(devices=there[:count], auto_shard_dataset=False))
+
+
+def devices() -> int:
+    """Over how many devices each batch is spread in this process."""
+    spread = load_keras().distribution.distribution()
+    return getattr(spread, "num_model_replicas", 1)
+
+
+def keras_backend() -> str:
+    """Which backend Keras uses: "tensorflow", "jax" or "torch"."""
+    return load_keras().backend.backend()
+
+
+def precision() -> str:
+    """In what networks compute in this process: "float32", unless `use_precision` chose "bfloat16"."""
+    if keras_backend() != "tensorflow":
+        return FLOAT32
+    import tensorflow as tf
+
+    return BFLOAT16 if tf.config.optimizer.get_experimental_options().get(_OPTION) else FLOAT32
+
+
+def _lack_of_bfloat16(processor: Path) -> str:
+    """Why networks cannot compute in bfloat16 here; empty where they can."""
+    if keras_backend() != "tensorflow":
+        return "only TensorFlow computes in it here (KERAS_BACKEND=tensorflow)"
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        return "TensorFlow computes in it with oneDNN only, which TF_ENABLE_ONEDNN_OPTS=0 turns off"
+    try:
+        lines = processor.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # As on macOS and Windows.
+        return f"nothing says whether this processor computes in it ({processor} cannot be read)"
+    flags = {flag for line in lines if line.startswith("flags") for flag in line.partition(":")[2].split()}
+    return "" if flags & _INSTRUCTIONS else "this processor does not compute in it (neither amx_bf16 nor avx512_bf16)"
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,13 @@ IMAGE_SHAPE = (32, 32, 3)
 LUMA = np.array([0.2990, 0.5870, 0.1140], np.float32)
 
 
+def model_input(batch: np.ndarray) -> np.ndarray:
+    """Float32 input of a model: uint8 pixels scaled to [0, 1], floats as they are."""
+    if batch.dtype == np.uint8:
+        return batch.astype(np.float32) / np.float32(255)
+    return batch.astype(np.float32, copy=False)
+
+
 @dataclass(frozen=True)
 class Digits:
     """Labelled digit images.

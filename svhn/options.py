@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from svhn.settings import DOWNLOAD, EXTENSION_DIGITS, EXTENSION_SEED, SOURCES
+from svhn.settings import DOWNLOAD, EXTENSION_DIGITS, EXTENSION_SEED, PRECISIONS, SOURCES
 
 _PACKAGE = "svhn-house-numbers"
 _EXAMPLES = """examples:
@@ -47,6 +47,8 @@ _DATA = (
 _EXTEND = f"train on N drawn digits beside few real ones, 0 for none (default: SVHN_EXTEND, else {EXTENSION_DIGITS:,})"
 _LENGTH = "train for X times as many batches as the recipes say (default: SVHN_LENGTH, else 1)"
 _IMAGENET = "a file of VGG16's ImageNet weights (default: SVHN_IMAGENET, else they are downloaded)"
+_PRECISION = f"in what networks compute: {', '.join(PRECISIONS)} (default: SVHN_PRECISION, else float32)"
+_DEVICES = "spread each batch over N devices, with KERAS_BACKEND=jax (default: SVHN_DEVICES, else 1)"
 _FORCE = "replace a stored model even where it reads more validation digits than the new one"
 
 
@@ -89,10 +91,13 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int | Non
     )
     for command in (run, report):
         command.add_argument("--out", type=_path, default=Path("output"), help="folder to write to (default: output)")
+    for command in (run, train):
+        command.add_argument("--precision", metavar="P", help=_PRECISION)
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     train.add_argument("--extend", metavar="N", help=_EXTEND)
     train.add_argument("--imagenet", type=_source, metavar="FILE", help=_IMAGENET)
     train.add_argument("--length", metavar="X", help=_LENGTH)
+    train.add_argument("--devices", metavar="N", help=_DEVICES)
     train.add_argument("--force", action="store_true", default=None, help=_FORCE)
     digits.add_argument(
         "--count", type=int, default=EXTENSION_DIGITS, metavar="N", help="how many (default: %(default)s)"

@@ -12,6 +12,8 @@ from svhn.errors import SVHNError
 # Drawn digits to train on beside the real ones, and which ones: others than those of the source "drawn".
 EXTENSION_DIGITS, EXTENSION_SEED = 250_000, 2
 DOWNLOAD = "imagenet"
+# In what networks compute; "auto" is the second where the processor computes in it.
+FLOAT32, BFLOAT16, _ = PRECISIONS = ("float32", "bfloat16", "auto")
 # Where digits come from, by name; anything else is a path.
 SOURCES = ("openml", "mat", "extra", "parquet", "folders", "drawn")
 
@@ -27,6 +29,18 @@ def _whole(value: Any) -> int:
     if not str(value).isdecimal():
         raise ValueError(value)
     return int(value)
+
+
+def _some(value: Any) -> int:
+    if _whole(value) < 1:
+        raise ValueError(value)
+    return int(value)
+
+
+def _precision(value: Any) -> str:
+    if value not in PRECISIONS:
+        raise ValueError(value)
+    return str(value)
 
 
 def _flag(value: Any) -> bool:
@@ -48,6 +62,9 @@ class Settings:
         imagenet: Where VGG16's ImageNet weights come from: "imagenet" to download them, or the path of a file.
         length: By how much to multiply the number of batches of every training.
         force: Whether a newly trained model replaces a stored one that reads more validation digits.
+        precision: In what networks compute: "float32"; "bfloat16", which is faster on the few processors that have it
+            and moves a probability by up to about a hundredth; or "auto", the second where the processor has it.
+        devices: Over how many devices each batch is spread.
     """
 
     data: str | None = None
@@ -55,6 +72,8 @@ class Settings:
     imagenet: str = DOWNLOAD
     length: float = 1.0
     force: bool = False
+    precision: str = FLOAT32
+    devices: int = 1
 
     @classmethod
     def choose(
@@ -110,6 +129,8 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "imagenet": (str, "'imagenet' or the path of a weights file"),
     "length": (_length, "a number above 0, as 4 for four times as many batches"),
     "force": (_flag, "True or False"),
+    "devices": (_some, "the number of devices to train on, at least 1"),
+    "precision": (_precision, " or ".join(PRECISIONS)),
 }
 
 

@@ -11,7 +11,7 @@ from given import REAL_DIGITS
 ROOT = Path(__file__).parents[1]
 os.environ.setdefault("MPLBACKEND", "agg")
 # Tests choose their own; what whoever runs them has set for trainings is not theirs.
-SETTINGS = ("SVHN_DATA", "SVHN_EXTEND", "SVHN_IMAGENET", "SVHN_LENGTH", "SVHN_FORCE")
+SETTINGS = ("SVHN_DATA", "SVHN_EXTEND", "SVHN_IMAGENET", "SVHN_LENGTH", "SVHN_FORCE", "SVHN_PRECISION", "SVHN_DEVICES")
 for variable in (*SETTINGS, "NBGRADER_EXECUTION"):
     os.environ.pop(variable, None)
 

@@ -83,13 +83,12 @@ class TestTexts:
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
     """All cases with a model, graded at one go; evidence, feedback and report by name."""
-    from svhn.data.protocol import split_digits
     from svhn.data.sources import load_digits
     from svhn.grading.grade import grade
 
     out = tmp_path_factory.mktemp("cases")
     folders = [path for path in CASES.iterdir() if any(path.glob("[Mm]odel*"))]
-    grade(folders, split_digits(load_digits(REAL_DIGITS)), out, limit=200, workers=1)
+    grade(folders, load_digits(REAL_DIGITS), out, limit=200, workers=1)
     return {
         folder.name: {
             "evidence": json.loads((out / folder.name / "evidence.json").read_text(encoding="utf-8")),

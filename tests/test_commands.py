@@ -125,7 +125,7 @@ def test_a_reader_that_stops_halfway_costs_no_predictions(drawn, tmp_path):
 
 @pytest.mark.parametrize("backend", ["nonsense", "openvino"])
 def test_a_backend_that_is_not_there_is_one_line(command, photos, backend):
-    process = command("predict", "--model", "model_1_2", photos[0], KERAS_BACKEND=backend)
+    process = command("predict", "--model", "model_4_1", photos[0], KERAS_BACKEND=backend)
     assert_one_clear_line(process, backend, "KERAS_BACKEND=tensorflow")
 
 

@@ -88,10 +88,12 @@ def test_a_damaged_note_or_other_parameters_start_anew(folder):
     assert train(folder) == ["model_1"]
 
 
-PARAMETERS = 'data = None\nextend = 7\nimagenet = "imagenet"\nlength = 1  # as it is\nforce = False'
+PARAMETERS = 'data = None\nextend = 7\nimagenet = "imagenet"\nlength = 1  # as it is\n'
+PARAMETERS += 'force = False\nprecision = "float32"\ndevices = 1'
 SHOW = """
 import os
-print([data, extend, imagenet, length, force], sorted(name for name in os.environ if name.startswith("SVHN_")))
+variables = sorted(name for name in os.environ if name.startswith("SVHN_"))
+print([data, extend, imagenet, length, force, precision], variables)
 """
 
 
@@ -110,8 +112,8 @@ def showing(tmp_path, monkeypatch):
 
 def test_settings_reach_the_notebook_and_no_variable_does(showing):
     before = showing.read_bytes()
-    executed = execute_notebook(showing, Settings(data="mine.npz", extend=7, length=2.5, force=True))
-    assert executed.cells[1].outputs[0].text == "['mine.npz', 7, 'imagenet', 2.5, True] []\n"
+    executed = execute_notebook(showing, Settings("mine.npz", extend=7, length=2.5, force=True, precision="auto"))
+    assert executed.cells[1].outputs[0].text == "['mine.npz', 7, 'imagenet', 2.5, True, 'auto'] []\n"
     assert [cell.source for cell in executed.cells] == [PARAMETERS, SHOW]
     assert not [cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", [])]
     assert showing.read_bytes() == before and os.environ["SVHN_EXTEND"] == "3"
@@ -131,7 +133,10 @@ def test_only_what_differs_from_the_parameters_cell_is_injected(showing):
 
 
 def test_parameters_are_read_and_never_run(showing, tmp_path):
-    assert parameters(showing) == {"data": None, "extend": 7, "imagenet": "imagenet", "length": 1, "force": False}
+    assert parameters(showing) == {
+        "data": None, "extend": 7, "imagenet": "imagenet", "length": 1, "force": False, "precision": "float32",
+        "devices": 1,
+    }  # fmt: skip
     # The command line before the variable before the cell.
     assert chosen_settings(showing, extend="4") == Settings("elsewhere.npz", 4, length=2.0)
     notebook = nbformat.read(showing, 4)

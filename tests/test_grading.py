@@ -13,8 +13,7 @@ import time
 import pytest
 from conftest import ROOT, assert_one_clear_line, require
 
-import svhn.grading.grade
-from svhn.data.protocol import split_digits
+import svhn.grading.evidence
 from svhn.data.sources import load_digits
 from svhn.errors import SVHNError
 from svhn.grading.grade import grade
@@ -25,15 +24,15 @@ SCRIPT = "<script>document.title='owned'</script>"
 
 
 @pytest.fixture(scope="module")
-def split():
+def digits():
     # The digits that the sample hand-ins learned from and make claims about.
-    return split_digits(load_digits("drawn", ROOT / "data"))
+    return load_digits("drawn", ROOT / "data")
 
 
 @pytest.fixture(scope="module")
-def samples(split, tmp_path_factory):
+def samples(digits, tmp_path_factory):
     out = tmp_path_factory.mktemp("graded")
-    return out, {one.name: one for one in grade([SAMPLES], split, out)}
+    return out, {one.name: one for one in grade([SAMPLES], digits, out)}
 
 
 def evidence_of(out, name):
@@ -126,25 +125,25 @@ class TestSamples:
         assert (samples[0] / "good/plots/3.2-1.png").read_bytes().startswith(b"\x89PNG")
         assert "brightest where the strokes" in page and "of 500 characters, from answers.py" in page
 
-    def test_full_marks_by_a_person_complete_the_total_without_measuring_again(self, samples, split, tmp_path):
+    def test_full_marks_by_a_person_complete_the_total_without_measuring_again(self, samples, digits, tmp_path):
         out = tmp_path / "graded"
         shutil.copytree(samples[0], out)
         before = (out / "good/evidence.json").stat().st_mtime_ns
         table = (out / "manual.csv").read_text(encoding="utf-8")
         table += "good,4.1 performance,,\n"  # Whose network is doubted.
         (out / "manual.csv").write_text(re.sub(r"^(good,[^,]+),,$", r'\1,8.0,"Well said."', table, flags=re.M))
-        (graded,) = grade([SAMPLES / "good"], split, out)
+        (graded,) = grade([SAMPLES / "good"], digits, out)
         assert graded.total.complete and re.fullmatch(r"\d\.\d/10 \(\d\d\.\d/40\)", graded.total.text)
         assert (out / "good/evidence.json").stat().st_mtime_ns == before
         assert "Well said." in (out / "good/feedback.txt").read_text(encoding="utf-8")
 
 
 class TestHostileTexts:
-    def test_what_a_hand_in_says_stays_text(self, split, tmp_path):
+    def test_what_a_hand_in_says_stays_text(self, digits, tmp_path):
         small_handin(tmp_path / "course/<b>&", name=SCRIPT, answer=f"{SCRIPT}\x1b[31m\u202e")
         small_handin(tmp_path / "course/bo", name="=HYPERLINK(1)\nX", answer="half a pair: \ud83d")
         (tmp_path / "course/bo" / os.fsdecode(b"model_1_1\xff.h5")).write_bytes(b"no model")
-        graded = grade([tmp_path / "course"], split, tmp_path / "out", limit=10)
+        graded = grade([tmp_path / "course"], digits, tmp_path / "out", limit=10)
         assert [one.name for one in graded] == ["_b__", "bo"]
         for page in (tmp_path / "out").rglob("*.html"):
             text = page.read_text(encoding="utf-8")
@@ -168,22 +167,34 @@ class TestReruns:
     def times(self, out):
         return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/evidence.json")}
 
-    def test_only_what_changed_is_graded_again(self, course, split):
+    def test_only_what_changed_is_graded_again(self, course, digits):
         folder, out = course
-        grade([folder], split, out, limit=10)
+        grade([folder], digits, out, limit=10)
         first = self.times(out)
-        grade([folder], split, out, limit=10)
+        grade([folder], digits, out, limit=10)
         assert self.times(out) == first
         (folder / "bob/answers.py").write_text("your_name = 'Robert'", encoding="utf-8")
         (out / "cem/evidence.json").write_text('{"format": 1, "key', encoding="utf-8")
-        graded = grade([folder], split, out, limit=10)
+        graded = grade([folder], digits, out, limit=10)
         second = self.times(out)
         assert second["ann"] == first["ann"] and second["bob"] != first["bob"]
         assert [one.evidence["student"]["name"] for one in graded] == ["ann", "Robert", "cem"]
-        grade([folder], split, out, limit=11)
+        grade([folder], digits, out, limit=11)
         assert self.times(out)["ann"] != first["ann"]
 
-    def test_a_fault_inside_one_hand_in_is_one_line_there_and_the_others_go_on(self, course, split, monkeypatch):
+    def test_where_nothing_changed_nothing_heavy_is_loaded(self, course, digits):
+        folder, out = course
+        (folder / "dan.zip").write_bytes(b"no archive")
+        first = grade([folder], digits, out, limit=10)
+        program = "import sys; from svhn.__main__ import main; status = main(sys.argv[1:])\n"
+        program += "print(status, sorted({'keras', 'tensorflow', 'sklearn', 'nbformat'} & set(sys.modules)))"
+        arguments = ["grade", folder, "--out", out, "--limit", "10", "--data", "drawn"]
+        process = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True)
+        lines = process.stdout.splitlines()
+        assert lines[-1] == "0 []", process.stderr
+        assert [line.split()[0] for line in lines[2:6]] == [one.name for one in first] == ["ann", "bob", "cem", "dan"]
+
+    def test_a_fault_inside_one_hand_in_is_one_line_there_and_the_others_go_on(self, course, digits, monkeypatch):
         folder, out = course
 
         def examine(handin, *rest):
@@ -191,37 +202,37 @@ class TestReruns:
                 raise ZeroDivisionError("of all\nthings")
             return genuine(handin, *rest)
 
-        genuine = svhn.grading.grade.examine
-        monkeypatch.setattr(svhn.grading.grade, "examine", examine)
-        graded = grade([folder], split, out, limit=10)
+        genuine = svhn.grading.evidence.examine
+        monkeypatch.setattr(svhn.grading.evidence, "examine", examine)
+        graded = grade([folder], digits, out, limit=10)
         assert [one.evidence["student"]["name"] for one in graded] == ["ann", None, "cem"]
         page = (out / "bob/report.html").read_text(encoding="utf-8")
         assert "the grader failed at it (ZeroDivisionError: of all things); please report this" in page
         monkeypatch.undo()
-        assert grade([folder], split, out, limit=10)[1].evidence["student"]["name"] == "bob"
+        assert grade([folder], digits, out, limit=10)[1].evidence["student"]["name"] == "bob"
 
-    def test_a_result_that_cannot_be_written_costs_no_other_hand_in(self, course, split):
+    def test_a_result_that_cannot_be_written_costs_no_other_hand_in(self, course, digits):
         folder, out = course
         out.mkdir()
         (out / "bob").write_text("in the way")
         with pytest.raises(SVHNError, match=r"1 of 3 hand-ins were not graded \(bob: cannot write"):
-            grade([folder], split, out, limit=10)
+            grade([folder], digits, out, limit=10)
         first = self.times(out)
         assert set(first) == {"ann", "cem"} and "cem" in (out / "index.html").read_text(encoding="utf-8")
         (out / "bob").unlink()
-        assert [one.name for one in grade([folder], split, out, limit=10)] == ["ann", "bob", "cem"]
+        assert [one.name for one in grade([folder], digits, out, limit=10)] == ["ann", "bob", "cem"]
         assert self.times(out)["ann"] == first["ann"]
 
-    def test_evidence_edited_into_another_shape_spoils_no_other_hand_in(self, course, split):
+    def test_evidence_edited_into_another_shape_spoils_no_other_hand_in(self, course, digits):
         folder, out = course
-        grade([folder], split, out, limit=10)
+        grade([folder], digits, out, limit=10)
         evidence = evidence_of(out, "bob")
         (out / "bob/evidence.json").write_text(json.dumps(evidence | {"answers": {"1.1": 3}}), encoding="utf-8")
-        ann, bob, cem = grade([folder], split, out, limit=10)
+        ann, bob, cem = grade([folder], digits, out, limit=10)
         assert (ann.evidence["findings"], cem.student) == (evidence_of(out, "ann")["findings"], "cem (1)")
         assert "the grader failed at it" in bob.evidence["findings"][0]
 
-    def test_an_executor_s_findings_are_shown_and_its_fault_is_contained(self, course, split):
+    def test_an_executor_s_findings_are_shown_and_its_fault_is_contained(self, course, digits):
         folder, out = course
 
         def execute(handin, results):
@@ -231,22 +242,22 @@ class TestReruns:
             return {"ran": True, "seconds": 1.5, "findings": ["it tried <b>the network</b>"],
                     "notebook": "executed.ipynb"}  # fmt: skip
 
-        graded = grade([folder], split, out, limit=10, execute=execute)
+        graded = grade([folder], digits, out, limit=10, execute=execute)
         assert graded[0].evidence["execution"]["seconds"] == 1.5
         page = (out / "ann/report.html").read_text(encoding="utf-8")
         assert "it tried &lt;b&gt;the network&lt;/b&gt;" in page and 'href="executed.ipynb"' in page
         assert "it could not be run (OSError: no sandbox)" in (out / "bob/report.html").read_text(encoding="utf-8")
 
-    def test_a_wrong_mark_is_told_before_anything_is_measured(self, course, split):
+    def test_a_wrong_mark_is_told_before_anything_is_measured(self, course, digits):
         folder, out = course
         out.mkdir()
         (out / "manual.csv").write_text("handin,row,mark,comment\nann,3.1,great,\n", encoding="utf-8")
         with pytest.raises(SVHNError, match="line 2"):
-            grade([folder], split, out)
+            grade([folder], digits, out)
         assert not (out / "ann").exists()
 
     @pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
-    def test_a_run_that_is_killed_or_stopped_goes_on_where_it_was(self, course, split, sent, status):
+    def test_a_run_that_is_killed_or_stopped_goes_on_where_it_was(self, course, digits, sent, status):
         folder, out = course
         for name in ("ann", "bob", "cem"):
             shutil.copytree(SAMPLES / "good/models", folder / name / "models")
@@ -262,7 +273,7 @@ class TestReruns:
         assert process.wait() == status
         first = self.times(out)
         assert "ann" in first and "cem" not in first and not (out / "grades.csv").exists()
-        graded = grade([folder], split, out)
+        graded = grade([folder], digits, out)
         assert self.times(out)["ann"] == first["ann"]
         assert [len(one.evidence["models"]["model_2_2"]["claims"]) for one in graded] == [2, 2, 2]
         assert (out / "index.html").exists()
@@ -271,13 +282,13 @@ class TestReruns:
 
 
 class TestWorkInCommon:
-    def test_long_answers_to_the_word_are_told_with_whose_they_are_and_short_ones_are_not(self, split, tmp_path):
+    def test_long_answers_to_the_word_are_told_with_whose_they_are_and_short_ones_are_not(self, digits, tmp_path):
         words = "The dense network reads fewer digits than the convolutional one, for it shares no weights over places."
         for name, answer in {"ann": words, "bob": words.replace(" ", "\n ").upper(), "cem": words[:-40]}.items():
             small_handin(tmp_path / "course" / name, answer=answer)
         for name in ("dee", "eva"):
             small_handin(tmp_path / "course" / name)
-        graded = grade([tmp_path / "course"], split, tmp_path / "out", limit=10)
+        graded = grade([tmp_path / "course"], digits, tmp_path / "out", limit=10)
         assert [one.flags for one in graded] == [
             ["the hand-in has this in common with bob: answer 1.1"],
             ["the hand-in has this in common with ann: answer 1.1"],

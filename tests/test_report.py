@@ -160,3 +160,15 @@ def test_nothing_is_wider_than_the_screen(report, browser, width):
             && one.clientWidth > 0 && one.scrollWidth > one.clientWidth + 1)).map((one) => one.outerHTML)"""
     assert browser.execute_script(wider) == []
     assert browser.execute_script("return document.body.innerText").count("4,608") >= 2
+
+
+def test_the_head_says_on_which_digits_and_in_what_networks_compute(notebook, report):
+    said = "8,001 real SVHN digits (a.npz)\ntraining 5, validation 2, test 1\nNetworks compute in bfloat16\n"
+    notebook.cells.insert(1, code("", ["run", "digits"], printed(said)))
+    _, page, text = report()
+    assert text.splitlines()[2:5] == [
+        "Student: A (1)",
+        "8,001 real SVHN digits (a.npz)",
+        "Networks compute in bfloat16",
+    ]
+    assert "Networks compute in bfloat16" in page and "training 5" not in text

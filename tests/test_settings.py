@@ -10,18 +10,21 @@ from svhn.settings import Settings, settled, variable_of
 
 def test_the_command_line_beats_the_environment_and_that_the_parameters_cell():
     places = [
-        ({"data": "line.npz", "extend": "1", "imagenet": "line.h5", "length": "2", "force": True}, "line"),
+        ({"data": "line.npz", "extend": "1", "imagenet": "line.h5", "length": "2", "force": True,
+          "precision": "auto", "devices": 2}, "line"),
         ({}, "variable"),
         ({}, "cell"),
         ({}, "default"),
-    ]
+    ]  # fmt: skip
     environment = {"SVHN_DATA": "variable.npz", "SVHN_EXTEND": "3", "SVHN_IMAGENET": "variable.h5",
-                   "SVHN_LENGTH": "4.5", "SVHN_FORCE": "1"}  # fmt: skip
-    cell = {"data": "cell.npz", "extend": 5, "imagenet": "cell.h5", "length": 6, "force": False, "your_name": "Ann"}
+                   "SVHN_LENGTH": "4.5", "SVHN_FORCE": "1", "SVHN_PRECISION": "bfloat16",
+                   "SVHN_DEVICES": "3"}  # fmt: skip
+    cell = {"data": "cell.npz", "extend": 5, "imagenet": "cell.h5", "length": 6, "force": False, "your_name": "Ann",
+            "precision": "auto", "devices": 4}  # fmt: skip
     expected = {
-        "line": Settings("line.npz", 1, "line.h5", 2.0, True),
-        "variable": Settings("variable.npz", 3, "variable.h5", 4.5, True),
-        "cell": Settings("cell.npz", 5, "cell.h5", 6.0, False),
+        "line": Settings("line.npz", 1, "line.h5", 2.0, True, "auto", 2),
+        "variable": Settings("variable.npz", 3, "variable.h5", 4.5, True, "bfloat16", 3),
+        "cell": Settings("cell.npz", 5, "cell.h5", 6.0, False, "auto", 4),
         "default": Settings(),
     }
     for given, place in places:
@@ -52,7 +55,8 @@ def test_outside_a_test_the_environment_is_the_process_s(monkeypatch):
     [
         ("extend", "many"), ("extend", "-3"), ("extend", "1.5"), ("extend", 2.5), ("extend", True), ("extend", "²"),
         ("length", "abc"), ("length", "0"), ("length", "-1"), ("length", "nan"), ("length", "inf"), ("length", [1]),
-        ("force", "yes"), ("force", "2"),
+        ("force", "yes"), ("force", "2"), ("precision", "half"), ("precision", 16), ("precision", ["auto"]),
+        ("devices", "0"), ("devices", "two"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_one_line_that_names_its_place(setting, value):
@@ -70,7 +74,7 @@ def test_a_bad_value_is_one_line_that_names_its_place(setting, value):
         environment = {variable_of(setting): value}
         assert refused(environment=environment).startswith(f"the variable SVHN_{setting.upper()} is ")
         # What is not chosen is not judged.
-        assert Settings.choose({setting: "1"}, environment=environment)
+        assert Settings.choose({setting: "auto" if setting == "precision" else "1"}, environment=environment)
 
 
 def test_what_is_settled_is_not_chosen_anew(monkeypatch):

@@ -184,7 +184,7 @@ def test_too_little_memory_is_one_line(folder, limit):
     resource = pytest.importorskip("resource")
     Image.new("RGB", (32, 32)).save(folder / "photo.png")
     process = subprocess.run(
-        [sys.executable, "-m", "svhn", "predict", "--model", "model_1_2", folder / "photo.png"],
+        [sys.executable, "-m", "svhn", "predict", "--model", "model_4_1", folder / "photo.png"],
         cwd=ROOT,
         capture_output=True,
         text=True,

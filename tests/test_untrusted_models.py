@@ -14,8 +14,9 @@ import pytest
 from conftest import ROOT, require
 from given import SUBMISSION
 
+from svhn.data.laid_out import measured_digits
 from svhn.data.protocol import split_digits
-from svhn.grading.measurement import measure_model, measured_digits
+from svhn.grading.measurement import measure_model
 from svhn.learning.evaluation import accuracy
 from svhn.rubric.preprocessing import CANDIDATES
 from svhn.sandbox.process import Limits, run_isolated

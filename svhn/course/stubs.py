@@ -18,7 +18,8 @@ import svhn.learning.evaluation
 from svhn.backend import print_versions
 from svhn.data.protocol import extend_training, split_digits
 from svhn.data.sources import load_digits
-from svhn.learning.batches import Augmented, Preprocessed, model_input, predict
+from svhn.digits import model_input
+from svhn.learning.batches import Augmented, Preprocessed, predict
 from svhn.learning.comparison import Variant
 from svhn.learning.explanation import activations, class_activation_map, layer_cam
 from svhn.learning.figures import enlarge, overlay, plot_images, plot_reliability

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from svhn.data.sources import drawn_digits
 from svhn.digits import Digits
@@ -112,6 +111,9 @@ def split_rows(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Raises:
         ValueError: There are too few digits of a label to divide.
     """
+    # Imported here: it takes over a second, and most commands are done without a split.
+    from sklearn.model_selection import train_test_split
+
     rows = np.arange(len(labels))
     train_all, test = train_test_split(rows, stratify=labels, train_size=TRAIN_SIZE, random_state=SPLIT_SEED)
     train, val = train_test_split(train_all, stratify=labels[train_all], train_size=TRAIN_SIZE, random_state=SPLIT_SEED)

@@ -7,10 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from svhn.data.laid_out import MeasuredDigits
 from svhn.grading.claims import compare
 from svhn.grading.curves import check_curves, read_curves
 from svhn.grading.handins import HandIn
-from svhn.grading.measurement import MeasuredDigits, measure_model
+from svhn.grading.measurement import measure_model
 from svhn.grading.reading.descriptions import is_architecture
 from svhn.grading.reading.kinds import kind_of
 from svhn.grading.reading.names import is_named_as_asked, model_of

@@ -16,15 +16,16 @@ from typing import Any
 
 from tqdm import tqdm
 
-from svhn.data.protocol import Split
+from svhn.backend import load_keras
+from svhn.data.laid_out import MeasuredDigits, measured_digits
+from svhn.data.protocol import split_digits
+from svhn.digits import Digits
 from svhn.errors import SVHNError
 from svhn.files import atomic_path, digest_of, only_one, write_json
 from svhn.grading.claims import in_common
-from svhn.grading.evidence import examine, nothing_but
-from svhn.grading.handins import find_handins, opened
+from svhn.grading.handins import HandIn, find_handins, opened
 from svhn.grading.manual import add_missing, read_manual
 from svhn.grading.marks import mark_rows
-from svhn.grading.measurement import MeasuredDigits, measured_digits
 from svhn.grading.pages import PLOTS, Graded, write_course, write_handin
 from svhn.grading.reading.causes import cause_of
 from svhn.rubric.calibration import Calibration, load_calibration
@@ -45,15 +46,13 @@ class Job:
     """What grading one hand-in needs, besides the hand-in.
 
     Attributes:
-        digits: What models are measured on.
-        calibration: For the rows that a figure decides.
+        source: Tells the digits that models are measured on from all others.
         out: The folder of all results.
         threads: That compute.
         execute: Runs a hand-in, None where none is run.
     """
 
-    digits: MeasuredDigits
-    calibration: Calibration
+    source: str
     out: Path
     threads: int = 1
     execute: Execute | None = None
@@ -61,7 +60,7 @@ class Job:
 
 def grade(
     paths: Iterable[Path],
-    split: Split,
+    digits: Digits,
     out: Path = Path("graded"),
     limit: int | None = None,
     workers: int | None = None,
@@ -71,7 +70,7 @@ def grade(
 
     Args:
         paths: Hand-ins, or folders of hand-ins; see `svhn.grading.handins.find_handins`.
-        split: The digits that models are measured on.
+        digits: Models are measured on the protocol's validation and test digits of these.
         out: Where to; `manual.csv` in it holds the marks that a person enters.
         limit: Measure on so many digits of each part, None for all.
         workers: Hand-ins examined at a time, None for one a core.
@@ -87,13 +86,13 @@ def grade(
     handins = find_handins(paths, leave_out=out)
     calibration = load_calibration()
     with only_one(out, "grading"):
-        return _grade(handins, calibration, split, out, limit, workers, execute)
+        return _grade(handins, calibration, digits, out, limit, workers, execute)
 
 
 def _grade(
     handins: dict[str, Path],
     calibration: Calibration,
-    split: Split,
+    digits: Digits,
     out: Path,
     limit: int | None,
     workers: int | None,
@@ -104,9 +103,14 @@ def _grade(
     add_missing(out / MANUAL, handins, known)
     cores = os.cpu_count() or 1
     workers = min(workers or cores, len(handins))
-    with measured_digits(split, limit) as digits:
-        job = Job(digits, calibration, out, max(1, cores // workers), execute)
-        unwritten = examine_all(handins, job, workers)
+    source = f"{digits.fingerprint} {digits.description}, {limit or 'all'}"
+    job, unwritten = Job(source, out, max(1, cores // workers), execute), {}
+    looked = tqdm(handins.items(), "looking for changes", unit="hand-in", delay=1, leave=False, file=sys.stderr)
+    if any(_has_changed(name, path, job) for name, path in looked):
+        # Only now: all this takes seconds to load, and where nothing changed, nothing needs it.
+        load_keras()
+        with measured_digits(split_digits(digits), limit) as measured:
+            unwritten = examine_all(handins, job, measured, workers)
     entered = read_manual(out / MANUAL, known)
     evidence = {name: _evidence(out / name) for name in handins if name not in unwritten}
     shared, graded = in_common(evidence), []
@@ -122,7 +126,7 @@ def _grade(
     return graded
 
 
-def examine_all(handins: dict[str, Path], job: Job, workers: int) -> dict[str, str]:
+def examine_all(handins: dict[str, Path], job: Job, digits: MeasuredDigits, workers: int) -> dict[str, str]:
     """Examines what changed since its last time, several at once, under one progress bar.
 
     Returns:
@@ -135,7 +139,8 @@ def examine_all(handins: dict[str, Path], job: Job, workers: int) -> dict[str, s
         stoppable(),
     ):
         waiting = {
-            pool.submit(examine_one, name, path, job, bar.set_postfix_str): name for name, path in handins.items()
+            pool.submit(examine_one, name, path, job, digits, bar.set_postfix_str): name
+            for name, path in handins.items()
         }
         try:
             for future in as_completed(waiting):
@@ -149,7 +154,9 @@ def examine_all(handins: dict[str, Path], job: Job, workers: int) -> dict[str, s
     return unwritten
 
 
-def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = lambda text: None) -> None:
+def examine_one(
+    name: str, path: Path, job: Job, digits: MeasuredDigits, show: Callable[[str], None] = lambda text: None
+) -> None:
     """Writes the evidence of one hand-in, unless it is there and of these very files, digits and grader.
 
     Whatever happens inside a hand-in is told in its own evidence.
@@ -157,13 +164,15 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
     Raises:
         SVHNError: The evidence cannot be written.
     """
+    from svhn.grading.evidence import examine, nothing_but
+
     folder = job.out / name
     try:
         with opened(path, whole=job.execute is not None) as handin:
-            key = _key(handin.whole_fingerprint(job.out) if job.execute else handin.fingerprint, job)
-            if (_stored(folder) or {}).get("key") == key:
+            key = _key_of(handin, job)
+            if _key_stored(folder) == key:
                 return
-            evidence = examine(handin, job.digits, job.threads, lambda model: show(f"{name}: {model}"))
+            evidence = examine(handin, digits, job.threads, lambda model: show(f"{name}: {model}"))
             if job.execute:
                 show(f"{name}: running it")
                 evidence["execution"] = _executed(job.execute, handin.folder, folder)
@@ -175,8 +184,20 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
     except Exception as error:  # One line in this hand-in's report; the others go on.
         key, evidence = "", nothing_but(_fault(error))
     _write_plots(folder / PLOTS, evidence.pop("plots"))
-    head = {"format": FORMAT, "key": key, "handin": name, "digits": job.digits.description}
-    write_json(folder / EVIDENCE, head | {"data": job.digits.provenance} | evidence)
+    head = {"format": FORMAT, "key": key, "handin": name, "digits": digits.description}
+    write_json(folder / EVIDENCE, head | {"data": digits.provenance} | evidence)
+
+
+def _has_changed(name: str, path: Path, job: Job) -> bool:
+    """Whether the evidence of a hand-in is missing, or of other files, digits or another grader."""
+    try:
+        with opened(path, whole=job.execute is not None) as handin:
+            key = _key_of(handin, job)
+    except SVHNError as error:
+        key = _key(str(error), job)
+    except Exception:  # `examine_one` meets it again, and tells it in the hand-in's report.
+        return True
+    return _key_stored(job.out / name) != key
 
 
 def mark_one(
@@ -193,6 +214,8 @@ def mark_one(
     except SVHNError:
         raise
     except Exception as error:  # One line in this hand-in's report; the others go on.
+        from svhn.grading.evidence import nothing_but
+
         head = {part: evidence.get(part) for part in ("digits", "data")}
         return _mark(name, nothing_but(_fault(error)) | head, out, calibration, entered, shared)
 
@@ -227,10 +250,14 @@ def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
         return {"ran": False, "seconds": 0.0, "findings": [finding], "notebook": None, "faults": 1}
 
 
+def _key_of(handin: HandIn, job: Job) -> str:
+    return _key(handin.whole_fingerprint(job.out) if job.execute else handin.fingerprint, job)
+
+
 def _key(fingerprint: str, job: Job) -> str:
     """Of everything that evidence depends on: the hand-in's files, the digits, Keras, and the code that looked."""
     keras = importlib.metadata.version("keras")
-    known = (FORMAT, keras, fingerprint, bool(job.execute), job.digits.provenance, _code())
+    known = (FORMAT, keras, fingerprint, bool(job.execute), job.source, _code())
     return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
 
 
@@ -247,6 +274,10 @@ def _stored(folder: Path) -> dict[str, Any] | None:
         return None
     whole = isinstance(evidence, dict) and evidence.get("format") == FORMAT
     return evidence if whole and {"key", "models", "answers", "findings", "student"} <= set(evidence) else None
+
+
+def _key_stored(folder: Path) -> str | None:
+    return (_stored(folder) or {}).get("key")
 
 
 def _evidence(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from svhn.backend import keras
+from svhn.backend import devices, keras
+from svhn.digits import model_input
 
 PREDICTION_BATCH = 128
 
@@ -92,13 +93,6 @@ def preprocess_like(images: Images, raw: np.ndarray) -> Images:
     return Preprocessed(preprocess_like(images.images, raw), images.function)
 
 
-def model_input(batch: np.ndarray) -> np.ndarray:
-    """Float32 input of a model: uint8 pixels scaled to [0, 1], floats as they are."""
-    if batch.dtype == np.uint8:
-        return batch.astype(np.float32) / np.float32(255)
-    return batch.astype(np.float32, copy=False)
-
-
 class Batches(keras.utils.PyDataset):
     """Endless shuffled passes over training digits, cut into full batches and epochs of a fixed number of steps.
 
@@ -157,14 +151,19 @@ def predict(model: keras.Model, images: Images) -> np.ndarray:
         images: Preprocessed as the model was trained.
 
     Returns:
-        float32 array (n, 10); column d belongs to digit d.
+        float32 array (n, 10); column d belongs to digit d. Of a network without its head: (n, its outputs).
     """
-    outputs = []
+    outputs = np.empty(0, np.float32)
+    size = min(PREDICTION_BATCH, len(images))
+    size += -size % devices()
     for start in range(0, len(images), PREDICTION_BATCH):
         batch = model_input(images[start : start + PREDICTION_BATCH])
-        missing = min(PREDICTION_BATCH, len(images)) - len(batch)
+        missing = size - len(batch)
         # One shape for all batches, so that no backend compiles the network anew for the last one.
         full = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
         # predict_on_batch, not predict: no progress bar and no new input pipeline per call.
-        outputs.append(np.asarray(model.predict_on_batch(full))[: len(batch)])
-    return np.concatenate(outputs).astype(np.float32)
+        made = np.asarray(model.predict_on_batch(full))[: len(batch)]
+        if start == 0:  # In one array from the start: the embeddings of all digits are too large to be copied together.
+            outputs = np.empty((len(images), *made.shape[1:]), np.float32)
+        outputs[start : start + len(batch)] = made
+    return outputs

@@ -15,7 +15,7 @@ from IPython import get_ipython
 from IPython.display import display
 from IPython.utils.capture import capture_output
 
-from svhn.backend import keras, versions
+from svhn.backend import keras, precision, versions
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.files import CHECKPOINTS
@@ -256,6 +256,7 @@ def _record(
         "preprocessing": preprocessing_name(X_val),
         "recipe": trained.recipe,
         "backend": keras.backend.backend(),
+        "precision": precision(),
         "versions": versions(),
         "seconds": round(trained.seconds, 1),
     }

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from svhn.backend import keras
+from svhn.backend import devices, keras, precision
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path
 from svhn.learning.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed
 from svhn.learning.records import CURVES
+from svhn.settings import FLOAT32
 
 _STATE = "training.json"
 _VALIDATION_BATCH = 128
@@ -89,14 +90,15 @@ def fit(
     if verbose and done:
         print(f"going on after epoch {done}, where an earlier training stopped")
     images, labels = validation
+    whole = len(labels) - len(labels) % devices()  # Each device gets as many of a batch.
     with tqdm(
         total=schedule.epochs * schedule.steps_per_epoch, initial=done * schedule.steps_per_epoch, desc=name,
         unit="batch", mininterval=1, file=sys.stderr, disable=not verbose,
     ) as bar:  # fmt: skip
         model.fit(
             batches,
-            validation_data=(model_input(images[:]), as_targets(labels, model)),
-            validation_batch_size=_VALIDATION_BATCH,
+            validation_data=(model_input(images[:whole]), as_targets(labels[:whole], model)),
+            validation_batch_size=_VALIDATION_BATCH - _VALIDATION_BATCH % devices(),
             epochs=schedule.epochs,
             initial_epoch=done,
             shuffle=False,  # `Batches` has its own order; Keras's would be another one after an interruption.
@@ -148,6 +150,8 @@ def _check(name: str, model: keras.Model, schedule: Schedule) -> None:
     for what in ("epochs", "batch_size", "steps_per_epoch"):
         if getattr(schedule, what) < 1:
             raise SVHNError(f"{name}: {what} is {getattr(schedule, what)!r}; give a whole number of at least 1")
+    if schedule.batch_size % devices():
+        raise SVHNError(f"{name}: batches of {schedule.batch_size} do not divide among {devices()} devices; set others")
     metrics = (model.get_compile_config() or {}).get("metrics") or []
     names = [metric if isinstance(metric, str) else metric["config"]["name"] for metric in metrics]
     if "accuracy" not in names:
@@ -280,6 +284,7 @@ def plan_of(
         "train": len(train.images),
         "first_batch": _outline(*batches[0]),
         "network": hashlib.sha256(model.to_json().encode()).hexdigest(),
+        **({} if precision() == FLOAT32 else {"precision": precision()}),
     }
 
 

@@ -1,16 +1,22 @@
 """The notebook as a source of definitions: whoever needs an answer outside it gets it here."""
 
+from __future__ import annotations
+
 import ast
+import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import nbformat
+from typing import TYPE_CHECKING, Any
 
 from svhn.errors import SVHNError
 from svhn.settings import Settings
+
+# nbformat takes two seconds to import, and who needs a few sources only does without it: `code_cells`.
+if TYPE_CHECKING:
+    import nbformat
 
 NOTEBOOK = Path("Assignment3.ipynb")
 # The published figures, in the folder of the models; and the kind of output in which a notebook hands figures on.
@@ -26,6 +32,8 @@ def read_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
     Raises:
         SVHNError: It is missing or no notebook.
     """
+    import nbformat
+
     try:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError:
@@ -40,6 +48,38 @@ def tagged_cells(notebook: nbformat.NotebookNode, *tags: str) -> list[nbformat.N
     """The code cells that carry any of the tags, in order."""
     wanted = set(tags)
     return [cell for cell in notebook.cells if cell.cell_type == "code" and wanted & set(cell.metadata.get("tags", ()))]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is needed of a code cell to run it: its source, its tags and its identifier."""
+
+    source: str
+    tags: tuple[str, ...]
+    identifier: str
+
+
+def code_cells(path: Path, *tags: str) -> list[Cell]:
+    """The code cells of a notebook that carry any of the tags, in order.
+
+    Raises:
+        SVHNError: The notebook is missing or no notebook.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["nbformat"] != 4:
+            raise ValueError(content["nbformat"])
+        return list(_code_cells(content, set(tags)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # nbformat makes of an older notebook what it is today, and of anything else an error that says what it is.
+        return list(_code_cells(read_notebook(path), set(tags)))
+
+
+def _code_cells(content: dict[str, Any], tags: set[str]) -> Iterator[Cell]:
+    for cell in content["cells"]:
+        own = tuple(cell["metadata"].get("tags", ()))
+        if cell["cell_type"] == "code" and tags & set(own):
+            yield Cell("".join(cell["source"]), own, cell.get("id", "?"))
 
 
 def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
@@ -73,7 +113,7 @@ def assigned(source: str) -> dict[str, ast.expr]:
 def parameters(path: Path = NOTEBOOK) -> dict[str, Any]:
     """What the notebook's parameters cell sets, by name."""
     found: dict[str, Any] = {}
-    for cell in tagged_cells(read_notebook(path), "parameters"):
+    for cell in code_cells(path, "parameters"):
         try:
             found |= {name: ast.literal_eval(value) for name, value in assigned(cell.source).items()}
         except (SyntaxError, ValueError) as error:
@@ -94,7 +134,7 @@ def trainable_names(path: Path = NOTEBOOK, chosen: Sequence[str] = ()) -> list[s
     Raises:
         SVHNError: One that is chosen is not among them.
     """
-    tags = [tag for cell in tagged_cells(read_notebook(path), "run") for tag in cell.metadata.tags]
+    tags = [tag for cell in code_cells(path, "run") for tag in cell.tags]
     known = [tag for tag in tags if tag.startswith(("model_", "comparison_"))]
     if unknown := [name for name in chosen if name not in known]:
         raise SVHNError(f"there is no model {', '.join(unknown)} to train; the notebook defines {', '.join(known)}")
@@ -118,8 +158,58 @@ def load_definitions(path: Path | None = None, *extra_tags: str, **parameters: A
     beside = str(path.resolve().parent)  # Python itself looks there only where it was started so.
     if beside not in sys.path:
         sys.path.insert(0, beside)
-    for cell in tagged_cells(read_notebook(path), "parameters", "definitions", *extra_tags):
-        exec(compile(cell.source, f"{path}[{cell.id}]", "exec"), namespace)
-        if "parameters" in cell.metadata.tags:
+    for cell in code_cells(path, "parameters", "definitions", *extra_tags):
+        exec(compile(cell.source, f"{path}[{cell.identifier}]", "exec"), namespace)
+        if "parameters" in cell.tags:
             namespace.update(parameters)
     return namespace
+
+
+def load_alone(path: Path, name: str) -> Any:
+    """One definition of the notebook, for which nothing else is run than what it names, and what that names.
+
+    Args:
+        path: Of the notebook.
+        name: Of a function, class or constant that a definitions cell makes.
+
+    Returns:
+        It, or None where it cannot be had alone: there is no such definition, it needs Keras, or a statement that
+        defines nothing has to do with it.
+    """
+    try:
+        body = [part for cell in code_cells(path, "parameters", "definitions") for part in ast.parse(cell.source).body]
+        needed, found = {name}, 0
+        while len(needed) != found:
+            found = len(needed)
+            needed |= {named for part in body if needed & _bound(part) for named in _named(part)}
+        chosen = [part for part in body if needed & _bound(part)]
+        if not name.isidentifier() or {"keras", "tensorflow"} & needed:
+            return None
+        if any(not _bound(part) and needed & _named(part) for part in body):
+            return None
+        namespace: dict[str, Any] = {"__name__": "assignment"}
+        exec(compile(ast.Module(chosen, []), str(path), "exec"), namespace)
+        return namespace.get(name)
+    except Exception:  # Whoever then runs all cells is told what is wrong with them.
+        return None
+
+
+def _bound(part: ast.stmt) -> set[str]:
+    """The names that an import, a definition or an assignment makes; none of any other statement."""
+    if isinstance(part, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in part.names}
+    if isinstance(part, ast.FunctionDef | ast.ClassDef):
+        return {part.name}
+    if isinstance(part, ast.Assign):
+        return {node.id for target in part.targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return set()
+
+
+def _named(part: ast.stmt) -> set[str]:
+    """The names that a statement uses, those of packages that it imports included."""
+    named = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
+    if isinstance(part, ast.Import):
+        named |= {alias.name.partition(".")[0] for alias in part.names}
+    if isinstance(part, ast.ImportFrom):
+        named.add((part.module or "").partition(".")[0])
+    return named

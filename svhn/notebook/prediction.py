@@ -10,10 +10,14 @@ import numpy as np
 
 from svhn.backend import load_keras
 from svhn.data.photos import is_blank, read_images
+from svhn.digits import model_input
 from svhn.errors import SVHNError
-from svhn.files import write_text
-from svhn.learning.records import stored_names
-from svhn.notebook.cells import NOTEBOOK, load_definitions, trainable_names
+from svhn.files import sha256, write_text
+from svhn.learning.records import load_record, model_path, stored_names
+from svhn.notebook.cells import NOTEBOOK, load_alone, load_definitions, trainable_names
+
+# Up to so many images are read without Keras: more of them it reads faster, its loading included.
+FEW = 100
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def predict_images(
     # A wrong name or path is told before Keras is loaded, which takes seconds.
     _check_stored(name, models, notebook)
     images, names, remarks = read_images(paths)
-    probabilities = _predict(name, images, models, notebook)
+    light = _predict_light(name, images, models, notebook) if len(images) <= FEW else None
+    probabilities = _predict(name, images, models, notebook) if light is None else light
     blank = is_blank(images)
     return [Reading(*one) for one in zip(names, probabilities, remarks, map(bool, blank), strict=True)]
 
@@ -90,6 +95,21 @@ def _check_stored(name: str, models: Path, notebook: Path) -> None:
     trainable = notebook.is_file() and name in trainable_names(notebook)
     remedy = f"train it: make train MODEL={name}" if trainable else "choose one of these"
     raise SVHNError(f"there is no stored model {name}; in {models} there are: {', '.join(stored) or 'none'}; {remedy}")
+
+
+def _predict_light(name: str, images: np.ndarray, models: Path, notebook: Path) -> np.ndarray | None:
+    """Class probabilities without Keras, float32 (n, 10); None where only Keras can read this model, or say why not."""
+    from svhn.learning.light import light_network
+
+    record, path = load_record(models, name), model_path(models, name)
+    known = record.get("preprocessing")
+    function = load_alone(notebook, known) if isinstance(known, str) else None
+    if (known is not None and not callable(function)) or not path.is_file() or sha256(path) != record["sha256"]:
+        return None
+    network = light_network(path)
+    if network is None:
+        return None
+    return network(model_input(function(images) if function else images)).astype(np.float32)
 
 
 def _predict(name: str, images: np.ndarray, models: Path, notebook: Path) -> np.ndarray:

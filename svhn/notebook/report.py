@@ -11,6 +11,7 @@ import nbformat
 from jinja2 import Environment, FileSystemLoader
 from nbconvert.filters import ansi2html, strip_ansi
 
+from svhn.backend import COMPUTED
 from svhn.errors import SVHNError
 from svhn.files import write_text
 from svhn.notebook.cells import QUESTION, RESULTS, read_figures
@@ -71,7 +72,9 @@ def write_report(
     if not any(cell.get("execution_count") for cell in notebook.cells):
         raise SVHNError("the notebook was not executed; execute it first: make run")
     sections = read_sections(notebook)
-    head = _printed(notebook, "versions")[:1] + _printed(notebook, "digits")[:1] + ([note] if note else [])
+    digits, *more = _printed(notebook, "digits") or [""]
+    computed = [line for line in more if line.startswith(COMPUTED)]
+    head = _printed(notebook, "versions")[:1] + ([digits] if digits else []) + computed + ([note] if note else [])
     if still_open := [section.number for section in sections if section.open]:
         head.append(f"Still open: {', '.join(still_open)}")
     foot = [
