@@ -100,9 +100,14 @@ def test_a_digit_and_a_photo_are_read_in_jupyterlab(folder):
         number.send_keys("3", Keys.ENTER)
         wait_for(lambda: len(pictures()) == 2 and pictures()[1].get_attribute("src") != first)
         page.find_elements(By.CSS_SELECTOR, ".lm-TabBar-tab, .widget-tab .lm-TabBar-tab")[-1].click()
-        page.find_element(By.CSS_SELECTOR, ".widget-upload input, .jupyter-widgets input[type=file]").send_keys(
-            str(photo)
+        # The widget's input is in no page until it is asked to open the system's dialog.
+        page.execute_script(
+            "HTMLInputElement.prototype.click = function() { this.id = 'chosen'; this.style.display = 'block'; document.body.append(this) }"
         )
+        page.find_element(
+            By.CSS_SELECTOR, ".jupyter-button.widget-upload, button.widget-upload, .widget-upload"
+        ).click()
+        page.find_element(By.ID, "chosen").send_keys(str(photo))
         wait_for(lambda: len(pictures()) == 3)
         assert not page.find_elements(By.CSS_SELECTOR, "[data-mime-type='application/vnd.jupyter.error']")
         page.save_screenshot(str(folder / "explorer.png"))

@@ -1,5 +1,6 @@
 """What the stored models make of one digit: the engine of `Explorer.ipynb`, with widgets or without."""
 
+import io
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +10,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import display
+from IPython.display import Image, display
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.neighbors import NearestNeighbors
 
 from svhn.backend import keras
@@ -99,8 +99,10 @@ class Explorer:
         given = given[0] / np.float32(255) if given.dtype == np.uint8 else given[0]
         return enlarge(layer_cam(self.interpreter.model, given, self.layers, digit), image.shape[:2])
 
-    def plot(self, image: np.ndarray, label: int | None = None) -> Figure:
+    def plot(self, image: np.ndarray, label: int | None = None) -> Image:
         """Draws all of it: the image, the probabilities, the evidence and the neighbours.
+
+        A finished picture, because figures show only where Matplotlib is set to draw them into the notebook.
 
         Args:
             image: uint8 (32, 32, 3).
@@ -124,8 +126,10 @@ class Explorer:
             panel.imshow(one)
             panel.set_title(f"a {digit}", fontsize=9)
             panel.set(xticks=[], yticks=[])
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=150)
         plt.close(figure)
-        return figure
+        return Image(drawn.getvalue(), width=1000, alt=f"a digit that the models read as {read}, and why")
 
 
 def _load_reader(models: str | Path, name: str, definitions: dict[str, Any]) -> Reader:
