@@ -167,6 +167,8 @@ def _grade(options: argparse.Namespace) -> None:
     from svhn.grading.handins import find_handins
 
     find_handins(options.handins, leave_out=options.out)  # A wrong path is told before anything is loaded.
+    if options.scheduler and options.workers:
+        raise SVHNError("--workers counts those of this machine, and --scheduler has its own; leave one of them out")
     from svhn.notebook.cells import chosen_settings
 
     execute, settings = None, chosen_settings(**_given(options))
@@ -184,7 +186,9 @@ def _grade(options: argparse.Namespace) -> None:
     from svhn.data.protocol import split_digits
     from svhn.grading.grade import MANUAL, grade
 
-    graded = grade(options.handins, split_digits(digits), options.out, options.limit, options.workers, execute)
+    graded = grade(
+        options.handins, split_digits(digits), options.out, options.limit, options.workers, execute, options.scheduler
+    )
     width = max(len(one.name) for one in graded)
     for one in graded:
         flags = f"; {len(one.flags)} flagged" if one.flags else ""

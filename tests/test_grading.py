@@ -13,7 +13,7 @@ import time
 import pytest
 from conftest import ROOT, assert_one_clear_line, require
 
-import svhn.grading.grade
+import svhn.grading.examination
 from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
 from svhn.errors import SVHNError
@@ -102,7 +102,12 @@ class TestSamples:
             assert words in told
         assert all(mark.value is None for mark in graded["broken"].marks)
         text = (out / "broken/feedback.txt").read_text(encoding="utf-8")
-        assert "no row is marked yet" in text and "Withheld: model_1_1.json: val_accuracy of epoch 1 is nan." in text
+        assert "no row is marked yet" in text and "model_1_1.json: val_accuracy of epoch 1 is nan." in " ".join(
+            text.split()
+        )
+        with (out / "manual.csv").open(encoding="utf-8", newline="") as file:
+            waiting = {line["row"]: line["reason"] for line in csv.DictReader(file) if line["handin"] == "broken"}
+        assert list(waiting) == [row.name for row in ROWS] and all(waiting.values())
 
     def test_no_page_holds_a_traceback(self, samples):
         out, _ = samples
@@ -131,8 +136,8 @@ class TestSamples:
         shutil.copytree(samples[0], out)
         before = (out / "good/evidence.json").stat().st_mtime_ns
         table = (out / "manual.csv").read_text(encoding="utf-8")
-        table += "good,4.1 performance,,\n"  # Whose network is doubted.
-        (out / "manual.csv").write_text(re.sub(r"^(good,[^,]+),,$", r'\1,8.0,"Well said."', table, flags=re.M))
+        assert "good,4.1 performance,,," in table  # Whose network is doubted.
+        (out / "manual.csv").write_text(re.sub(r"^(good,[^,]+),,,", r'\1,8.0,"Well said.",', table, flags=re.M))
         (graded,) = grade([SAMPLES / "good"], split, out)
         assert graded.total.complete and re.fullmatch(r"\d\.\d/10 \(\d\d\.\d/40\)", graded.total.text)
         assert (out / "good/evidence.json").stat().st_mtime_ns == before
@@ -191,8 +196,8 @@ class TestReruns:
                 raise ZeroDivisionError("of all\nthings")
             return genuine(handin, *rest)
 
-        genuine = svhn.grading.grade.examine
-        monkeypatch.setattr(svhn.grading.grade, "examine", examine)
+        genuine = svhn.grading.examination.examine
+        monkeypatch.setattr(svhn.grading.examination, "examine", examine)
         graded = grade([folder], split, out, limit=10)
         assert [one.evidence["student"]["name"] for one in graded] == ["ann", None, "cem"]
         page = (out / "bob/report.html").read_text(encoding="utf-8")
