@@ -1,8 +1,12 @@
-"""Hand-ins examined on a Dask cluster, by the same code as here, behind `concurrent.futures`."""
+"""Hand-ins examined on a Dask cluster, by the same code as here, behind `concurrent.futures`.
+
+The scheduler imports this module, and only the workers need what examines: that is imported where it is used.
+"""
 
 import atexit
 import logging
 import multiprocessing
+import pickle
 import shutil
 import socket
 import threading
@@ -11,16 +15,19 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from svhn.errors import SVHNError, one_line
 from svhn.files import NoRoom, temporary_folder
-from svhn.grading.examination import Job, code_digest, examine_one
-from svhn.grading.measurement import MeasuredDigits
 from svhn.grading.reading.names import shown_name
+
+if TYPE_CHECKING:
+    from svhn.grading.examination import Job
+    from svhn.grading.measurement import MeasuredDigits
 
 _ANSWER_SECONDS = 10
 # Of this process: the digits that it has copied for itself, and what removes them when it ends.
-_digits: dict[str, MeasuredDigits] = {}
+_digits: dict[str, "MeasuredDigits"] = {}
 _copies = ExitStack()
 _copying = threading.Lock()
 atexit.register(_copies.close)
@@ -55,21 +62,29 @@ def cluster(scheduler: str) -> Iterator[Executor]:
         yield client.get_executor(pure=False)
 
 
-def examine_there(name: str, path: Path, job: Job, code: str) -> None:
+def packed(job: "Job") -> bytes:
+    """A job as it travels: the scheduler opens what it passes on, and a job of bytes makes it import nothing."""
+    return pickle.dumps(replace(job, out=job.out.resolve()))
+
+
+def examine_there(name: str, path: Path, packed_job: bytes, code: str) -> None:
     """Examines a hand-in in a worker's process, as `examine_one` does in the command's own.
 
     Args:
         name: Of the hand-in.
         path: Where it lies.
-        job: What it needs.
+        packed_job: What it needs, as `packed` gives it.
         code: The digest of the command's own code.
 
     Raises:
         SVHNError: As `examine_one` does; or the worker has other code, or does not see the same folders.
     """
+    from svhn.grading.examination import code_digest, examine_one
+
     here = socket.gethostname()
     if code != code_digest():
         raise SVHNError(f"the worker on {here} has another version of this project; give it the same and restart it")
+    job: Job = pickle.loads(packed_job)
     for needed in (path, job.out, Path(job.digits.folder)):
         if not needed.exists():
             raise SVHNError(
@@ -80,7 +95,7 @@ def examine_there(name: str, path: Path, job: Job, code: str) -> None:
     examine_one(name, path, replace(job, digits=_copied(job.digits)))
 
 
-def _copied(digits: MeasuredDigits) -> MeasuredDigits:
+def _copied(digits: "MeasuredDigits") -> "MeasuredDigits":
     """The digits in a folder of this process's own machine, copied once for all hand-ins that it examines."""
     with _copying:
         known = repr(digits.provenance)

@@ -15,7 +15,7 @@ from svhn.data.protocol import Split
 from svhn.errors import SVHNError, one_line
 from svhn.files import only_one, write_text
 from svhn.grading.claims import in_common
-from svhn.grading.cluster import cluster, examine_there
+from svhn.grading.cluster import cluster, examine_there, packed
 from svhn.grading.evidence import nothing_but
 from svhn.grading.examination import EVIDENCE, Execute, Job, code_digest, examine_one, fault, stored
 from svhn.grading.handins import find_handins
@@ -79,9 +79,8 @@ def grade(
 def _examined(handins: dict[str, Path], job: Job, workers: int | None, scheduler: str | None) -> dict[str, str]:
     """Has everything examined, here or on a cluster; returns why the evidence of some could not be written."""
     if scheduler:
-        there = replace(job, out=job.out.resolve())
         with cluster(scheduler) as pool:
-            return examine_all(handins, there, pool, functools.partial(examine_there, code=code_digest()))
+            return examine_all(handins, packed(job), pool, functools.partial(examine_there, code=code_digest()))
     cores = os.cpu_count() or 1
     workers = min(workers or cores, len(handins))
     here = replace(job, threads=max(1, cores // workers))
@@ -106,7 +105,7 @@ def _marked(
     return graded
 
 
-def examine_all(handins: dict[str, Path], job: Job, pool: Executor, examine: Work) -> dict[str, str]:
+def examine_all(handins: dict[str, Path], job: Job | bytes, pool: Executor, examine: Work) -> dict[str, str]:
     """Examines what changed since its last time, several at once, under one progress bar.
 
     Args:
