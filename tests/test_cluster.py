@@ -3,12 +3,15 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, assert_one_clear_line, require
@@ -22,24 +25,18 @@ class Cluster:
     """A scheduler and its workers, each with a folder of its own for temporary files."""
 
     def __init__(self, folder):
-        self.folder, self.processes = folder, []
+        self.file, self.processes, self.folders = folder / "scheduler.json", [], []
         self.start("dask_scheduler", "--port", "0", "--no-dashboard")
-        wait_for(lambda: (folder / "scheduler.json").exists())
-        self.address = json.loads((folder / "scheduler.json").read_text())["address"]
+        wait_for(self.file.exists)
+        self.address = json.loads(self.file.read_text())["address"]
 
     def start(self, program, *options):
-        own = self.folder / f"{program}-{len(self.processes)}"
-        own.mkdir()
+        # Short: the names of sockets in it may have a hundred characters.
+        own = Path(tempfile.mkdtemp(prefix="svhn-test-"))
+        self.folders.append(own)
         # Its hand-ins hold no model, and NumPy's backend is soonest there.
         environment = os.environ | {"TMPDIR": str(own), "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "numpy"}
-        command = [
-            sys.executable,
-            "-m",
-            f"distributed.cli.{program}",
-            "--scheduler-file",
-            "../scheduler.json",
-            *options,
-        ]
+        command = [sys.executable, "-m", f"distributed.cli.{program}", "--scheduler-file", self.file, *options]
         with (own / "log").open("w") as log:
             process = subprocess.Popen(
                 command, cwd=own, env=environment, stdout=log, stderr=log, start_new_session=True
@@ -61,6 +58,8 @@ class Cluster:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_for(condition, seconds=300):

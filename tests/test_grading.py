@@ -17,7 +17,12 @@ import svhn.grading.examination
 from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
 from svhn.errors import SVHNError
+from svhn.files import only_one
+from svhn.grading.evidence import examine
+from svhn.grading.examination import Job, examine_one
 from svhn.grading.grade import grade
+from svhn.grading.handins import opened
+from svhn.grading.measurement import measured_digits
 from svhn.rubric.questions import ROWS
 
 SAMPLES = ROOT / "tests/handins"
@@ -273,6 +278,69 @@ class TestReruns:
         assert (out / "index.html").exists()
         weights = ", ".join(f"the weights of model_{model}" for model in ("1_1", "1_2", "1_3", "2_1", "2_2", "4_1"))
         assert graded[1].flags[-1] == f"the hand-in has this in common with ann, cem: {weights}"
+
+
+class TestLimits:
+    def test_one_hand_in_has_one_time_for_all_its_files_and_says_where_it_ended(self, split, tmp_path):
+        small_handin(tmp_path / "ann")
+        shutil.copytree(SAMPLES / "good/models", tmp_path / "ann/models")
+        with measured_digits(split, 10) as digits, opened(tmp_path / "ann") as handin:
+            spent = examine(handin, digits, seconds=0)
+        reasons = {model["refused"] for model in spent["models"].values()}
+        assert reasons == {"the 0 s that one hand-in may take were used up"} and not spent["faults"]
+        assert all(model["here"] and model["curves_here"] for model in spent["models"].values())
+        assert "answers.py could not be read: the 0 s that one hand-in may take were used up" in spent["findings"]
+
+    def test_a_grading_that_goes_on_is_not_joined_by_a_second_one(self, split, tmp_path):
+        small_handin(tmp_path / "ann")
+        with only_one(tmp_path / "out", "grading"), pytest.raises(SVHNError, match="another grading writes to"):
+            grade([tmp_path / "ann"], split, tmp_path / "out", limit=10)
+        assert grade([tmp_path / "ann"], split, tmp_path / "out", limit=10)[0].name == "ann"
+
+    @pytest.fixture
+    def disk(self, tmp_path):
+        """A disk of a few blocks, and what makes it larger."""
+        require(hasattr(os, "geteuid") and os.geteuid() == 0, "only root may mount a disk")
+        folder = tmp_path / "disk"
+        folder.mkdir()
+
+        def mount(*options):
+            command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", folder]
+            return subprocess.run(command, capture_output=True, text=True).returncode == 0
+
+        require(mount("size=20k"), "no disk can be mounted here")
+        yield folder, lambda size: mount("remount", f"size={size}")
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+    def test_a_full_disk_costs_nothing_that_was_written_and_a_later_run_goes_on(self, split, tmp_path, disk):
+        folder, enlarge = disk
+        names = [f"student-{number}" for number in range(8)]
+        for name in names:
+            small_handin(tmp_path / "course" / name, name=name)
+        with pytest.raises(SVHNError, match="No space left on device; free some space"):
+            grade([tmp_path / "course"], split, folder / "out", limit=10, workers=1)
+        written = {path: path.read_bytes() for path in folder.rglob("evidence.json")}
+        assert 0 < len(written) < len(names) and all(map(json.loads, written.values()))
+        assert not list(folder.rglob(".*.tmp*"))
+        assert enlarge("10m")
+        graded = grade([tmp_path / "course"], split, folder / "out", limit=10, workers=1)
+        assert [one.evidence["student"]["name"] for one in graded] == names
+        assert all(path.read_bytes() == content for path, content in written.items())
+
+    def test_where_there_is_no_room_to_unpack_the_hand_in_is_not_to_blame(self, split, tmp_path, disk, monkeypatch):
+        folder, enlarge = disk
+        small_handin(tmp_path / "course/ann")
+        (tmp_path / "course/ann/model_1_1.h5").write_bytes(os.urandom(100_000))
+        shutil.make_archive(str(tmp_path / "course/ann"), "zip", tmp_path / "course/ann")
+        shutil.rmtree(tmp_path / "course/ann")
+        with measured_digits(split, 10) as digits:
+            job = Job(digits, tmp_path / "out")
+            monkeypatch.setattr("tempfile.tempdir", str(folder))
+            with pytest.raises(SVHNError, match=r"cannot unpack it .*free some space or set TMPDIR"):
+                examine_one("ann", tmp_path / "course/ann.zip", job)
+            assert not (tmp_path / "out").exists() and enlarge("10m")
+            examine_one("ann", tmp_path / "course/ann.zip", job)
+        assert evidence_of(tmp_path / "out", "ann")["student"]["name"] == "Ann"
 
 
 class TestWorkInCommon:
