@@ -219,7 +219,7 @@ def _limits() -> str:
 
 def _student_rules(makefile: str) -> str:
     """A Makefile without what only the teacher's copy of the project can do."""
-    teachers = "test|grade|bench|publish|verify|course"
+    teachers = "test|grade|samples|bench|publish|verify|course"
     rules = re.sub(rf"^(?:{teachers}):.*\n(?:\t.*\n)*\n", "", makefile, flags=re.M)
     kept = [line for line in rules.splitlines(keepends=True) if not line.startswith(("BENCH", "ARGS", "DATA"))]
     return "".join(re.sub(rf" (?:{teachers})\b", "", line) if line.startswith(".PHONY") else line for line in kept)
