@@ -23,10 +23,12 @@ def page():
         if "points" in cell.metadata.get("nbgrader", {}):
             cell.metadata.nbgrader |= {"score": 1.0, "comment": "Why so few epochs?"}
     marks = {"notebook": "Assignment3", "score": 16.0, "max_score": 40.0, "late_penalty": 0}
-    templates = Path(nbgrader.__file__).parent / "server_extensions/formgrader/templates"
-    exporter = HTMLExporter(template_name="feedback", extra_template_basedirs=[str(templates)])
-    static = Path(nbgrader.__file__).parent / "server_extensions/formgrader/static/node_modules/bootstrap/dist/css"
-    exporter.extra_template_paths = [str(static)]
+    formgrader = Path(nbgrader.__file__).parent / "server_extensions/formgrader"
+    exporter = HTMLExporter(
+        template_name="feedback",
+        extra_template_basedirs=[str(formgrader / "templates")],
+        extra_template_paths=[str(formgrader / "static/node_modules/bootstrap/dist/css")],
+    )
     return exporter.from_notebook_node(notebook, resources={"nbgrader": marks})[0]
 
 
