@@ -28,13 +28,15 @@ def name_rows(page: str) -> str:
     """
     known = "|".join(_NAMES)
     page = re.sub(rf'(<a href="#({known})">)[^<]*', lambda found: found[1] + _NAMES[found[2]], page)
-    page = re.sub(rf'<a href="#comment-({known})">Comment', lambda found: f"{found[0]} on {_NAMES[found[1]]}", page)
+    page = re.sub(
+        rf'<a href="#comment-({known})">Comment(?=<)', lambda found: f"{found[0]} on {_NAMES[found[1]]}", page
+    )
     page = re.sub(rf"(?:Grade cell|Task): <code>({known})</code>", lambda found: f"Question {_NAMES[found[1]]}", page)
+    # The name that it gets stands before the one that it has: so it is not named twice.
     return re.sub(
-        rf'<a name="comment-({known})"></a>(\s*<div class="panel-heading">\s*<span class="nbgrader-label">)[^<]*',
-        lambda found: (
-            f'<a name="{found[1]}"></a><a name="comment-{found[1]}"></a>{found[2]}Question {_NAMES[found[1]]}'
-        ),
+        rf'(?<!</a>)(<a name="comment-({known})"></a>)(\s*<div class="panel-heading">\s*'
+        r'<span class="nbgrader-label">)[^<]*',
+        lambda found: f'<a name="{found[2]}"></a>{found[1]}{found[3]}Question {_NAMES[found[2]]}',
         page,
     )
 
