@@ -13,7 +13,7 @@ IS_OWN := $(FITS); import importlib.util, os; made = open(".venv/pyvenv.cfg").re
     print("yes" if fits and own and importlib.util.find_spec("pip") else "no")
 DATA ?=
 
-.PHONY: run test train digits report grade bench publish verify course
+.PHONY: run test train digits report grade samples bench publish verify course
 run: .venv/installed
 	$(BIN)/python -m svhn run
 
@@ -33,6 +33,9 @@ report: .venv/installed
 
 grade: .venv/installed
 	$(BIN)/python -m svhn grade . tests/handins
+
+samples: .venv/installed
+	$(BIN)/python -m svhn grade tests/handins --data drawn --out output/samples
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/$(BENCH).py $(ARGS)

@@ -172,6 +172,8 @@ def _grade(options: argparse.Namespace) -> None:
     from svhn.grading.handins import find_handins
 
     find_handins(options.handins, leave_out=options.out)  # A wrong path is told before anything is loaded.
+    if options.scheduler and options.workers:
+        raise SVHNError("--workers counts those of this machine, and --scheduler has its own; leave one of them out")
     from svhn.notebook.cells import chosen_settings
 
     execute, settings = None, chosen_settings(**_given(options))
@@ -187,7 +189,7 @@ def _grade(options: argparse.Namespace) -> None:
         print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
     from svhn.grading.grade import MANUAL, grade
 
-    graded = grade(options.handins, digits, options.out, options.limit, options.workers, execute)
+    graded = grade(options.handins, digits, options.out, options.limit, options.workers, execute, options.scheduler)
     width = max(len(one.name) for one in graded)
     for one in graded:
         flags = f"; {len(one.flags)} flagged" if one.flags else ""

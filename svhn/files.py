@@ -1,6 +1,7 @@
 """Files that are either there whole or not there at all."""
 
 import contextlib
+import errno
 import fcntl
 import glob
 import hashlib
@@ -15,6 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from svhn.errors import SVHNError
+
+
+class NoRoom(SVHNError):
+    """There is no room on this machine for what was to be written; no hand-in is to blame for that."""
+
+
+def is_no_room(error: BaseException) -> bool:
+    """Whether an error says that a disk is full or may not be written to."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
 
 # The folder, beside what is being made, of what an interrupted work goes on from; ignored by git.
 CHECKPOINTS = "checkpoints"
@@ -116,28 +127,34 @@ def sweep(folder: Path, pattern: str) -> None:
 
 
 @contextmanager
-def temporary_folder(prefix: str) -> Iterator[Path]:
+def temporary_folder(prefix: str, place: Path | None = None) -> Iterator[Path]:
     """A folder for as long as the block lasts; those of the same prefix whose processes were killed are removed.
 
+    Args:
+        prefix: How its name begins.
+        place: Where it lies, None for where temporary files do.
+
     Raises:
-        SVHNError: There is no place for it.
+        NoRoom: There is no place for it.
     """
-    for left in Path(tempfile.gettempdir()).glob(f"{glob.escape(prefix)}*"):
+    place = place or Path(tempfile.gettempdir())
+    for left in place.glob(f"{glob.escape(prefix)}*"):
         _remove_abandoned(left)
+    folder = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix=prefix))
-    except OSError as error:
-        raise SVHNError(
-            f"cannot write to {tempfile.gettempdir()}: {error.strerror}; free some space or set TMPDIR"
-        ) from error
-    try:
-        with (folder / _OWNER).open("w") as owner:
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+            owner = (folder / _OWNER).open("w")
             fcntl.flock(owner, fcntl.LOCK_EX)
             inside = folder / "content"
             inside.mkdir()
+        except OSError as error:
+            raise NoRoom(f"cannot write to {place}: {error.strerror}; free some space or set TMPDIR") from error
+        with owner:
             yield inside
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_abandoned(folder: Path) -> None:

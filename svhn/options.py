@@ -34,6 +34,7 @@ _GRADE_EXAMPLES = """examples:
   python -m svhn grade .                                  this very project
   python -m svhn grade hand-ins/ --data openml            every folder and .zip in it, on all 99,289 digits
   python -m svhn grade hand-ins/ --execute                also run each notebook, confined, and say what it tried
+  python -m svhn grade hand-ins/ --scheduler tcp://10.0.0.1:8786    on a Dask cluster: docs/grading.md
   python -m svhn grade ann/ bob.zip --limit 2000 --workers 2 --out marks/
 
 A folder is one hand-in where it holds a notebook, answers.py, solution.py or model_X_Y files; otherwise each folder
@@ -118,6 +119,7 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int | Non
     grade.add_argument("--out", type=_path, default=Path("graded"), help="folder to write to (default: graded)")
     grade.add_argument("--limit", type=_count, metavar="N", help="measure on N digits of each part (default: all)")
     grade.add_argument("--workers", type=_count, metavar="N", help="hand-ins at a time (default: one a core)")
+    grade.add_argument("--scheduler", metavar="ADDRESS", help="examine them on the workers of a Dask scheduler")
     grade.add_argument("--execute", action="store_true", help="also run each notebook, in a sandbox of bubblewrap")
     handins = grade.add_argument(
         "handins", nargs="+", type=_path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"

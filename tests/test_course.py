@@ -139,7 +139,8 @@ def graded(course, digits_file):
         shutil.copy(ROOT / name, submitted / "complete/assignment3")
     shutil.copytree(ROOT / "models", submitted / "complete/assignment3/models")
     hand_in_parts(course / "release/assignment3", submitted / "partial/assignment3")
-    nbgrader(course, "autograde", "assignment3", SVHN_DATA=str(digits_file))
+    said = nbgrader(course, "autograde", "assignment3", SVHN_DATA=str(digits_file))
+    assert "encryption" not in said and "SAWarning" not in said
     return course
 
 
@@ -368,13 +369,17 @@ def test_a_mark_typed_in_formgrader_reaches_database_and_feedback(graded, browse
         wait_for(lambda: grades(graded, "complete")["explanation_1_1"]["manual_score"] == 1.5)
         wait_for(lambda: comment(graded, "complete", "explanation_1_1") == "Clear, but why 40 epochs?")
     assert not grades(graded, "complete")["explanation_1_1"]["needs_manual_grade"]
-    nbgrader(graded, "generate_feedback", "assignment3")
+    said = nbgrader(graded, "generate_feedback", "assignment3")
+    assert "SAWarning" not in said
     folder = graded / "feedback/complete/assignment3"
     assert [path.name for path in folder.iterdir()] == ["Assignment3.html"]
     feedback = (folder / "Assignment3.html").read_text(encoding="utf-8")
     total = sum(grade["auto_score"] or grade["manual_score"] or 0 for grade in grades(graded, "complete").values())
     assert "Score: 1.5 / 2.0" in feedback and "Clear, but why 40 epochs?" in feedback
     assert f"Assignment3 (Score: {round(total, 2)} / 40.0)" in feedback
+    assert not re.findall("Test cell|>Task<|Student's task|Grade cell", feedback)
+    assert re.findall(r'<a href="#\w+">(\d\.\d[ \w]*)</a> \(Score', feedback) == [row.name for row in ROWS]
+    assert all(f'<a name="{grade_id(row)}"></a>' in feedback for row in ROWS)
 
 
 def comment(course, student, name):

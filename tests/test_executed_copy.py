@@ -9,8 +9,9 @@ import pytest
 from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
+from svhn.errors import SVHNError
 from svhn.grading.rerun import execute_hand_in
-from svhn.grading.staging import bare_notebook, harmless_copy
+from svhn.grading.staging import bare_notebook, find_notebook, harmless_copy
 from svhn.sandbox.bubblewrap import sandbox_problem
 from svhn.sandbox.inside import stand_in
 from svhn.sandbox.inside.outputs import clean_markdown, clean_output
@@ -185,3 +186,27 @@ def test_what_follows_from_one_failure_is_one_finding(digits, tmp_path):
     assert "code cell 1 failed with URLError" in faults[0] and "no network" in faults[0]
     assert "missing in code cell 2, code cell 3, code cell 4 and 2 more" in faults[0]
     assert "code cell 7 failed with NameError" in faults[1] and "missing" not in faults[1]
+
+
+@pytest.mark.parametrize(
+    ("notebooks", "chosen"),
+    [
+        ({"Assignment3.ipynb": "x = 1", "mine.ipynb": "answer_q_1_1 = 'Yes.'"}, "mine.ipynb"),
+        ({"a.ipynb": "answer_q_1_1 = 'Yes.'", "a-Copy1.ipynb": "answer_q_1_1 = 'No.'"}, "a.ipynb"),
+        ({"Assignment3.ipynb": "x = 1", "try.ipynb": "y = 2"}, "Assignment3.ipynb"),
+        ({"a.ipynb": "x = 1", "b.ipynb": None, "c.ipynb": None}, "a.ipynb"),
+        ({"work/a.ipynb": "x = 1", "work/b.ipynb": "answer_q_1_1 = 'Yes.'", "z/c.ipynb": "x = 1"}, "work/b.ipynb"),
+        ({"a.ipynb": "x = 1", "b.ipynb": "y = 2"}, None),
+    ],
+)
+def test_of_several_notebooks_the_one_that_is_graded_is_executed(notebooks, chosen, tmp_path):
+    for name, source in notebooks.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        text = "no notebook" if source is None else nbformat.writes(new_notebook(cells=[new_code_cell(source)]))
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    if chosen is None:
+        with pytest.raises(SVHNError, match=r"several notebooks \(a.ipynb, b.ipynb\), and it is not clear which"):
+            find_notebook(tmp_path)
+        return
+    path, (finding,) = find_notebook(tmp_path)
+    assert path == tmp_path / chosen and finding.endswith(f": {path.name} was executed")

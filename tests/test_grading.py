@@ -14,9 +14,15 @@ import pytest
 from conftest import ROOT, assert_one_clear_line, require
 
 import svhn.grading.evidence
+from svhn.data.laid_out import measured_digits
+from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
 from svhn.errors import SVHNError
+from svhn.files import only_one
+from svhn.grading.evidence import examine
+from svhn.grading.examination import Job, examine_one
 from svhn.grading.grade import grade
+from svhn.grading.handins import opened
 from svhn.rubric.questions import ROWS
 
 SAMPLES = ROOT / "tests/handins"
@@ -101,7 +107,12 @@ class TestSamples:
             assert words in told
         assert all(mark.value is None for mark in graded["broken"].marks)
         text = (out / "broken/feedback.txt").read_text(encoding="utf-8")
-        assert "no row is marked yet" in text and "Withheld: model_1_1.json: val_accuracy of epoch 1 is nan." in text
+        assert "no row is marked yet" in text and "model_1_1.json: val_accuracy of epoch 1 is nan." in " ".join(
+            text.split()
+        )
+        with (out / "manual.csv").open(encoding="utf-8", newline="") as file:
+            waiting = {line["row"]: line["reason"] for line in csv.DictReader(file) if line["handin"] == "broken"}
+        assert list(waiting) == [row.name for row in ROWS] and all(waiting.values())
 
     def test_no_page_holds_a_traceback(self, samples):
         out, _ = samples
@@ -130,8 +141,8 @@ class TestSamples:
         shutil.copytree(samples[0], out)
         before = (out / "good/evidence.json").stat().st_mtime_ns
         table = (out / "manual.csv").read_text(encoding="utf-8")
-        table += "good,4.1 performance,,\n"  # Whose network is doubted.
-        (out / "manual.csv").write_text(re.sub(r"^(good,[^,]+),,$", r'\1,8.0,"Well said."', table, flags=re.M))
+        assert "good,4.1 performance,,," in table  # Whose network is doubted.
+        (out / "manual.csv").write_text(re.sub(r"^(good,[^,]+),,,", r'\1,8.0,"Well said.",', table, flags=re.M))
         (graded,) = grade([SAMPLES / "good"], digits, out)
         assert graded.total.complete and re.fullmatch(r"\d\.\d/10 \(\d\d\.\d/40\)", graded.total.text)
         assert (out / "good/evidence.json").stat().st_mtime_ns == before
@@ -279,6 +290,69 @@ class TestReruns:
         assert (out / "index.html").exists()
         weights = ", ".join(f"the weights of model_{model}" for model in ("1_1", "1_2", "1_3", "2_1", "2_2", "4_1"))
         assert graded[1].flags[-1] == f"the hand-in has this in common with ann, cem: {weights}"
+
+
+class TestLimits:
+    def test_one_hand_in_has_one_time_for_all_its_files_and_says_where_it_ended(self, digits, tmp_path):
+        small_handin(tmp_path / "ann")
+        shutil.copytree(SAMPLES / "good/models", tmp_path / "ann/models")
+        with measured_digits(split_digits(digits), 10) as measured, opened(tmp_path / "ann") as handin:
+            spent = examine(handin, measured, seconds=0)
+        reasons = {model["refused"] for model in spent["models"].values()}
+        assert reasons == {"the 0 s that one hand-in may take were used up"} and not spent["faults"]
+        assert all(model["here"] and model["curves_here"] for model in spent["models"].values())
+        assert "answers.py could not be read: the 0 s that one hand-in may take were used up" in spent["findings"]
+
+    def test_a_grading_that_goes_on_is_not_joined_by_a_second_one(self, digits, tmp_path):
+        small_handin(tmp_path / "ann")
+        with only_one(tmp_path / "out", "grading"), pytest.raises(SVHNError, match="another grading writes to"):
+            grade([tmp_path / "ann"], digits, tmp_path / "out", limit=10)
+        assert grade([tmp_path / "ann"], digits, tmp_path / "out", limit=10)[0].name == "ann"
+
+    @pytest.fixture
+    def disk(self, tmp_path):
+        """A disk of a few blocks, and what makes it larger."""
+        require(hasattr(os, "geteuid") and os.geteuid() == 0, "only root may mount a disk")
+        folder = tmp_path / "disk"
+        folder.mkdir()
+
+        def mount(*options):
+            command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", folder]
+            return subprocess.run(command, capture_output=True, text=True).returncode == 0
+
+        require(mount("size=20k"), "no disk can be mounted here")
+        yield folder, lambda size: mount("remount", f"size={size}")
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+    def test_a_full_disk_costs_nothing_that_was_written_and_a_later_run_goes_on(self, digits, tmp_path, disk):
+        folder, enlarge = disk
+        names = [f"student-{number}" for number in range(8)]
+        for name in names:
+            small_handin(tmp_path / "course" / name, name=name)
+        with pytest.raises(SVHNError, match="No space left on device; free some space"):
+            grade([tmp_path / "course"], digits, folder / "out", limit=10, workers=1)
+        written = {path: path.read_bytes() for path in folder.rglob("evidence.json")}
+        assert 0 < len(written) < len(names) and all(map(json.loads, written.values()))
+        assert not list(folder.rglob(".*.tmp*"))
+        assert enlarge("10m")
+        graded = grade([tmp_path / "course"], digits, folder / "out", limit=10, workers=1)
+        assert [one.evidence["student"]["name"] for one in graded] == names
+        assert all(path.read_bytes() == content for path, content in written.items())
+
+    def test_where_there_is_no_room_to_unpack_the_hand_in_is_not_to_blame(self, digits, tmp_path, disk, monkeypatch):
+        folder, enlarge = disk
+        small_handin(tmp_path / "course/ann")
+        (tmp_path / "course/ann/model_1_1.h5").write_bytes(os.urandom(100_000))
+        shutil.make_archive(str(tmp_path / "course/ann"), "zip", tmp_path / "course/ann")
+        shutil.rmtree(tmp_path / "course/ann")
+        with measured_digits(split_digits(digits), 10) as measured:
+            job = Job("these", tmp_path / "out", measured)
+            monkeypatch.setattr("tempfile.tempdir", str(folder))
+            with pytest.raises(SVHNError, match=r"cannot unpack it .*free some space or set TMPDIR"):
+                examine_one("ann", tmp_path / "course/ann.zip", job)
+            assert not (tmp_path / "out").exists() and enlarge("10m")
+            examine_one("ann", tmp_path / "course/ann.zip", job)
+        assert evidence_of(tmp_path / "out", "ann")["student"]["name"] == "Ann"
 
 
 class TestWorkInCommon:

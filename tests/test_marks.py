@@ -7,9 +7,10 @@ import pytest
 from svhn.errors import SVHNError
 from svhn.grading.claims import compare
 from svhn.grading.evidence import departures, doubts, nothing_but
-from svhn.grading.manual import add_missing, read_manual
 from svhn.grading.marks import Mark, mark_rows, total_of
-from svhn.grading.pages import Graded, claim_text, feedback_text, write_course, write_handin
+from svhn.grading.pages.feedback import feedback_text
+from svhn.grading.pages.manual import list_waiting, read_manual
+from svhn.grading.pages.reports import Graded, claim_text, write_course, write_handin
 from svhn.rubric.calibration import CALIBRATION, load_calibration
 from svhn.rubric.questions import ROWS
 
@@ -302,20 +303,35 @@ class TestManualMarks:
         assert (by_row["1.1 performance"].value, by_row["1.1 performance"].by) == (5.5, "person")
         assert (by_row["3.1"].value, by_row["3.1"].comment) == (None, "Soon.")
 
-    def test_the_table_lists_what_a_person_marks_and_keeps_every_byte(self, tmp_path):
+    def test_the_table_says_what_waits_and_why_and_keeps_every_byte_that_a_person_wrote(self, calibration, tmp_path):
         path = tmp_path / "manual.csv"
-        add_missing(path, ["ann"], ["ann"])
+        marks = mark_rows(nothing_but("x"), calibration, {})
+        waits = {mark.row.name: mark.reason for mark in marks if mark.value is None}
+        list_waiting(path, {"ann": waits}, ["ann"])
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [line["row"] for line in csv.DictReader(file)]
-        assert rows == [row.name for row in ROWS if not row.calibrated] and len(rows) == 9
-        text = path.read_text(encoding="utf-8").replace("ann,3.1,,", 'ann,3.1,7.5,"Clear, but short."')
+            rows = {line["row"]: line["reason"] for line in csv.DictReader(file)}
+        assert list(rows) == [row.name for row in ROWS] and "learning curves were not read" in rows["1.1 performance"]
+        text = path.read_text(encoding="utf-8").replace("ann,3.1,,,", 'ann,3.1,7.5,"Clear, but short.",')
         path.write_text(text, encoding="utf-8")
-        add_missing(path, ["ann"], ["ann"])
+        list_waiting(path, {"ann": waits}, ["ann"])
         assert path.read_text(encoding="utf-8") == text
-        add_missing(path, ["ann", "bob"], ["ann", "bob"])
-        assert path.read_text(encoding="utf-8").startswith(text)
-        assert read_manual(path, ["ann", "bob"])["ann"]["3.1"] == (7.5, "Clear, but short.")
-        assert read_manual(path, ["ann", "bob"])["bob"]["3.1"] == (None, "")
+        list_waiting(path, {"bob": {"3.1": "no; =1+1"}}, ["ann", "bob"])
+        assert path.read_text(encoding="utf-8") == text + "bob,3.1,,,no; '=1+1\n"
+        entered = read_manual(path, ["ann", "bob"])
+        assert entered["ann"]["3.1"] == (7.5, "Clear, but short.") and entered["bob"]["3.1"] == (None, "")
+
+    def test_a_line_goes_with_its_reason_and_not_with_what_a_person_wrote(self, tmp_path):
+        path, own = tmp_path / "manual.csv", 'ann;"1.1 performance";;"Ask her";was;'
+        # With the columns of an earlier grading in an order of the person's own, as Windows saves them.
+        path.write_bytes(f"\ufeffhandin;row;mark;comment\r\n{own}\r\nann;3.1;;\r\nann;3.2;;\r\nbob;3.1;;".encode())
+        list_waiting(path, {"ann": {"3.2": "an answer", "1.1 performance": "a doubt"}}, ["ann", "bob"])
+        head = "\ufeffhandin;row;mark;comment;reason\r\n"
+        assert path.read_bytes().decode() == f"{head}{own}\r\nann;3.2;;;an answer\nbob;3.1;;"
+        list_waiting(path, {"ann": {}}, ["ann", "bob"])
+        assert path.read_bytes().decode() == f"{head}{own}\r\nbob;3.1;;"
+        path.write_text("row,handin,reason,comment,mark\n", encoding="utf-8")
+        list_waiting(path, {"ann": {"3.1": "why"}}, ["ann"])
+        assert path.read_text(encoding="utf-8") == "row,handin,reason,comment,mark\n3.1,ann,why,,\n"
 
     @pytest.mark.parametrize("comment", ['"Great', '"Gr"eat'])
     def test_quotation_marks_that_are_not_closed_swallow_nobody_s_marks(self, tmp_path, comment):
@@ -334,17 +350,18 @@ class TestManualMarks:
         path = tmp_path / "manual.csv"
         path.write_bytes("\ufeffhandin;row;mark;comment\r\nann;3.1;7,5;Goed\r\n".encode())
         assert read_manual(path, ["ann", "bob"]) == {"ann": {"3.1": (7.5, "Goed")}}
-        add_missing(path, ["ann"], ["ann"])
+        list_waiting(path, {"ann": {"3.2": "an answer"}}, ["ann"])
         assert read_manual(path, ["ann", "bob"])["ann"]["3.2"] == (None, "")
-        assert path.read_bytes().startswith("\ufeffhandin;row;mark;comment\r\nann;3.1;7,5;Goed\r\n".encode())
+        assert path.read_bytes().startswith("\ufeffhandin;row;mark;comment;reason\r\nann;3.1;7,5;Goed\r\n".encode())
 
     def test_leading_zeros_that_a_spreadsheet_lost_are_found_again(self, tmp_path):
         path = tmp_path / "manual.csv"
         names = ["0012345", "12346"]
-        add_missing(path, names, names)
+        waiting = {name: {"3.1": "an answer", "3.2": "another"} for name in names}
+        list_waiting(path, waiting, names)
         text = path.read_text(encoding="utf-8").replace("0012345,3.1,,", "0012345,3.1,8,").replace("0012345", "12345")
         path.write_text(text, encoding="utf-8")
-        add_missing(path, names, names)
+        list_waiting(path, waiting, names)
         assert path.read_text(encoding="utf-8") == text
         assert read_manual(path, names)["0012345"]["3.1"] == (8, "")
 
@@ -364,3 +381,49 @@ class TestManualMarks:
         path.write_text(f"handin,row,mark,comment\n{line}\n", encoding="utf-8")
         with pytest.raises(SVHNError, match=said):
             read_manual(path, ["ann", "bob"])
+
+
+class TestFeedback:
+    def feedback(self, calibration, model, **evidence):
+        evidence = nothing_but("x") | {"texts_here": False} | evidence
+        evidence["models"]["model_1_1"] = model | {"doubts": model.get("doubts", [])}
+        figures = {"model_1_1": calibration.summarise(model["curves"])} if "curves" in model else {}
+        text = feedback_text(Graded("ann", evidence, mark_rows(evidence, calibration, {}), figures))
+        return " ".join(text[text.index("Question 1.1") : text.index("Question 1.2")].split())
+
+    def test_it_speaks_to_the_student(self, calibration):
+        model = a_model([0.6, 0.701], {"validation": 0.7, "test": 0.7})
+        answer = {"text": "x" * 512, "characters": 512, "limit": 500, "where": "answers.py"}
+        assert self.feedback(calibration, model, answers={"1.1": answer}) == (
+            "Question 1.1 Performance: Your best validation accuracy is 70.1%, in epoch 2 of 2. Explanation: Your "
+            "answer has 512 characters, 12 over the limit. A person will mark this."
+        )
+        refused = {"curves_refused": "model_1_1.json: loss of epoch 1 is nan", "record": None, "claims": []}
+        said = self.feedback(calibration, refused | {"refused": "no model was handed in"})
+        assert "Your learning curves could not be read: model_1_1.json: loss of epoch 1 is nan." in said
+        assert "You handed in no model_1_1." in said and "No written answer of yours was read." in said
+
+    def test_less_than_the_curve_s_best_counts_and_that_is_said(self, calibration):
+        model = a_model([0.70, 0.72, 0.695], {"validation": 0.695, "test": 0.69}, digits=1_000_000)
+        said = self.feedback(calibration, model)
+        assert "Your best validation accuracy is 72.0%" in said and "Of that 70.5% counts" in said
+
+    @pytest.mark.parametrize(
+        "model",
+        [
+            a_model([0.96, 0.97], {"validation": 0.1, "test": 0.1}),
+            a_model([0.9, 0.99], {"validation": 0.3, "test": 0.3},
+                    {"accuracy": {}, "data": {"fingerprint": "other", "name": "drawn, seed 1", "real": False}}),
+            a_model([0.9, 0.99], {"validation": 0.3, "test": 0.3}) | {"claims": []},
+            {"curves_refused": "it took longer than 120 s", "curves_here": True, "refused": "it took longer than 600 s",
+             "here": True, "record": None, "claims": []},
+        ],
+    )  # fmt: skip
+    def test_what_follows_from_the_grader_s_digits_limits_and_faults_is_not_the_student_s(self, calibration, model):
+        said = self.feedback(calibration, model, texts_here=True)
+        assert said == "Question 1.1 Performance: A person will mark this. Explanation: A person will mark this."
+
+    def test_a_hand_in_that_cannot_be_opened_is_said_once(self, calibration):
+        evidence = nothing_but("the archive is damaged") | {"unopened": "the archive is damaged"}
+        text = feedback_text(Graded("ann", evidence, mark_rows(evidence, calibration, {})))
+        assert text.count("Your hand-in could not be opened: the archive is damaged.") == text.count("damaged") == 1

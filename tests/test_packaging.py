@@ -29,11 +29,11 @@ def declared(*groups):
 
 def test_what_is_declared_is_pinned():
     assert pinned("requirements.txt") == declared("run", "course")
-    assert pinned("requirements-dev.txt") == declared("grade", "dev")
+    assert pinned("requirements-dev.txt") == declared("grade", "cluster", "dev")
 
 
 def test_what_the_package_imports_is_declared():
-    groups = declared("run", "course", "grade", "dev")
+    groups = declared("run", "course", "grade", "cluster", "dev")
     known = packages_distributions()
     for path in (ROOT / "svhn").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 
+from svhn.course.feedback import grade_id
 from svhn.errors import SVHNError, one_line
 from svhn.files import write_text
 from svhn.notebook.cells import NOTEBOOK, QUESTION, assigned, read_notebook
@@ -33,8 +34,8 @@ _CRITERIA = {
 _CONFIG = '''"""nbgrader's settings for this course, written by `python -m svhn course`; yours to change."""
 
 import os
-import shutil
 import sys
+import warnings
 from pathlib import Path
 
 c = get_config()  # noqa: F821
@@ -42,6 +43,10 @@ c.ClearSolutions.code_stub = {{"python": "{stub}"}}
 # The written answers are the student's; every other file of the release is put back before a hand-in runs.
 c.Autograde.exclude_overwriting = {{"{assignment}": ["answers.py"]}}
 c.Execute.timeout = 1800  # seconds a cell may take
+# Kernel and nbgrader, both on this machine, would be warned that they talk unencrypted.
+c.Execute.extra_arguments = ["--log-level=ERROR"]
+# SQLAlchemy's word to nbgrader's authors.
+warnings.filterwarnings("ignore", message="Object of type <Submitted")
 # Hand-ins run in folders of their own, all of them on the same digits: those of SVHN_DATA, else of the project's data/,
 # or where there are none, drawn ones.
 source = os.environ.get("SVHN_DATA") or {data!r}
@@ -56,17 +61,9 @@ except Exception as error:  # nbgrader would go on without any of these settings
 os.environ["SVHN_DATA"] = os.path.abspath(source) if os.path.exists(source) else source
 os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-def keep_the_page(**_):
-    """A student's feedback is one page; nbgrader would hand back the models and the harness with it."""
-    for path in Path("feedback").glob("*/{assignment}/*"):
-        if path.name not in ("{page}", "timestamp.txt"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-c.GenerateFeedback.post_convert_hook = keep_the_page
-c.FormgradeExtension.debug = False  # or it would print these settings, a function among them, as JSON
+# A student's feedback is one page, with the questions' names.
+c.GenerateFeedback.post_convert_hook = "svhn.course.feedback.finish_feedback"
+c.FormgradeExtension.debug = False  # or it would print these settings
 '''
 
 
@@ -124,7 +121,6 @@ def build_course(folder: Path = Path("course"), notebook: Path = NOTEBOOK) -> Pa
         assignment=ASSIGNMENT,
         project=str(project),
         data=str(project / "data"),
-        page=f"{NOTEBOOK.stem}.html",
     )
     if not (folder / "nbgrader_config.py").exists():
         write_text(folder / "nbgrader_config.py", config)
@@ -168,8 +164,8 @@ def _graded_cells(question: str) -> list[nbformat.NotebookNode]:
 
 
 def _graded_cell(row: Row) -> nbformat.NotebookNode:
-    kind = PERFORMANCE if row.calibrated else row.aspect or "plots"
-    name = f"{kind}_{BY_NUMBER[row.question].identifier}"
+    name = grade_id(row)
+    kind = name.partition("_")[0]
     cell_id = name.replace("_", "-")
     if row.calibrated:
         source = f'from svhn.rubric.performance import performance\n\nperformance("{row.question}", globals())'
@@ -226,7 +222,7 @@ def _limits() -> str:
 
 def _student_rules(makefile: str) -> str:
     """A Makefile without what only the teacher's copy of the project can do."""
-    teachers = "test|grade|bench|publish|verify|course"
+    teachers = "test|grade|samples|bench|publish|verify|course"
     rules = re.sub(rf"^(?:{teachers}):.*\n(?:\t.*\n)*\n", "", makefile, flags=re.M)
     kept = [line for line in rules.splitlines(keepends=True) if not line.startswith(("BENCH", "ARGS", "DATA"))]
     return "".join(re.sub(rf" (?:{teachers})\b", "", line) if line.startswith(".PHONY") else line for line in kept)

@@ -34,9 +34,15 @@ class MeasuredDigits:
 
 
 @contextmanager
-def measured_digits(split: Split, limit: int | None = None) -> Iterator[MeasuredDigits]:
-    """Lays out a split's validation and test digits, or the first `limit` of each, for as long as the block lasts."""
-    with temporary_folder("svhn-digits-") as folder:
+def measured_digits(split: Split, limit: int | None = None, place: Path | None = None) -> Iterator[MeasuredDigits]:
+    """Lays out a split's validation and test digits, or the first `limit` of each, for as long as the block lasts.
+
+    Args:
+        split: The digits.
+        limit: Of each part, None for all.
+        place: Where to, None for where temporary files lie.
+    """
+    with temporary_folder("svhn-digits-", place) as folder:
         used = {}
         for name, images, labels in (
             ("validation", split.X_val, split.y_val),

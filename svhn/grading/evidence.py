@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from svhn.data.laid_out import MeasuredDigits
 from svhn.grading.claims import compare
 from svhn.grading.curves import check_curves, read_curves
 from svhn.grading.handins import HandIn
+from svhn.grading.marks import NO_CURVES, NO_MODEL
 from svhn.grading.measurement import measure_model
 from svhn.grading.reading.descriptions import is_architecture
 from svhn.grading.reading.kinds import kind_of
@@ -22,15 +24,36 @@ from svhn.sandbox.process import Limits, Refused, run_isolated
 # The layers with weights that a dense network may have.
 _DENSE = {"Dense", "BatchNormalization", "GroupNormalization", "LayerNormalization", "Normalization", "PReLU"}
 _TEXT_LIMITS = Limits(seconds=120, memory=1_000_000_000)
-# Of wall-clock time for all models of a hand-in together, so that none holds a worker for hours.
+# Of wall-clock time for all files of a hand-in together, so that none holds a worker for hours.
 _HANDIN_SECONDS = 1800
 _FILES_TOLD = 200
 # The filters of VGG16's convolutions, in order.
 _VGG16 = [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6
 
 
+class _Clock:
+    """How long the work on one hand-in may still take."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._end = seconds, time.monotonic() + seconds
+
+    def run(self, function: Callable[..., Any], *arguments: Any, limits: Limits) -> dict[str, Any]:
+        """As `run_isolated`, for no longer than there is time left."""
+        left = self._end - time.monotonic()
+        reply: dict[str, Any] = {"spent": True}
+        if left > 0:
+            reply = run_isolated(function, *arguments, limits=replace(limits, seconds=min(limits.seconds, left)))
+        if reply.get("spent") and self._end - time.monotonic() <= 0:
+            return reply | {"refused": f"the {self._seconds:,.0f} s that one hand-in may take were used up"}
+        return reply
+
+
 def examine(
-    handin: HandIn, digits: MeasuredDigits, threads: int = 1, done: Callable[[str], None] = lambda what: None
+    handin: HandIn,
+    digits: MeasuredDigits,
+    threads: int = 1,
+    done: Callable[[str], None] = lambda what: None,
+    seconds: float | None = None,
 ) -> dict[str, Any]:
     """Reads a hand-in and measures its models, each in a process of its own.
 
@@ -39,24 +62,26 @@ def examine(
         digits: What to measure on.
         threads: That compute.
         done: Called with each model's name when it is measured.
+        seconds: Of wall-clock time for all of it, None for what its many digits may take.
 
     Returns:
         `student`, `date`, `answers`, `evaluation_4_2`, `plots`, `files`, `models` and `findings`, in JSON's types.
         A model has `curves` or `curves_refused`, `record` or None, `measured` or `refused`, and the lists `claims` and
-        `doubts`, what about it is not as the question asks. `faults` is how often the grader itself failed.
+        `doubts`, what about it is not as the question asks. `faults` is how often the grader itself failed;
+        `texts_here`, `curves_here` and `here` say of what was not read that a limit or a fault of the grader's is why.
     """
     by_model = {name: [path for path in handin.models if model_of(path.name) == name] for name in MODELS}
-    evidence, faults = _texts_and_curves(handin, by_model)
+    model_seconds = 600 + 0.2 * sum(digits.provenance[part] for part in ("validation", "test"))
+    clock = _Clock(max(model_seconds, _HANDIN_SECONDS) if seconds is None else seconds)
+    evidence, faults = _texts_and_curves(handin, by_model, clock)
     evidence["findings"] = handin.findings + evidence["findings"]
     evidence["files"] = _listed_files(handin)
-    seconds = 600 + 0.2 * sum(digits.provenance[part] for part in ("validation", "test"))
-    end = time.monotonic() + max(seconds, _HANDIN_SECONDS)
-    models, curves = {}, evidence.pop("curves")
+    models, curves, findings = {}, evidence.pop("curves"), evidence["findings"]
     for name in MODELS:
-        limits = Limits(seconds=max(1, min(seconds, end - time.monotonic())), threads=threads)
         facts = curves[name] | {"unread": [f"{handin.shown(one.path)} {one.reason}" for one in handin.unread
                                            if one.model == name]}  # fmt: skip
-        models[name] = _examine_model(name, by_model[name], facts, digits, limits, evidence["findings"])
+        limits = Limits(seconds=model_seconds, threads=threads)
+        models[name] = _examine_model(name, by_model[name], facts, digits, limits, clock, findings)
         done(name)
     for name, model in models.items():
         model["doubts"] = doubts(name, models)
@@ -74,26 +99,28 @@ def _listed_files(handin: HandIn) -> list[dict[str, Any]]:
     return read + unread
 
 
-def _texts_and_curves(handin: HandIn, by_model: dict[str, list[Path]]) -> tuple[dict[str, Any], int]:
+def _texts_and_curves(handin: HandIn, by_model: dict[str, list[Path]], clock: _Clock) -> tuple[dict[str, Any], int]:
     """What a hand-in says, in one process; where that fails, file by file, so that one odd file takes itself only."""
-    whole = run_isolated(_read_texts, handin.notebooks, handin.written, by_model, limits=_TEXT_LIMITS)
+    whole = clock.run(_read_texts, handin.notebooks, handin.written, by_model, limits=_TEXT_LIMITS)
     if "result" in whole:
         return whole["result"], 0
-    good, findings, faults = [], [], 0
+    good, findings, faults, here = [], [], 0, False
     for path in [*handin.notebooks, *handin.written]:
-        reply = run_isolated(read_written, *_by_kind([path]), limits=_TEXT_LIMITS)
-        faults += "fault" in reply
+        reply = clock.run(read_written, *_by_kind([path]), limits=_TEXT_LIMITS)
+        faults, here = faults + ("fault" in reply), here or _is_here(reply)
         if "result" in reply:
             good.append(path)
         else:
             findings.append(f"{handin.shown(path)} could not be read: {_reason(reply)}")
-    reply = run_isolated(read_written, *_by_kind(good), limits=_TEXT_LIMITS)
+    reply = clock.run(read_written, *_by_kind(good), limits=_TEXT_LIMITS)
     evidence = reply.get("result") or _unread(f"its texts could not be read: {_reason(reply)}")
     curves = {}
     for name, paths in by_model.items():
-        reply = run_isolated(_read_claims, paths, limits=_TEXT_LIMITS)
-        curves[name] = reply.get("result") or {"curves_refused": _reason(reply), "record": None}
-    return evidence | {"curves": curves, "findings": findings + evidence["findings"]}, faults
+        claims = clock.run(_read_claims, paths, limits=_TEXT_LIMITS)
+        refused = {"curves_refused": _reason(claims), "curves_here": _is_here(claims), "record": None}
+        curves[name] = claims.get("result") or refused
+    found = {"curves": curves, "findings": findings + evidence["findings"], "texts_here": here or _is_here(reply)}
+    return evidence | found, faults
 
 
 def _by_kind(paths: list[Path]) -> tuple[list[Path], list[Path]]:
@@ -139,7 +166,7 @@ def doubts(name: str, models: dict[str, dict[str, Any]]) -> list[str]:
 def nothing_but(finding: str) -> dict[str, Any]:
     """The evidence of a hand-in that could not be opened: one finding."""
     evidence = _unread(finding)
-    refused = {"refused": "the hand-in could not be opened", "claims": [], "doubts": []}
+    refused = {"refused": "the hand-in could not be opened", "here": True, "claims": [], "doubts": []}
     return evidence | {"files": [], "models": {name: facts | refused for name, facts in evidence.pop("curves").items()}}
 
 
@@ -152,33 +179,43 @@ def _unread(finding: str) -> dict[str, Any]:
         "printed_4_2": None,
         "evaluation_4_2": None,
         "plots": [],
-        "curves": {name: {"curves_refused": "the learning curves were not read", "record": None} for name in MODELS},
+        "curves": {
+            name: {"curves_refused": "the learning curves were not read", "curves_here": True, "record": None}
+            for name in MODELS
+        },
         "findings": [finding],
+        "texts_here": True,
     }
 
 
 def _examine_model(
-    name: str, paths: list[Path], facts: dict[str, Any], digits: MeasuredDigits, limits: Limits, findings: list[str]
+    name: str,
+    paths: list[Path],
+    facts: dict[str, Any],
+    digits: MeasuredDigits,
+    limits: Limits,
+    clock: _Clock,
+    findings: list[str],
 ) -> dict[str, Any]:
     model = dict(facts)
     if not paths:
         told = "; ".join(model.pop("unread"))
         findings.append(f"{name}: neither a model nor learning curves that can be read were handed in" if told else
                         f"{name}: neither model nor learning curves were handed in")  # fmt: skip
-        return model | {"refused": told or "no model was handed in", "claims": []}
+        return model | {"refused": told or NO_MODEL, "claims": []}
     if "curves_refused" in facts:
         findings.append(f"{name}: {facts['curves_refused']}")
     findings += [f"{name}: {note}" for note in model.pop("notes", [])]
     unread = model.pop("unread")
     recorded = (facts["record"] or {}).get("preprocessing")
     claimed = facts["curves"]["val_accuracy"][-1] if "curves" in facts else None
-    reply = run_isolated(measure_model, paths, digits, recorded, claimed, limits=limits)
+    reply = clock.run(measure_model, paths, digits, recorded, claimed, limits=limits)
     if "result" in reply:
         model["measured"] = reply["result"]
         model["claims"] = compare(model, digits.provenance)
     else:
         reason = "; ".join(unread) if unread and "no model file" in _reason(reply) else _reason(reply)
-        model |= {"refused": reason, "claims": [], "faults": int("fault" in reply)}
+        model |= {"refused": reason, "claims": [], "here": _is_here(reply), "faults": int("fault" in reply)}
         findings.append(f"{name}: {model['refused']}")
     findings += departures(name, model)
     return model
@@ -208,7 +245,7 @@ def _read_claims(paths: list[Path]) -> dict[str, Any]:
             reasons.append(str(error))
         except (MemoryError, RecursionError):
             reasons.append(f"{path.name} was not read: it asks for too much memory or is nested too deeply")
-    return {"curves_refused": "; ".join(reasons[:3]) or "no learning curves were handed in", "record": record}
+    return {"curves_refused": "; ".join(reasons[:3]) or NO_CURVES, "record": record}
 
 
 def _record(content: dict[str, Any]) -> dict[str, Any]:
@@ -247,6 +284,11 @@ def departures(name: str, model: dict[str, Any]) -> list[str]:
             asked = f"{question.number} asks for three or more, each narrower"
             found.append(f"{name} has dense layers of {listed} units, and {asked}")
     return found
+
+
+def _is_here(reply: dict[str, Any]) -> bool:
+    """Whether something was not read because of this machine's limits or the grader's faults."""
+    return "fault" in reply or bool(reply.get("spent"))
 
 
 def _reason(reply: dict[str, Any]) -> str:

@@ -1,61 +1,36 @@
 """The trip of a course: hand-ins in, reports, feedback, marks and one table out; again only where something changed."""
 
-import base64
 import functools
-import hashlib
-import importlib.metadata
-import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from svhn.backend import load_keras
-from svhn.data.laid_out import MeasuredDigits, measured_digits
+from svhn.data.laid_out import measured_digits
 from svhn.data.protocol import split_digits
 from svhn.digits import Digits
-from svhn.errors import SVHNError
-from svhn.files import atomic_path, digest_of, only_one, write_json
+from svhn.errors import SVHNError, one_line
+from svhn.files import only_one, write_text
 from svhn.grading.claims import in_common
-from svhn.grading.handins import HandIn, find_handins, opened
-from svhn.grading.manual import add_missing, read_manual
+from svhn.grading.cluster import cluster, examine_there, packed
+from svhn.grading.examination import EVIDENCE, Execute, Job, code_digest, examine_one, fault, has_changed, stored
+from svhn.grading.handins import find_handins
 from svhn.grading.marks import mark_rows
-from svhn.grading.pages import PLOTS, Graded, write_course, write_handin
-from svhn.grading.reading.causes import cause_of
+from svhn.grading.pages.feedback import feedback_text
+from svhn.grading.pages.manual import list_waiting, read_manual
+from svhn.grading.pages.reports import Graded, write_course, write_handin
 from svhn.rubric.calibration import Calibration, load_calibration
 from svhn.sandbox.process import stoppable
 
 MANUAL = "manual.csv"
-EVIDENCE = "evidence.json"
-FORMAT = 1
-# Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
-# line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
-Execute = Callable[[Path, Path], dict[str, Any]]
-# Evidence is of the code that looked: of all of it, as a list of modules would one day miss one.
-_PACKAGE = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What grading one hand-in needs, besides the hand-in.
-
-    Attributes:
-        source: Tells the digits that models are measured on from all others.
-        out: The folder of all results.
-        threads: That compute.
-        execute: Runs a hand-in, None where none is run.
-    """
-
-    source: str
-    out: Path
-    threads: int = 1
-    execute: Execute | None = None
+# What examines a hand-in: takes its name, its path and the job, and in a thread of this process what shows its steps.
+Work = Callable[..., None]
 
 
 def grade(
@@ -65,6 +40,7 @@ def grade(
     limit: int | None = None,
     workers: int | None = None,
     execute: Execute | None = None,
+    scheduler: str | None = None,
 ) -> list[Graded]:
     """Grades hand-ins: evidence, marks, a report and feedback for each, a table and an index for all.
 
@@ -75,129 +51,103 @@ def grade(
         limit: Measure on so many digits of each part, None for all.
         workers: Hand-ins examined at a time, None for one a core.
         execute: Runs a hand-in in a sandbox; see `Execute`.
+        scheduler: The address of a Dask scheduler whose workers examine the hand-ins, None to do so here.
 
     Returns:
         The graded hand-ins, by name.
 
     Raises:
         SVHNError: A path holds no hand-in, a mark in `manual.csv` is none, another grading writes to the same folder,
-            or something cannot be written: then all that can be is, and another run goes on from there.
+            there is no such scheduler, or something cannot be written: then all that can be is, and another run goes
+            on from there.
     """
     handins = find_handins(paths, leave_out=out)
     calibration = load_calibration()
     with only_one(out, "grading"):
-        return _grade(handins, calibration, digits, out, limit, workers, execute)
-
-
-def _grade(
-    handins: dict[str, Path],
-    calibration: Calibration,
-    digits: Digits,
-    out: Path,
-    limit: int | None,
-    workers: int | None,
-    execute: Execute | None,
-) -> list[Graded]:
-    # Before the long part: a slip in the table is told at once.
-    known = {*handins, *(path.name for path in out.glob("*/"))}
-    add_missing(out / MANUAL, handins, known)
-    cores = os.cpu_count() or 1
-    workers = min(workers or cores, len(handins))
-    source = f"{digits.fingerprint} {digits.description}, {limit or 'all'}"
-    job, unwritten = Job(source, out, max(1, cores // workers), execute), {}
-    looked = tqdm(handins.items(), "looking for changes", unit="hand-in", delay=1, leave=False, file=sys.stderr)
-    if any(_has_changed(name, path, job) for name, path in looked):
-        # Only now: all this takes seconds to load, and where nothing changed, nothing needs it.
-        load_keras()
-        with measured_digits(split_digits(digits), limit) as measured:
-            unwritten = examine_all(handins, job, measured, workers)
-    entered = read_manual(out / MANUAL, known)
-    evidence = {name: _evidence(out / name) for name in handins if name not in unwritten}
-    shared, graded = in_common(evidence), []
-    for name, one in evidence.items():
-        try:
-            graded.append(mark_one(name, one, out, calibration, entered.get(name, {}), shared[name]))
-        except SVHNError as error:
-            unwritten[name] = str(error)
-    write_course(graded, out, digits.description)
+        known = {*handins, *(path.name for path in out.glob("*/"))}
+        read_manual(out / MANUAL, known)  # Before the long part: a slip in the table is told at once.
+        source = f"{digits.fingerprint} {digits.description}, {limit or 'all'}"
+        unwritten = _examined(handins, Job(source, out, execute=execute), digits, limit, workers, scheduler)
+        graded = _marked([name for name in handins if name not in unwritten], unwritten, calibration, out, known)
+        write_course(graded, out, digits.description)
     if unwritten:
         listed = "; ".join(f"{name}: {reason}" for name, reason in list(unwritten.items())[:3])
         raise SVHNError(f"{len(unwritten)} of {len(handins)} hand-ins were not graded ({listed}); then grade again")
     return graded
 
 
-def examine_all(handins: dict[str, Path], job: Job, digits: MeasuredDigits, workers: int) -> dict[str, str]:
+def _examined(
+    handins: dict[str, Path], job: Job, digits: Digits, limit: int | None, workers: int | None, scheduler: str | None
+) -> dict[str, str]:
+    """Has what changed examined, here or on a cluster; returns why the evidence of some could not be written."""
+    looked = tqdm(handins.items(), "looking for changes", unit="hand-in", delay=1, leave=False, file=sys.stderr)
+    if not any(has_changed(name, path, job) for name, path in looked):
+        return {}
+    # Only now: all this takes seconds to load, and where nothing changed, nothing needs it.
+    load_keras()
+    # Where the workers may be on other machines, all of them see the folder of results.
+    with measured_digits(split_digits(digits), limit, job.out if scheduler else None) as measured:
+        job = replace(job, digits=measured)
+        if scheduler:
+            with cluster(scheduler) as pool:
+                return examine_all(handins, packed(job), pool, functools.partial(examine_there, code=code_digest()))
+        cores = os.cpu_count() or 1
+        workers = min(workers or cores, len(handins))
+        with ThreadPoolExecutor(workers) as pool:
+            return examine_all(handins, replace(job, threads=max(1, cores // workers)), pool, examine_one)
+
+
+def _marked(
+    names: list[str], unwritten: dict[str, str], calibration: Calibration, out: Path, known: set[str]
+) -> list[Graded]:
+    """Marks what was examined, and lists what waits for a person; adds to `unwritten` what cannot be written."""
+    entered = read_manual(out / MANUAL, known)
+    evidence = {name: _evidence(out / name) for name in names}
+    shared, graded = in_common(evidence), []
+    for name, one in evidence.items():
+        try:
+            graded.append(mark_one(name, one, out, calibration, entered.get(name, {}), shared[name]))
+        except SVHNError as error:
+            unwritten[name] = str(error)
+    waiting = {one.name: {mark.row.name: mark.reason for mark in one.marks if mark.value is None} for one in graded}
+    list_waiting(out / MANUAL, waiting, known)
+    return graded
+
+
+def examine_all(handins: dict[str, Path], job: Job | bytes, pool: Executor, examine: Work) -> dict[str, str]:
     """Examines what changed since its last time, several at once, under one progress bar.
+
+    Args:
+        handins: By name.
+        job: For all of them.
+        pool: Where they are examined.
+        examine: What examines one.
 
     Returns:
         Why the evidence of some could not be written, by name.
     """
-    total, unwritten = len(handins), {}
-    with (
-        tqdm(total=total, desc="grading", unit="hand-in", mininterval=0.5, file=sys.stderr) as bar,
-        ThreadPoolExecutor(workers) as pool,
-        stoppable(),
-    ):
-        waiting = {
-            pool.submit(examine_one, name, path, job, digits, bar.set_postfix_str): name
-            for name, path in handins.items()
-        }
+    unwritten: dict[str, str] = {}
+    with tqdm(total=len(handins), desc="grading", unit="hand-in", mininterval=0.5, file=sys.stderr) as bar, stoppable():
+        # Threads of this process tell what they are at, other processes when they are done.
+        show = (bar.set_postfix_str,) if isinstance(pool, ThreadPoolExecutor) else ()
+        waiting = {pool.submit(examine, name, path, job, *show): name for name, path in handins.items()}
         try:
             for future in as_completed(waiting):
+                name = waiting[future]
                 try:
                     future.result()
                 except SVHNError as error:
-                    unwritten[waiting[future]] = str(error)
+                    unwritten[name] = str(error)
+                except CancelledError:
+                    unwritten[name] = "whoever was to examine it was lost"
+                except Exception as error:  # What ended one of them, as a worker's death, ends no other.
+                    unwritten[name] = f"{type(error).__name__}: {one_line(error)}"
+                bar.set_postfix_str(name)
                 bar.update()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for future in waiting:
+                future.cancel()
     return unwritten
-
-
-def examine_one(
-    name: str, path: Path, job: Job, digits: MeasuredDigits, show: Callable[[str], None] = lambda text: None
-) -> None:
-    """Writes the evidence of one hand-in, unless it is there and of these very files, digits and grader.
-
-    Whatever happens inside a hand-in is told in its own evidence.
-
-    Raises:
-        SVHNError: The evidence cannot be written.
-    """
-    from svhn.grading.evidence import examine, nothing_but
-
-    folder = job.out / name
-    try:
-        with opened(path, whole=job.execute is not None) as handin:
-            key = _key_of(handin, job)
-            if _key_stored(folder) == key:
-                return
-            evidence = examine(handin, digits, job.threads, lambda model: show(f"{name}: {model}"))
-            if job.execute:
-                show(f"{name}: running it")
-                evidence["execution"] = _executed(job.execute, handin.folder, folder)
-                evidence["faults"] += evidence["execution"].pop("faults", 0)
-            if evidence.pop("faults"):
-                key = ""  # The grader's own failure is no evidence: the next run tries again.
-    except SVHNError as error:
-        key, evidence = _key(str(error), job), nothing_but(str(error))
-    except Exception as error:  # One line in this hand-in's report; the others go on.
-        key, evidence = "", nothing_but(_fault(error))
-    _write_plots(folder / PLOTS, evidence.pop("plots"))
-    head = {"format": FORMAT, "key": key, "handin": name, "digits": digits.description}
-    write_json(folder / EVIDENCE, head | {"data": digits.provenance} | evidence)
-
-
-def _has_changed(name: str, path: Path, job: Job) -> bool:
-    """Whether the evidence of a hand-in is missing, or of other files, digits or another grader."""
-    try:
-        with opened(path, whole=job.execute is not None) as handin:
-            key = _key_of(handin, job)
-    except SVHNError as error:
-        key = _key(str(error), job)
-    except Exception:  # `examine_one` meets it again, and tells it in the hand-in's report.
-        return True
-    return _key_stored(job.out / name) != key
 
 
 def mark_one(
@@ -217,7 +167,7 @@ def mark_one(
         from svhn.grading.evidence import nothing_but
 
         head = {part: evidence.get(part) for part in ("digits", "data")}
-        return _mark(name, nothing_but(_fault(error)) | head, out, calibration, entered, shared)
+        return _mark(name, nothing_but(fault(error)) | head, out, calibration, entered, shared)
 
 
 def _mark(
@@ -234,65 +184,12 @@ def _mark(
     }
     graded = Graded(name, evidence, marks, figures, shared)
     write_handin(graded, out / name)
+    write_text(out / name / "feedback.txt", feedback_text(graded))
     return graded
 
 
-def _fault(error: Exception) -> str:
-    return f"the grader failed at it ({type(error).__name__}: {cause_of(error)}); please report this"
-
-
-def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return execute(handin, folder)
-    except Exception as error:  # One line in this hand-in's report; the others go on.
-        finding = f"it could not be run ({type(error).__name__}: {cause_of(error)})"
-        return {"ran": False, "seconds": 0.0, "findings": [finding], "notebook": None, "faults": 1}
-
-
-def _key_of(handin: HandIn, job: Job) -> str:
-    return _key(handin.whole_fingerprint(job.out) if job.execute else handin.fingerprint, job)
-
-
-def _key(fingerprint: str, job: Job) -> str:
-    """Of everything that evidence depends on: the hand-in's files, the digits, Keras, and the code that looked."""
-    keras = importlib.metadata.version("keras")
-    known = (FORMAT, keras, fingerprint, bool(job.execute), job.source, _code())
-    return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
-
-
-@functools.cache
-def _code() -> str:
-    return digest_of(_PACKAGE, "*.py")
-
-
-def _stored(folder: Path) -> dict[str, Any] | None:
-    """The evidence as last written, None where there is none or it is damaged."""
-    try:
-        evidence = json.loads((folder / EVIDENCE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    whole = isinstance(evidence, dict) and evidence.get("format") == FORMAT
-    return evidence if whole and {"key", "models", "answers", "findings", "student"} <= set(evidence) else None
-
-
-def _key_stored(folder: Path) -> str | None:
-    return (_stored(folder) or {}).get("key")
-
-
 def _evidence(folder: Path) -> dict[str, Any]:
-    evidence = _stored(folder)
+    evidence = stored(folder)
     if evidence is None:
         raise SVHNError(f"{folder / EVIDENCE} is damaged; remove it and grade again")
     return evidence
-
-
-def _write_plots(folder: Path, plots: list[dict[str, str]]) -> None:
-    """Writes a hand-in's stored plots, `3.1-1.png` and so on, and removes those of an earlier grading."""
-    for path in folder.glob("*.png"):
-        path.unlink(missing_ok=True)
-    numbers: Counter[str] = Counter()
-    for plot in plots:
-        numbers[plot["question"]] += 1
-        with atomic_path(folder / f"{plot['question']}-{numbers[plot['question']]}.png") as temporary:
-            temporary.write_bytes(base64.b64decode(plot["png"]))

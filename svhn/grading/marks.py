@@ -9,6 +9,9 @@ from svhn.grading.claims import FALL, bound, falls_short
 from svhn.rubric.calibration import Calibration, round_half_up
 from svhn.rubric.questions import BY_NUMBER, POINTS, ROWS, TEST, Row
 
+# Why a model or its curves are not there, as evidence says it.
+NO_MODEL, NO_CURVES = "no model was handed in", "no learning curves were handed in"
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -110,8 +113,8 @@ def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration
         return calibration.mark(row.question, stated), reason
     model = evidence["models"][question.model]
     if "curves_refused" in model:
-        unread = model.get("refused", "no model was handed in")
-        also = "" if unread == "no model was handed in" else f"; {unread}"
+        unread = model.get("refused", NO_MODEL)
+        also = "" if unread == NO_MODEL else f"; {unread}"
         return None, f"withheld: {model['curves_refused']}{also}"
     if "refused" in model:
         return None, f"withheld: {model['refused']}"

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 
 from svhn.backend import keras
-from svhn.files import temporary_folder
+from svhn.files import NoRoom, is_no_room, temporary_folder
 from svhn.grading.curves import read_json
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.descriptions import SIDE, is_architecture, lacks_shape, rebuilt
@@ -54,9 +54,11 @@ def load_untrusted(path: Path, beside: Sequence[Path] = ()) -> keras.Model:
             return _load_pair(path, beside)
         if kind in loaders:
             return loaders[kind](path)
-    except (Refused, MemoryError, RecursionError):
+    except (Refused, NoRoom, MemoryError, RecursionError):
         raise
     except Exception as error:  # Keras, HDF5 and zipfile raise whatever a damaged file makes them run into.
+        if is_no_room(error):
+            raise NoRoom(f"cannot unpack {path.name} ({cause_of(error)}); free some space or set TMPDIR") from error
         raise Refused(f"{path.name} cannot be loaded ({cause_of(error)})") from error
     raise Refused(f"{path.name} cannot be loaded: it is neither HDF5 nor a .keras archive; {REMEDY}")
 

@@ -82,13 +82,13 @@ def execute_hand_in(
     digits = _digits(source)
     started = time.monotonic()
     try:
-        path = find_notebook(hand_in)
+        path, several = find_notebook(hand_in)
         notebook = bare_notebook(path)
         with temporary_folder("svhn-hand-in-") as staged:
             stage(hand_in, staged)
             write_notebook(notebook, staged / path.name)
             (staged / path.name).chmod(0o644)
-            findings = foreign_harness(staged)
+            findings = several + foreign_harness(staged)
             confined = _run(staged, path.name, digits, limits or Limits())
     except SVHNError as error:
         if problem := sandbox_problem():

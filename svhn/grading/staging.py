@@ -10,6 +10,7 @@ import nbformat
 
 from svhn.errors import SVHNError, one_line
 from svhn.grading.handins import walk
+from svhn.grading.reading.notebooks import which_notebook
 from svhn.notebook.cells import NOTEBOOK, read_notebook
 from svhn.sandbox.inside.outputs import clean_markdown
 from svhn.sandbox.process import Limits, run_isolated
@@ -22,20 +23,33 @@ _TAG = re.compile(r"[\w.: -]{1,200}")
 _READING = Limits(seconds=120, memory=1_000_000_000)
 
 
-def find_notebook(hand_in: Path) -> Path:
-    """The notebook of a hand-in: the project's name for it, else the only one in its folder.
+def find_notebook(hand_in: Path) -> tuple[Path, list[str]]:
+    """The notebook of a hand-in that is graded, in its folder or else in the first other one that has some.
+
+    Returns:
+        Its path, and where there are several a finding that says so.
 
     Raises:
-        SVHNError: There is none, there are several, or it is too large.
+        SVHNError: There is none, it is not clear which of several is handed in, or it is too large.
     """
-    found = sorted(path for path in Path(hand_in).glob("[!.]*.ipynb") if path.is_file() and not path.is_symlink())
-    path = next((path for path in found if path.name == NOTEBOOK.name), found[0] if len(found) == 1 else None)
-    if path is None:
-        names = ", ".join(path.name for path in found[:5])
-        raise SVHNError(f"there are several notebooks ({names}); keep one" if found else "there is no notebook")
+    places = ((parent, [path for path in paths if path.suffix.lower() == ".ipynb" and not path.name.startswith(".")])
+              for parent, paths in walk(hand_in))  # fmt: skip
+    found = next((sorted(paths) for _, paths in sorted(places, key=lambda place: place[0] != hand_in) if paths), [])
+    if not found:
+        raise SVHNError("there is no notebook")
+    path, findings = found[0], []
+    if len(found) > 1:
+        names = ", ".join(plain_line(path.name) for path in found[:5])
+        chosen = run_isolated(which_notebook, found, limits=_READING).get("result")
+        # One that is far too large to be read is named below.
+        named = next((path for path in found if path.name == NOTEBOOK.name), None)
+        if not chosen and not named:
+            raise SVHNError(f"there are several notebooks ({names}), and it is not clear which is handed in; keep one")
+        path = Path(chosen) if chosen else named
+        findings.append(f"{len(found)} notebooks were handed in ({names}): {plain_line(path.name)} was executed")
     if path.stat().st_size > MOST_NOTEBOOK:
         raise SVHNError(f"{path.name} has {path.stat().st_size:,} bytes, over {MOST_NOTEBOOK:,}; clear its outputs")
-    return path
+    return path, findings
 
 
 def stage(hand_in: Path, folder: Path) -> None:

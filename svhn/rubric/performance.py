@@ -1,5 +1,6 @@
 """What a hand-in's performance is worth, measured on what it stored: the last line of a performance cell."""
 
+import functools
 import os
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -41,8 +42,8 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
 
     Where nbgrader neither grades nor validates, nothing is measured: every model would be measured twice.
 
-    Digits and labels are loaded anew and the model is read from its file: of the notebook's own variables only the
-    preprocessing counts, for 4.2 the fitted pipeline and the stored embeddings.
+    Digits and labels are loaded anew, once for all questions, and the model is read from its file: of the notebook's
+    own variables only the preprocessing counts, for 4.2 the fitted pipeline and the stored embeddings.
 
     Args:
         question: "1.1".
@@ -57,8 +58,8 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
     try:
         # nbgrader takes any line on standard error for a failed test.
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), silence():
-            digits = load_digits(Settings.choose(data=names.get("data")).data)
-            measured, what = _measure(question, names, folder, split_digits(digits))
+            split = _split(Settings.choose(data=names.get("data")).data)
+            measured, what = _measure(question, names, folder, split)
     except SVHNError as error:
         print(f"{question}: {error}")
         return 0.0
@@ -66,7 +67,7 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
         print(f"{question}: cannot be measured ({type(error).__name__}: {one_line(error)})")
         return 0.0
     earned = performance_points(question, measured)
-    print(f"{question}: {measured:.2%} of {what}{_named(digits)}: {earned:g} points")
+    print(f"{question}: {measured:.2%} of {what}{_named(split.digits)}: {earned:g} points")
     return earned
 
 
@@ -74,6 +75,11 @@ def performance_points(question: str, share: float) -> float:
     """The points, to hundredths, that the calibration gives a question's performance for an accuracy, 0..1."""
     (row,) = (row for row in ROWS if row.question == question and row.calibrated)
     return round(float(load_calibration().mark(question, share)) / 10 * row.points, 2)
+
+
+@functools.lru_cache(maxsize=1)
+def _split(source: str | None) -> Split:
+    return split_digits(load_digits(source))
 
 
 def _measure(question: str, names: Mapping[str, Any], folder: Path, split: Split) -> tuple[float, str]:
@@ -94,7 +100,7 @@ def _measure(question: str, names: Mapping[str, Any], folder: Path, split: Split
 def _anew(images: Images, split: Split) -> Images:
     """The validation digits, preprocessed as the notebook does."""
     if isinstance(images, Preprocessed) or (images.dtype == np.uint8 and images.shape == split.X_val.shape):
-        return preprocess_like(images, split.X_val)
+        return preprocess_like(images, split.X_val.copy())  # A student's function may change what it is given.
     # An array that the notebook preprocessed itself: there is no function to repeat it with.
     if len(images) != len(split.y_val):
         raise SVHNError(f"the notebook has {len(images)} validation images for {len(split.y_val)} digits")

@@ -17,6 +17,7 @@ from typing import Any
 
 from svhn.backend import silence
 from svhn.errors import SVHNError, one_line
+from svhn.files import NoRoom
 
 _REPLY_BYTES = 64_000_000
 _start = threading.Lock()
@@ -79,8 +80,9 @@ def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) 
         limits: What it may use.
 
     Returns:
-        `{"result": ...}`, or `{"refused": reason}` where it raised an `SVHNError` or used up a limit, or
-        `{"fault": text}` where it raised anything else, which is a defect of this package.
+        `{"result": ...}`, or `{"refused": reason}` where it raised an `SVHNError`, or `{"refused": reason, "spent":
+        True}` where it used up a limit or its process died, or `{"fault": text}` where it raised anything else, which
+        is a defect of this package.
 
     Raises:
         KeyboardInterrupt: The block of `stoppable` around it was interrupted.
@@ -104,7 +106,7 @@ def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) 
 
 def _receive(receive: Connection, process: Any, limits: Limits) -> dict[str, Any]:
     if not receive.poll(limits.seconds):
-        return {"refused": f"it took longer than {limits.seconds:,.0f} s and was stopped"}
+        return _spent(f"it took longer than {limits.seconds:,.0f} s and was stopped")
     try:
         # JSON, because unpickling what a subverted process sends would hand it this one.
         reply = json.loads(receive.recv_bytes(_REPLY_BYTES))
@@ -112,10 +114,14 @@ def _receive(receive: Connection, process: Any, limits: Limits) -> dict[str, Any
         reply = json.loads(json.dumps(reply, ensure_ascii=False).encode(errors="replace"))
     except (EOFError, OSError):
         process.join(10)
-        return {"refused": _death(process.exitcode, limits)}
+        return _spent(_death(process.exitcode, limits))
     except (ValueError, RecursionError):
-        return {"refused": "its process sent no readable answer"}
-    return reply if isinstance(reply, dict) else {"refused": "its process sent no readable answer"}
+        return _spent("its process sent no readable answer")
+    return reply if isinstance(reply, dict) else _spent("its process sent no readable answer")
+
+
+def _spent(reason: str) -> dict[str, Any]:
+    return {"refused": reason, "spent": True}
 
 
 def _death(code: int | None, limits: Limits) -> str:
@@ -144,10 +150,12 @@ def _call(send: Connection, function: Callable[..., Any], arguments: tuple, limi
     _limit(limits)
     try:
         reply = {"result": function(*arguments)}
+    except NoRoom as error:
+        reply = {"fault": str(error)}
     except SVHNError as error:
         reply = {"refused": str(error)}
     except MemoryError:
-        reply = {"refused": f"it asked for more than {limits.memory / 1e9:.0f} GB of memory"}
+        reply = _spent(f"it asked for more than {limits.memory / 1e9:.0f} GB of memory")
     except RecursionError:
         reply = {"refused": "it is nested too deeply"}
     except Exception as error:  # Told to the grader in one line; the other hand-ins go on.

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from svhn.errors import SVHNError
+from svhn.files import is_no_room
 from svhn.grading.reading.causes import cause_of
 
 # Folders that are no part of a hand-in, in an archive or out of it.
@@ -91,7 +92,7 @@ def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whol
     except SVHNError:
         raise
     except Exception as error:  # Their modules raise whatever a damaged archive makes them run into.
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if is_no_room(error):
             raise  # It is this machine's fault and not the archive's.
         raise SVHNError(f"the archive cannot be read ({cause_of(error)})") from error
 

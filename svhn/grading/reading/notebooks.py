@@ -39,8 +39,7 @@ def choose_notebook(notebooks: list[Path], findings: list[str]) -> tuple[Cells, 
         for lines in told.values():
             findings += lines
         return [], f"{shown_name(notebooks[0].name)} is not a readable notebook"
-    answers = {path: _answers(cells) for path, cells in good.items()}
-    chosen = _chosen(good, answers)
+    chosen = _chosen(good)
     if len(notebooks) > 1:
         listed = ", ".join(shown_name(path.name) for path in notebooks[:5])
         read_only = f"only {shown_name(chosen.name)} was read" if chosen else (
@@ -53,7 +52,16 @@ def choose_notebook(notebooks: list[Path], findings: list[str]) -> tuple[Cells, 
     return good[chosen], ""
 
 
-def _chosen(good: dict[Path, Cells], answers: dict[Path, dict[str, str]]) -> Path | None:
+def which_notebook(notebooks: list[Path]) -> str | None:
+    """The path of the one that `choose_notebook` reads, None where that is not clear."""
+    read = {path: read_cells(path, []) for path in notebooks[:_MOST]}
+    good = {path: cells for path, cells in read.items() if cells is not None}
+    chosen = _chosen(good) if good else None
+    return str(chosen) if chosen else None
+
+
+def _chosen(good: dict[Path, Cells]) -> Path | None:
+    answers = {path: _answers(cells) for path, cells in good.items()}
     most = max(len(found) for found in answers.values())
     best = [path for path in good if len(answers[path]) == most]
     if not most:

@@ -1,10 +1,9 @@
-"""What people get: a report and a feedback text for each hand-in, a table and an index for the course."""
+"""What whoever marks gets: a report for each hand-in, a table and an index for the course."""
 
 import csv
 import io
 import re
 import statistics
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -106,7 +105,7 @@ def claim_text(claim: dict[str, Any]) -> str:
 
 
 def write_handin(graded: Graded, folder: Path) -> None:
-    """Writes `report.html` and `feedback.txt`."""
+    """Writes `report.html`, the page for whoever marks."""
     questions = [
         _question(graded, question, list(marks), folder)
         for question, marks in groupby(graded.marks, key=lambda mark: mark.row.question)
@@ -122,27 +121,6 @@ def write_handin(graded: Graded, folder: Path) -> None:
         other_digits=others[0] if others else None,
     )
     write_text(folder / "report.html", page)
-    write_text(folder / "feedback.txt", feedback_text(graded))
-
-
-def feedback_text(graded: Graded) -> str:
-    """The text that a student gets: the rows, the total, a comment for each question."""
-    lines = ["Feedback on Assignment 3", f"Student: {graded.student}", ""]
-    for mark in graded.marks:
-        value = "not yet marked" if mark.value is None else f"{mark.value:4.1f}"
-        earned = "" if mark.value is None else f"   {mark.points:.2f} of {mark.row.points:g} points"
-        lines.append(f"{mark.row.name:16} {value}{earned}".rstrip())
-    lines += ["", f"Total: {graded.total.text}", ""]
-    for question, marks in groupby(graded.marks, key=lambda mark: mark.row.question):
-        lines += [f"Question {question}"]
-        for mark in marks:
-            aspect = f"{mark.row.aspect.capitalize()}: " if mark.row.aspect else ""
-            comment = plain(mark.comment) if mark.comment else ""
-            reason = "" if mark.by == "person" else _sentence(plain(mark.reason))
-            said = aspect + " ".join(part for part in (reason, comment) if part)
-            lines += textwrap.wrap(said, 88, initial_indent="  ", subsequent_indent="  ")
-        lines.append("")
-    return "\n".join(lines)
 
 
 def write_course(graded: Sequence[Graded], out: Path, digits: str) -> None:
@@ -155,7 +133,7 @@ def write_course(graded: Sequence[Graded], out: Path, digits: str) -> None:
         total, student = one.total, one.evidence["student"]
         mark = "" if total.mark is None else f"{total.mark:.1f}"
         values = ["" if m.value is None else f"{m.value:.1f}" for m in one.marks]
-        writer.writerow([_cell(one.name), _cell(student["name"] or ""), _cell(student["id"] or ""), mark,
+        writer.writerow([cell(one.name), cell(student["name"] or ""), cell(student["id"] or ""), mark,
                          f"{total.earned:.2f}", f"{total.possible:g}", total.marked, *values, len(one.flags),
                          len(one.evidence["findings"])])  # fmt: skip
     write_text(out / "grades.csv", table.getvalue())
@@ -212,15 +190,11 @@ def _chart(curves: dict[str, list[float]], smoothed: list[float]) -> dict[str, A
     }
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
-
-
 # Where a spreadsheet sees the start of a formula, be it one that splits lines at semicolons or tabs.
 _FORMULA = re.compile(r"(^|[;,\t|])([\s\"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return _FORMULA.sub(r"\1\2'", plain(text))
 
@@ -237,7 +211,6 @@ def _template(name: str) -> Any:
     environment.filters |= {
         "plain": plain,
         "percent": lambda share: f"{share:.1%}",
-        "sentence": _sentence,
         "href": lambda name: quote(name),
         "megabytes": lambda size: f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB",
     }
