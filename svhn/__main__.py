@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"svhn: this copy is a student's and has no {error.name}; use the teacher's", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("svhn: stopped; whatever was finished is kept", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"svhn: {error}" if str(error) else "svhn: stopped; whatever was finished is kept", file=sys.stderr)
         return 130
     return status
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from svhn.backend import keras
+from svhn.progress import progress_bar
 
 PREDICTION_BATCH = 128
 
@@ -149,22 +150,25 @@ def unaltered(batch: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return batch
 
 
-def predict(model: keras.Model, images: Images) -> np.ndarray:
+def predict(model: keras.Model, images: Images, task: str = "") -> np.ndarray:
     """Class probabilities of images of any number.
 
     Args:
         model: A classifier of ten digits.
         images: Preprocessed as the model was trained.
+        task: Shown beside a bar of progress; without it there is none.
 
     Returns:
         float32 array (n, 10); column d belongs to digit d.
     """
     outputs = []
-    for start in range(0, len(images), PREDICTION_BATCH):
-        batch = model_input(images[start : start + PREDICTION_BATCH])
-        missing = min(PREDICTION_BATCH, len(images)) - len(batch)
-        # One shape for all batches, so that no backend compiles the network anew for the last one.
-        full = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-        # predict_on_batch, not predict: no progress bar and no new input pipeline per call.
-        outputs.append(np.asarray(model.predict_on_batch(full))[: len(batch)])
+    with progress_bar(len(images), task, shown=bool(task)) as bar:
+        for start in range(0, len(images), PREDICTION_BATCH):
+            batch = model_input(images[start : start + PREDICTION_BATCH])
+            missing = min(PREDICTION_BATCH, len(images)) - len(batch)
+            # One shape for all batches, so that no backend compiles the network anew for the last one.
+            full = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+            # predict_on_batch, not predict: no progress bar and no new input pipeline per call.
+            outputs.append(np.asarray(model.predict_on_batch(full))[: len(batch)])
+            bar.update(len(outputs[-1]))
     return np.concatenate(outputs).astype(np.float32)

@@ -51,6 +51,12 @@ def stored_names(folder: str | Path) -> list[str]:
     return sorted(path.stem for path in Path(folder).glob("model_*.json"))
 
 
+def digits_of(record: dict[str, Any]) -> str:
+    """What a record's figures were measured on, as the end of a line."""
+    data = record.get("data")
+    return f", {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
+
+
 def pending_paths(folder: str | Path, name: str) -> tuple[Path, Path]:
     """Where model and record are written before they take their places together."""
     return Path(folder) / f".{name}.pending.keras", Path(folder) / f".{name}.pending.json"

@@ -77,11 +77,13 @@ class Explorer:
         self.embedder = self.readers[embedder]
         model = self.embedder.model
         self.base = keras.Model(model.inputs[0], model.get_layer(embedding_layer).output)
-        self.search = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine").fit(self.embed(self.images))
+        self.search = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine").fit(
+            self.embed(self.images, "embedding")
+        )
 
-    def embed(self, images: np.ndarray) -> np.ndarray:
-        """The embeddings, float32 (n, units), of uint8 images (n, 32, 32, 3)."""
-        return predict(self.base, self.embedder.view(images))
+    def embed(self, images: np.ndarray, task: str = "") -> np.ndarray:
+        """The embeddings, float32 (n, units), of uint8 images (n, 32, 32, 3); a named task shows its progress."""
+        return predict(self.base, self.embedder.view(images), task)
 
     def probabilities(self, image: np.ndarray) -> pd.DataFrame:
         """What every model makes of an image, uint8 (32, 32, 3): one row a model, one column a digit."""
