@@ -76,9 +76,12 @@ def _report(options: argparse.Namespace) -> None:
         raise SVHNError(f"{executed} is missing; make it first: make run")
     notebook = read_notebook(executed)
     paths = write_report(
-        notebook, options.out, "Assignment 3: reading house numbers", last_modified(NOTEBOOK, Path("answers.py")),
+        notebook,
+        options.out,
+        "Assignment 3: reading house numbers",
+        last_modified(NOTEBOOK, Path("answers.py")),
         note_on_answers(notebook, Path("models")),
-    )  # fmt: skip
+    )
     print(f"executed notebook  {executed}", f"figures            {options.out / 'figures'}/", sep="\n")
     for path in paths:
         print(f"report             {path}")

@@ -36,9 +36,16 @@ def progress_bar(
     disable = not shown or any(os.environ.get(name) for name in _NO_BARS)
     file = sys.stdout if _in_notebook() else sys.stderr
     bar = tqdm(
-        total=total, desc=task, unit=unit, leave=leave, delay=_SECONDS, mininterval=0.5, disable=disable, file=file,
+        total=total,
+        desc=task,
+        unit=unit,
+        leave=leave,
+        delay=_SECONDS,
+        mininterval=0.5,
+        disable=disable,
+        file=file,
         **options,
-    )  # fmt: skip
+    )
     try:
         yield bar
     finally:

@@ -135,9 +135,17 @@ def test_augmented_and_preprocessed_training_is_recorded(digits, tmp_path):
     split, (X_train, X_val, y_train, y_val) = digits
     augmented = Augmented(Preprocessed(X_train, inverted), y_train, brighter)
     run_evaluation(
-        "model_small", build, (augmented, Preprocessed(X_val, inverted), y_val), tmp_path,
-        generator=True, epochs=2, steps_per_epoch=4, verbose=0, split=split, units=8,
-    )  # fmt: skip
+        "model_small",
+        build,
+        (augmented, Preprocessed(X_val, inverted), y_val),
+        tmp_path,
+        generator=True,
+        epochs=2,
+        steps_per_epoch=4,
+        verbose=0,
+        split=split,
+        units=8,
+    )
     record = json.loads((tmp_path / "model_small.json").read_text())
     assert record["preprocessing"] == "inverted"
     assert record["recipe"]["augmentation"] == "brighter" and record["recipe"]["steps_per_epoch"] == 4

@@ -51,8 +51,11 @@ def train(folder, *names, seed=1):
     """What a training in a process of its own trained."""
     subprocess.run(
         [sys.executable, "-c", SCRIPT, str(seed), *names],
-        cwd=folder, env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""}, capture_output=True, timeout=120,
-    )  # fmt: skip
+        cwd=folder,
+        env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""},
+        capture_output=True,
+        timeout=120,
+    )
     trained = folder / "trained"
     names = trained.read_text().split() if trained.exists() else []
     trained.unlink(missing_ok=True)
@@ -188,9 +191,14 @@ except KeyboardInterrupt:
     print("stopped")
 """
     with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
         wait_for(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text().strip())
         os.killpg(process.pid, signal.SIGINT)
         printed, said = process.communicate(timeout=60)

@@ -89,9 +89,16 @@ class TestFinding:
             find_handins([tmp_path / "nowhere"])
 
     def test_both_layouts_are_found_and_nothing_else(self, tmp_path):
-        touch(tmp_path / "a.ipynb", tmp_path / "solution.py", tmp_path / "model_1_1.h5", tmp_path / "model_1_1.p",
-              tmp_path / "models/model_2_1.keras", tmp_path / "models/model_2_1.json", tmp_path / "setup.py",
-              tmp_path / "deep/model_1_2.h5")  # fmt: skip
+        touch(
+            tmp_path / "a.ipynb",
+            tmp_path / "solution.py",
+            tmp_path / "model_1_1.h5",
+            tmp_path / "model_1_1.p",
+            tmp_path / "models/model_2_1.keras",
+            tmp_path / "models/model_2_1.json",
+            tmp_path / "setup.py",
+            tmp_path / "deep/model_1_2.h5",
+        )
         with opened(tmp_path) as handin:
             names = {path.name for path in handin.files}
         assert names == {"a.ipynb", "solution.py", "model_1_1.h5", "model_1_1.p", "model_2_1.keras", "model_2_1.json"}
@@ -280,8 +287,12 @@ class TestTexts:
         found = written(tmp_path, {"source": ["your_name = 'Ann'\n", "student_id = 12345"]}, py=py)
         assert not marker.exists()
         assert found["student"] == {"name": "Ann", "id": "12345"}
-        assert found["answers"]["1.1"] == {"text": "One two three.", "characters": 14, "limit": 500,
-                                           "where": "answers.py"}  # fmt: skip
+        assert found["answers"]["1.1"] == {
+            "text": "One two three.",
+            "characters": 14,
+            "limit": 500,
+            "where": "answers.py",
+        }
         assert found["answers"]["1.2"]["text"] == "plain"
 
     @pytest.mark.parametrize(
@@ -359,8 +370,13 @@ class TestTexts:
 
     def test_many_plots_of_one_question_take_no_room_from_the_next(self, tmp_path):
         png = {"data": {"image/png": base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()}}
-        found = written(tmp_path, "## Question 3.1", {"outputs": [png] * 45, "source": ""}, "## Question 3.2",
-                        {"outputs": [png], "source": ""})  # fmt: skip
+        found = written(
+            tmp_path,
+            "## Question 3.1",
+            {"outputs": [png] * 45, "source": ""},
+            "## Question 3.2",
+            {"outputs": [png], "source": ""},
+        )
         assert [plot["question"] for plot in found["plots"]] == ["3.1"] * 20 + ["3.2"]
         assert "25 of the plots of 3.1 are too large or too many to be in the report" in found["findings"]
 

@@ -84,9 +84,11 @@ def test_a_stopped_training_says_in_one_line_what_is_kept_and_goes_on_with_one_b
     cell = TRAIN.format(folder=str(tmp_path))
     lines, red = cells.run(cell, stop_at=tmp_path / "checkpoints/model_small.keras")
     assert len(red) == 1 and len(bars(lines)) == 1
-    done = int(re.fullmatch(
-        r"model_small: stopped; epochs 1 to (\d+) of 10 are kept; to go on from there, run this cell again", red[0]
-    )[1])  # fmt: skip
+    done = int(
+        re.fullmatch(
+            r"model_small: stopped; epochs 1 to (\d+) of 10 are kept; to go on from there, run this cell again", red[0]
+        )[1]
+    )
     assert 1 <= done < 10
     lines, red = cells.run(cell)
     assert red == [] and any(f"going on after epoch {done}," in line for line in lines)

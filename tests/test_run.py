@@ -116,8 +116,10 @@ def test_a_failing_cell_is_named(project):
     record.write_bytes(b"{")
     process = subprocess.run(
         [sys.executable, "-m", "svhn", "run", "--data", "drawn", "--out", "other"],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
     record.write_bytes(content)
     assert process.returncode == 2 and "Traceback" not in process.stderr
     line = process.stderr.strip().splitlines()[-1]

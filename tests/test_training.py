@@ -167,8 +167,15 @@ def test_an_empty_schedule_is_refused_before_anything_is_trained(tmp_path, chang
     split, data = evaluation_split()
     schedule = Schedule(**{"epochs": 1, "batch_size": 32, "steps_per_epoch": 1} | change)
     with pytest.raises(SVHNError, match=f"model_small: {next(iter(change))} is"):
-        fit("model_small", build(), Augmented(data[0], data[2], unaltered), (data[1], data[3]),
-            schedule, tmp_path, split.provenance)  # fmt: skip
+        fit(
+            "model_small",
+            build(),
+            Augmented(data[0], data[2], unaltered),
+            (data[1], data[3]),
+            schedule,
+            tmp_path,
+            split.provenance,
+        )
 
 
 def test_a_model_that_could_not_be_loaded_again_is_refused_before_it_is_trained(tmp_path):
@@ -184,16 +191,30 @@ def test_a_model_that_could_not_be_loaded_again_is_refused_before_it_is_trained(
         with pytest.raises(
             SVHNError, match="model_small: once stored, the model or its checkpoint could not be loaded"
         ) as caught:
-            fit("model_small", model, Augmented(data[0], data[2], unaltered), (data[1], data[3]),
-                Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
+            fit(
+                "model_small",
+                model,
+                Augmented(data[0], data[2], unaltered),
+                (data[1], data[3]),
+                Schedule(1, 32, 1),
+                tmp_path,
+                split.provenance,
+            )
         assert "\n" not in str(caught.value)
 
 
 def test_a_damaged_checkpoint_is_told_and_not_resumed(tmp_path, capsys):
     split, data = evaluation_split()
     (tmp_path / "model_small.keras").write_bytes(b"damaged")
-    trained = fit("model_small", build(), Augmented(data[0], data[2], unaltered), (data[1], data[3]),
-                  Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
+    trained = fit(
+        "model_small",
+        build(),
+        Augmented(data[0], data[2], unaltered),
+        (data[1], data[3]),
+        Schedule(1, 32, 1),
+        tmp_path,
+        split.provenance,
+    )
     assert len(trained.learning_curves["loss"]) == 1
     assert "model_small.keras is damaged" in capsys.readouterr().err
 
@@ -203,8 +224,15 @@ def test_a_model_that_measures_something_else_is_refused(tmp_path):
     model = build()
     model.compile(loss="sparse_categorical_crossentropy", metrics=["acc"])
     with pytest.raises(SVHNError, match=r"metrics \['acc'\]; compile it with metrics=\[\"accuracy\"\]"):
-        fit("model_small", model, Augmented(data[0], data[2], unaltered), (data[1], data[3]),
-            Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
+        fit(
+            "model_small",
+            model,
+            Augmented(data[0], data[2], unaltered),
+            (data[1], data[3]),
+            Schedule(1, 32, 1),
+            tmp_path,
+            split.provenance,
+        )
 
 
 def test_a_checkpoint_of_other_images_labels_preprocessing_or_augmentation_is_not_resumed(tmp_path):

@@ -240,8 +240,11 @@ def _nbgrader(folder: Path, *arguments: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     process = subprocess.run(
         [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
     if process.returncode:
         reasons = re.findall(r"^\s*[\w.]*(?:Error|Exception): (.+)$", process.stderr, re.M) or [process.stderr[-200:]]
         raise SVHNError(f"nbgrader {arguments[0]} failed in {folder}: {one_line(reasons[-1])}")

@@ -140,8 +140,15 @@ def _draw_probabilities(panel: Axes, table: pd.DataFrame) -> None:
     panel.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(table.to_numpy()):
         if share >= 0.005:
-            panel.text(column, row, f"{share:.0%}", ha="center", va="center", fontsize=8,
-                       color="white" if share > 0.6 else "black")  # fmt: skip
+            panel.text(
+                column,
+                row,
+                f"{share:.0%}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if share > 0.6 else "black",
+            )
     panel.set(xticks=range(10), yticks=range(len(table)), xlabel="digit", title="probabilities")
     panel.set_yticklabels(table.index)
     panel.tick_params(length=0)
