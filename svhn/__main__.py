@@ -115,8 +115,11 @@ def _publish(options: argparse.Namespace) -> None:
     if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
     load_keras()
+    from svhn.data.protocol import split_digits
     from svhn.learning.records import load_record, stored_names
+    from svhn.notebook.cells import load_definitions
     from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
+    from svhn.notebook.measurement import complete_record
     from svhn.notebook.numbers import print_moved
     from svhn.notebook.results import write_results
 
@@ -126,6 +129,9 @@ def _publish(options: argparse.Namespace) -> None:
                 f"{name} was trained on a split of other digits, and may know some of these; train it on "
                 f"them before publishing: make train MODEL={name}"
             )
+    split, definitions = split_digits(digits), load_definitions()
+    for name in stored_names("models"):
+        complete_record(name, Path("models"), split, definitions)
     notebook = execute_notebook(settings=settings)
     written = write_figures(notebook, Path("figures"))
     write_results(notebook, Path("models"), Path("README.md"))

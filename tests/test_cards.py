@@ -54,6 +54,10 @@ def test_a_card_says_what_a_model_saw_and_what_it_scores(tmp_path):
         f"{share_with_interval(0.95, 200)} of 200",
     ):
         assert text in first
+    assert "by digit" not in page
+    by_digit = {"test_by_digit": [0.5, None, 0.975, *[1.0] * 7]}
+    page = write_cards(tmp_path, [record("model_2_2", 0.95, 0.94) | by_digit]).read_text()
+    assert "| test, by digit | 0: 50.0%, 2: 97.5%, 3: 100.0%, " in page
     assert "not measured on real digits" in second and "not measured" not in first
 
 

@@ -85,6 +85,9 @@ def test_the_recorded_accuracies_are_the_file_s(trained, digits):
         "validation": accuracy(model, split.X_val, split.y_val),
         "test": accuracy(model, split.X_test, split.y_test),
     }
+    counts = np.bincount(split.y_test, minlength=10)
+    right = [share * count for share, count in zip(record["test_by_digit"], counts, strict=True) if count]
+    assert sum(right) / len(split.y_test) == pytest.approx(record["accuracy"]["test"])
 
 
 def test_a_view_of_a_view_is_measured_through_both(digits, tmp_path):

@@ -29,7 +29,7 @@ from svhn.learning.batches import (
     unprocessed,
 )
 from svhn.learning.figures import plot_learning_curves
-from svhn.learning.records import digits_of, load_record
+from svhn.learning.records import BY_DIGIT, digits_of, load_record
 from svhn.learning.stored import load_model, store_model
 from svhn.learning.training import Schedule, Trained, build, fit, schedule_of, stopped
 from svhn.progress import progress_bar
@@ -184,6 +184,11 @@ def accuracy(model: keras.Model, images: Images, labels: np.ndarray, task: str =
     return float(np.mean(predict(model, images, task).argmax(axis=1) == labels))
 
 
+def shares_by_digit(read: np.ndarray, labels: np.ndarray) -> list[float | None]:
+    """Of each digit from 0 to 9, the share that is read as labelled, 0..1; None where no label is that digit."""
+    return [float(np.mean(read[labels == d] == d)) if np.any(labels == d) else None for d in range(10)]
+
+
 def unpack(
     name: str, data: tuple, generator: bool = False, split: Split | None = None
 ) -> tuple[Augmented, Images, np.ndarray]:
@@ -246,13 +251,15 @@ def _record(
     provenance: dict[str, Any] | None,
 ) -> dict[str, Any]:
     _, X_val, y_val = data
-    measured = {"validation": accuracy(stored, X_val, y_val, "reading validation digits")}
+    measured, by_digit = {"validation": accuracy(stored, X_val, y_val, "reading validation digits")}, {}
     if split:
-        X_test = preprocess_like(X_val, split.X_test)
-        measured["test"] = accuracy(stored, X_test, split.y_test, "reading test digits")
+        read = predict(stored, preprocess_like(X_val, split.X_test), "reading test digits").argmax(axis=1)
+        measured["test"] = float(np.mean(read == split.y_test))
+        by_digit = {BY_DIGIT: shares_by_digit(read, split.y_test)}
     return {
         "learning_curves": trained.learning_curves,
         "accuracy": measured,
+        **by_digit,
         "data": provenance,
         "preprocessing": preprocessing_name(X_val),
         "recipe": trained.recipe,
