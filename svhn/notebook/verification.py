@@ -111,11 +111,11 @@ def verify(
             raise SVHNError(f"the record of {name} has no accuracy on validation and test digits; restore it from git")
         measured, why = _measure(name, models, split, definitions)
         for part, recorded in records[name]["accuracy"].items():
-            anew = why or _share(measured["accuracy"][part], _count(split, part))
-            yield Check(f"{name}, {part}", _share(recorded, _count(split, part)), anew)
+            measured = why or _share(found["accuracy"][part], _count(split, part))
+            yield Check(f"{name}, {part}", _share(recorded, _count(split, part)), measured)
         if BY_DIGIT in records[name]:
-            yield Check(f"{name}, test, by digit", by_digit(records[name]), why or by_digit(measured))
-        records[name] |= measured
+            yield Check(f"{name}, test, by digit", by_digit(records[name]), why or by_digit(found))
+        records[name] |= found
     try:
         executed, missing = _execute(notebook, digits, definitions), "nothing"
     except SVHNError as error:  # As where a model is damaged, of which a line above speaks: the rest is still compared.
@@ -125,7 +125,7 @@ def verify(
         for name, recorded in content["figures"].items():
             count = _count(split, "validation" if name.startswith("validation") else "test")
             share = figures.get(question, {}).get("figures", {}).get(name)
-            measured = missing if share is None else _share(share, count)
+            found = missing if share is None else _share(share, count)
             yield Check(f"{RESULTS}, {question} {name.replace('_', ' ')}", _share(recorded, count), measured)
     yield from _check_table(readme, results_table(records, figures))
     if not executed.cells:
