@@ -109,13 +109,12 @@ def verify(
         records[name] = load_record(models, name)
         if set(records[name].get("accuracy") or {}) != {"validation", "test"}:
             raise SVHNError(f"the record of {name} has no accuracy on validation and test digits; restore it from git")
-        measured, why = _measure(name, models, split, definitions)
-        for part, recorded in records[name]["accuracy"].items():
-            measured = why or _share(found["accuracy"][part], _count(split, part))
-            yield Check(f"{name}, {part}", _share(recorded, _count(split, part)), measured)
-        if BY_DIGIT in records[name]:
-            yield Check(f"{name}, test, by digit", by_digit(records[name]), why or by_digit(found))
-        records[name] |= found
+        try:
+            measured, why = measure(name, models, split, definitions), ""
+        except SVHNError as error:
+            measured, why = {}, f"nothing ({error})"
+        yield from _check_model(records[name], measured, why, split)
+        records[name] |= measured
     try:
         executed, missing = _execute(notebook, digits, definitions), "nothing"
     except SVHNError as error:  # As where a model is damaged, of which a line above speaks: the rest is still compared.
@@ -125,8 +124,8 @@ def verify(
         for name, recorded in content["figures"].items():
             count = _count(split, "validation" if name.startswith("validation") else "test")
             share = figures.get(question, {}).get("figures", {}).get(name)
-            found = missing if share is None else _share(share, count)
-            yield Check(f"{RESULTS}, {question} {name.replace('_', ' ')}", _share(recorded, count), measured)
+            anew = missing if share is None else _share(share, count)
+            yield Check(f"{RESULTS}, {question} {name.replace('_', ' ')}", _share(recorded, count), anew)
     yield from _check_table(readme, results_table(records, figures))
     if not executed.cells:
         yield Check("answers.py, all numbers", "as published", missing)
@@ -186,12 +185,14 @@ def _share(share: float, count: int) -> str:
     return f"{share:.2%} ({round(share * count):,} of {count:,})"
 
 
-def _measure(name: str, models: Path, split: Split, definitions: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """What a stored model's record says of its accuracy, measured anew, or why it cannot be."""
-    try:
-        return measure(name, models, split, definitions), ""
-    except SVHNError as error:
-        return {}, f"nothing ({error})"
+def _check_model(record: dict[str, Any], measured: dict[str, Any], why: str, split: Split) -> Iterator[Check]:
+    """A record's accuracies beside those measured, or beside why there are none."""
+    name = record["name"]
+    for part, recorded in record["accuracy"].items():
+        count = _count(split, part)
+        yield Check(f"{name}, {part}", _share(recorded, count), why or _share(measured["accuracy"][part], count))
+    if BY_DIGIT in record:
+        yield Check(f"{name}, test, by digit", by_digit(record), why or by_digit(measured))
 
 
 def _execute(notebook: Path, digits: Digits, definitions: dict[str, Any]) -> nbformat.NotebookNode:
