@@ -186,7 +186,7 @@ class TestFinding:
         with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
             for number in range(100):
                 archive.writestr(f".venv/{number}", "")
-        monkeypatch.setattr("svhn.grading.reading.archives._DIRECTORY_BYTES", 5000)
+        monkeypatch.setattr("svhn.grading.reading.archives.DIRECTORY_BYTES", 5000)
         monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda archive: pytest.fail("read"))
         with pytest.raises(SVHNError, match="its list of contents has"), opened(tmp_path / "ann.zip"):
             pass
@@ -209,7 +209,7 @@ class TestFinding:
         assert opened_as(whole=True) == (["answers.py", "helper.py"], True, False)
 
     def test_what_cannot_be_unpacked_to_run_takes_nothing_from_what_is_graded(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("svhn.grading.reading.archives._ARCHIVE_BYTES", 1000)
+        monkeypatch.setattr("svhn.grading.reading.archives.ARCHIVE_BYTES", 1000)
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
             file.writestr("data/digits.npz", bytes(2000))
             file.writestr(".git/objects", bytes(2000))
@@ -256,7 +256,7 @@ class TestFinding:
             archive.writestr("model_1_1.h5", b"\0" * 3_000_000)
         with opened(tmp_path / "ann.zip") as handin:
             assert [path.name for path in handin.files] == ["model_1_1.h5"]
-        monkeypatch.setattr("svhn.grading.reading.archives._ARCHIVE_BYTES", 2_000_000)
+        monkeypatch.setattr("svhn.grading.reading.archives.ARCHIVE_BYTES", 2_000_000)
         with pytest.raises(SVHNError, match="refused"), opened(tmp_path / "ann.zip"):
             pass
 

@@ -196,7 +196,8 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
     shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=_not_released)
     try:
         write_text(folder / "Makefile", _student_rules((project / "Makefile").read_text(encoding="utf-8")))
-        shutil.copy(project / "requirements.txt", folder)
+        for path in (project / "requirements.txt", *project.glob("constraints.txt")):
+            shutil.copy(path, folder)
         shutil.copy(Path(__file__).with_name("student_readme.md"), folder / "README.md")
         names = list(assigned((project / "answers.py").read_text(encoding="utf-8")))
     except (OSError, SyntaxError, ValueError) as error:

@@ -58,7 +58,7 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, view: Frame) -> np.n
         uint8 (32, 32, 3).
     """
     planes = _developed(rng, _focused(rng, scene, view.box))
-    return _cut_out(_at_photo_edge(rng, _stored(rng, planes)), view.margin)
+    return cut_out(_at_photo_edge(rng, _stored(rng, planes)), view.margin)
 
 
 def _stored(rng: np.random.Generator, planes: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -76,11 +76,18 @@ def _compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
     return cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
 
 
-def _cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
+def cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
     """The crop rule: the box without its margin of `edge` pixels, bicubic to 32x32, as SVHN's digits were made.
 
     Down first, then across, rounded to 8 bits between the two, and from nothing but the pixels of the box: that much
     can be read from real digits, and a network that is to tell drawn ones from them sees at once what differs.
+
+    Args:
+        pixels: uint8 (side, side, 3).
+        edge: The width of the margin, at least 1.
+
+    Returns:
+        uint8 (32, 32, 3).
     """
     box = pixels[edge:-edge, edge:-edge].astype(np.float32)
     weights = bicubic(len(box))
