@@ -39,7 +39,7 @@ class Cells:
     def run(self, source, stop_at=None):
         """What a cell put out, as a person sees it, and what of it is red; it is stopped two seconds after a file came.
 
-        That long it takes for a bar to appear.
+        That long it takes for a bar to appear. An interruption that comes while Python tidies up is lost, and repeated.
         """
         self.client.execute(source)
         printed, red, due = "", [], None
@@ -53,7 +53,7 @@ class Cells:
                 due = time.monotonic() + 2
             if due and time.monotonic() > due:
                 self.manager.interrupt_kernel()
-                stop_at = due = None
+                due = time.monotonic() + 10
             if message is None:
                 continue
             kind, content = message["msg_type"], message["content"]
@@ -61,6 +61,7 @@ class Cells:
                 printed += content["text"]
             elif kind in ("stream", "error"):
                 red += content.get("traceback") or [content["text"]]
+                red = [text for text in red if not text.startswith("Exception ignored in")]
             elif kind == "status" and content["execution_state"] == "idle":
                 # What a carriage return overwrites is not seen.
                 return [line.rstrip().split("\r")[-1] for line in printed.split("\n")], red
