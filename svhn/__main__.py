@@ -163,7 +163,7 @@ def _predict(options: argparse.Namespace) -> None:
 
     # The name of a model, even where its file was named.
     readings = predict_images(Path(options.model).name.removesuffix(".keras"), options.images)
-    if options.out:  # First: whoever reads the lines below may stop halfway.
+    if options.out:  # First: the reader of the lines below may stop halfway.
         write_predictions(options.out, readings)
     width = max(len(reading.name) for reading in readings)
     for reading in readings:
@@ -214,7 +214,7 @@ def _digits(options: argparse.Namespace) -> None:
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    """What the command line says of the settings."""
+    """The settings that the command line gives; None where it says nothing."""
     return {entry.name: getattr(options, entry.name, None) for entry in fields(Settings)}
 
 

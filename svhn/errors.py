@@ -9,7 +9,7 @@ class SVHNError(Exception):
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What Jupyter shows in a cell in place of a traceback."""
+        """The lines that Jupyter shows in a cell in place of a traceback."""
         return [f"SVHNError: {self}"]
 
 
@@ -22,5 +22,5 @@ class Interrupted(KeyboardInterrupt):
     """An interruption of work that can be gone on with: one line that says what is kept."""
 
     def _render_traceback_(self) -> list[str]:
-        """What Jupyter shows in a cell in place of a traceback."""
+        """The lines that Jupyter shows in a cell in place of a traceback."""
         return [str(self)]

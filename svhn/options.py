@@ -1,4 +1,4 @@
-"""What can be said on the command line."""
+"""The commands and options of the command line."""
 
 import argparse
 import importlib.metadata
@@ -39,7 +39,7 @@ _STATUSES = """
 exit status:
   0  done                                  2    something to mend: one line says what, and how
   1  a figure differs (verify), or a fault  130  stopped by Ctrl-C; whatever was finished is kept
-  141  whoever read the output stopped
+  141  the reader of the output stopped reading
 """
 # What shtab, which makes a shell's completion, takes an argument that names a file by.
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}

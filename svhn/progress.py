@@ -60,11 +60,11 @@ def skip(bar: tqdm, amount: int) -> None:
 
 
 def interrupted(name: str, kept: str) -> Interrupted:
-    """What to raise where a person stops a training.
+    """The exception to raise when a person stops a training.
 
     Args:
         name: Of the training.
-        kept: What of it is kept.
+        kept: The part of it that is kept, in words.
     """
     again = "run this cell again" if _in_notebook() else "give the command again"
     return Interrupted(f"{name}: stopped; {kept}; to go on from there, {again}")

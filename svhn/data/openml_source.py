@@ -126,7 +126,7 @@ def _alone_in(folder: Path) -> Iterator[bool]:
 
 
 def _describe() -> tuple["OpenMLDataset", list[str] | None, int | None]:
-    """What the server says of the data set: its description, the nominal class values in order, the number of rows."""
+    """The server's account of the data set: its description, the nominal class values in order, the number of rows."""
     with _client_errors() as openml:
         get = openml.datasets.get_dataset
         try:

@@ -1,4 +1,4 @@
-"""What a camera makes of a scene: a modest photo, and the 32x32 digit that the crop rule cuts out of it."""
+"""A scene through a camera: a modest photo, and the 32x32 digit that the crop rule cuts out of it."""
 
 import math
 from functools import cache
@@ -20,7 +20,7 @@ NO_COLOUR = np.array([0, 127.5, 127.5], np.float32)
 
 
 class Frame(NamedTuple):
-    """How much of a photo a digit takes up.
+    """The part of a photo that a digit takes up.
 
     Attributes:
         box: The side of the digit's box, whole pixels of the photo.
@@ -62,7 +62,7 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, view: Frame) -> np.n
 
 
 def _stored(rng: np.random.Generator, planes: tuple[np.ndarray, ...]) -> np.ndarray:
-    """What remains of a photo that was stored as JPEG twice: uint8 (side, side, 3), red, green and blue."""
+    """A photo after it was stored as JPEG twice: uint8 (side, side, 3), red, green and blue."""
     down, across = rng.integers(BLOCKS, size=2)
     # To OpenCV, no colour is 0.5 among floats and 128 among bytes.
     pixels = cv2.convertScaleAbs(cv2.max(cv2.merge(planes) + NO_COLOUR, 0))
@@ -97,7 +97,7 @@ def cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
 
 @cache
 def bicubic(size: int) -> np.ndarray:
-    """What each of 32 pixels takes from each of `size`, float32 (32, size): Keys's kernel, a = -0.5.
+    """The weights that each of 32 pixels gives each of `size`, float32 (32, size): Keys's kernel, a = -0.5.
 
     It is widened where an image shrinks; beyond the border, the last pixel counts on.
     """
@@ -119,7 +119,7 @@ def _focused(rng: np.random.Generator, photo: np.ndarray, box: float) -> np.ndar
 
 
 def _developed(rng: np.random.Generator, photo: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What happens in the camera: noise, sharper brightness with seams beside edges, softer and noisier colour.
+    """A scene as the camera alters it: noise, sharper brightness with seams beside edges, softer and noisier colour.
 
     Returns:
         Brightness, red above it and blue above it (JPEG's YCrCb), float32 (side, side) each, 0..255.

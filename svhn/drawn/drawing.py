@@ -106,7 +106,7 @@ def _digit(rng: np.random.Generator) -> tuple[int, np.ndarray]:
 
 
 def _legible(image: np.ndarray, ink: np.ndarray, edge: int) -> bool:
-    """Whether the ink can be told from its ground: what no person could read, no person has marked in a photo."""
+    """Whether the ink can be told from its ground: no person has marked in a photo a digit that none could read."""
     shape = cv2.resize(ink[edge : len(ink) - edge, edge : len(ink) - edge], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     shape, grey = shape[3:-3, 8:-8], cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[3:-3, 8:-8]
     (shape_mean, shape_spread), (grey_mean, grey_spread) = (cv2.meanStdDev(plane) for plane in (shape, grey))
@@ -179,7 +179,7 @@ def _serve(process: subprocess.Popen, seed: int, waiting: SimpleQueue, finished:
         return
     except BrokenPipeError:
         finished.put(SVHNError(_ENDED))
-    except Exception as error:  # Whatever it is, whoever waits for this block must hear of it.
+    except Exception as error:  # The thread that waits for this block must hear of any error.
         finished.put(error)
 
 

@@ -36,7 +36,7 @@ class HouseNumber(NamedTuple):
 
 
 class Colours(NamedTuple):
-    """What a digit looks like against what: float32 (3,) each, red, green and blue, 0..255."""
+    """The colours of a digit and its ground: float32 (3,) each, red, green and blue, 0..255."""
 
     ink: np.ndarray
     ground: np.ndarray
@@ -78,7 +78,7 @@ def colours(rng: np.random.Generator, contrast: float = 1.0, least: float = 0.0)
 
 
 def digit_shares() -> np.ndarray:
-    """How often each digit is drawn, by the tables, float64 (10,)."""
+    """The share of each digit among those drawn, by the tables, float64 (10,)."""
     table = tables()
     lengths = np.diff(table["length_steps"], prepend=0)
     by_length = [np.diff(steps, prepend=0).mean(axis=0) for steps in table["digit_steps"]]

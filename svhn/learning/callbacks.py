@@ -1,4 +1,4 @@
-"""What happens between the batches and epochs of a training: checks, progress and checkpoints."""
+"""Callbacks between the batches and epochs of a training: checks, progress and checkpoints."""
 
 import json
 import math
@@ -130,6 +130,6 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def state_of(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint says of its training, beside the network."""
+    """The state of the training in a checkpoint, beside the network."""
     with zipfile.ZipFile(checkpoint) as archive:
         return json.loads(archive.read(_STATE))

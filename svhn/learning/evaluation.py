@@ -119,7 +119,7 @@ def _train(
     force: bool,
     verbose: int,
 ) -> str | None:
-    """Trains a model and stores it, unless the stored one is better: gives in what, and None where the new is stored.
+    """Trains a model and stores it, unless the stored one is better; returns a line that says so, or None.
 
     Raises:
         Interrupted: By the person; the line says which epochs are kept.
@@ -141,7 +141,7 @@ def _train(
 
 
 def _check_seen(name: str, X_val: Images, split: Split) -> None:
-    """Refuses, before the training, images of which nothing says how test digits would be seen in the same way."""
+    """Raises, before the training, if test digits could not be preprocessed as the validation images are."""
     given = unprocessed(X_val)
     same = given is split.X_val or (
         given.shape == split.X_val.shape and np.array_equal(model_input(given), model_input(split.X_val))
@@ -154,7 +154,7 @@ def _check_seen(name: str, X_val: Images, split: Split) -> None:
 
 
 def provenance_of(split: Split | None, training: Augmented) -> dict[str, Any] | None:
-    """What a record says of the digits that a model saw.
+    """The entry about the digits that a model saw, for its record.
 
     Raises:
         SVHNError: Nothing tells which of them are real.
@@ -185,7 +185,7 @@ def accuracy(model: keras.Model, images: Images, labels: np.ndarray, task: str =
 
 
 def shares_by_digit(read: np.ndarray, labels: np.ndarray) -> list[float | None]:
-    """Of each digit from 0 to 9, the share that is read as labelled, 0..1; None where no label is that digit."""
+    """The share of each digit, 0 to 9, that is read as labelled, 0..1; None where no label is that digit."""
     return [float(np.mean(read[labels == d] == d)) if np.any(labels == d) else None for d in range(10)]
 
 
@@ -226,7 +226,7 @@ def _better_stored(
     validation: tuple[Images, np.ndarray],
     provenance: dict[str, Any] | None,
 ) -> str | None:
-    """In what the stored model of that name is better on the same validation digits; None where it is not."""
+    """A line that says how much better the stored model reads the same validation digits; None if it does not."""
     try:
         record = load_record(base_dir, name)
         stored, same = record["accuracy"]["validation"], (record["data"] or {})["fingerprint"]

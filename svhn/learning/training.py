@@ -24,7 +24,7 @@ _VALIDATION_BATCH = 128
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to train: `epochs` of `steps_per_epoch` batches of `batch_size`, in the order that `seed` gives."""
+    """The length of a training: `epochs` of `steps_per_epoch` batches of `batch_size`, in the order of `seed`."""
 
     epochs: int
     batch_size: int
@@ -34,7 +34,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training.
+    """The outcome of a training.
 
     Attributes:
         model: After its last epoch.
@@ -106,7 +106,7 @@ def fit(
 
 
 def stopped(name: str, schedule: Schedule, folder: Path) -> Interrupted:
-    """What a person who interrupts a training is told: which epochs are kept, and how to go on.
+    """The exception for a training that a person interrupts: it says which epochs are kept, and how to go on.
 
     Args:
         name: Of the checkpoint's file.
@@ -124,7 +124,7 @@ def stopped(name: str, schedule: Schedule, folder: Path) -> Interrupted:
 def schedule_of(
     training: Augmented, epochs: int, batch_size: int, steps_per_epoch: int | None, length: float, seed: int = 1
 ) -> Schedule:
-    """How long to train; without `steps_per_epoch`, an epoch shows every training digit, its last batch filled up."""
+    """The schedule; without `steps_per_epoch`, an epoch shows every training digit, its last batch filled up."""
     one_pass = -(-training.pass_length // max(1, batch_size))  # `fit` refuses what is below 1.
     steps = one_pass if steps_per_epoch is None else steps_per_epoch
     return Schedule(epochs, batch_size, max(1, round(steps * length)) if steps > 0 else steps, seed)
@@ -197,7 +197,7 @@ def _check(name: str, model: keras.Model, schedule: Schedule) -> None:
 def plan_of(
     model: keras.Model, train: Augmented, schedule: Schedule, provenance: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """What tells one training from any other, in JSON's types: network, recipe, digits, and how they are altered."""
+    """The marks of a training, in JSON's types, that tell it from any other: network, recipe, digits, augmentation."""
     train = replace(train, labels=as_targets(train.labels, model))
     batches = Batches(train, schedule.batch_size, schedule.steps_per_epoch, schedule.seed)
     return {
@@ -210,7 +210,7 @@ def plan_of(
 
 
 def recipe_of(model: keras.Model, train: Augmented, schedule: Schedule) -> dict[str, Any]:
-    """How a model is trained, in JSON's types: schedule, augmentation, optimizer and loss."""
+    """The recipe of a training, in JSON's types: schedule, augmentation, optimizer and loss."""
     serialize = keras.saving.serialize_keras_object
     recipe = {
         **asdict(schedule),

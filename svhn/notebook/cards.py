@@ -1,4 +1,4 @@
-"""What a reader of the stored models gets: a headline for the README, and a card for each model."""
+"""The stored models presented to a reader: a headline for the README, and a card for each model."""
 
 from collections.abc import Sequence
 from pathlib import Path

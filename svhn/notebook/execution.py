@@ -71,7 +71,7 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
 
     def begin(notebook: nbformat.NotebookNode) -> None:
         begun.append(notebook)
-        # Ctrl-C is for whoever called; nbclient would take it for itself, and fail at that.
+        # Ctrl-C is for the caller; nbclient would take it for itself, and fail at that.
         asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
     with (
@@ -105,7 +105,7 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
 
 
 def _failure(error: Exception, path: Path) -> str:
-    """Why a cell of a notebook failed, and what to do."""
+    """The reason why a cell of a notebook failed, and the remedy."""
     if not isinstance(error, CellExecutionError):  # A kernel that died is a RuntimeError.
         reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
         return f"{reason}; run it in Jupyter to see more"
@@ -155,7 +155,7 @@ def train_models(
 
 
 def _finished(note: Path, plan: dict[str, Any]) -> list[str]:
-    """What a killed training of the same plan had finished; nothing where its note is missing or damaged."""
+    """The names that a killed training of the same plan had finished; none where its note is missing or damaged."""
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
         return [str(name) for name in content.pop("finished") if content == plan]
@@ -230,7 +230,7 @@ def last_modified(*paths: Path) -> str:
 
 
 def _failed_cell(notebook: nbformat.NotebookNode) -> str:
-    """Where an execution stopped: the last heading above the last cell with an output, in the reader's terms."""
+    """The place where an execution stopped: the heading above the last cell with an output, in the reader's terms."""
     heading, place = "the top", "the top"
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and (found := re.findall(r"^#+ (.+)$", cell.source, re.M)):

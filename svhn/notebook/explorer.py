@@ -1,4 +1,4 @@
-"""What the stored models make of one digit: the engine of `Explorer.ipynb`, with widgets or without."""
+"""One digit through the eyes of the stored models: the engine of `Explorer.ipynb`, with widgets or without."""
 
 import tempfile
 from collections.abc import Callable
@@ -86,7 +86,7 @@ class Explorer:
         return predict(self.base, self.embedder.view(images), task)
 
     def probabilities(self, image: np.ndarray) -> pd.DataFrame:
-        """What every model makes of an image, uint8 (32, 32, 3): one row a model, one column a digit."""
+        """The probabilities that every model gives an image, uint8 (32, 32, 3): a row a model, a column a digit."""
         rows = {name: predict(reader.model, reader.view(image[np.newaxis]))[0] for name, reader in self.readers.items()}
         return pd.DataFrame(rows).T
 
@@ -96,7 +96,7 @@ class Explorer:
         return self.images[rows], self.labels[rows]
 
     def evidence(self, image: np.ndarray, digit: int) -> np.ndarray:
-        """Where the interpreter finds evidence for a digit, float32 (32, 32), 0..1."""
+        """A map of the interpreter's evidence for a digit, float32 (32, 32), 0..1."""
         given = self.interpreter.view(image[np.newaxis])[:]
         given = given[0] / np.float32(255) if given.dtype == np.uint8 else given[0]
         return enlarge(layer_cam(self.interpreter.model, given, self.layers, digit), image.shape[:2])

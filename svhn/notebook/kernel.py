@@ -34,7 +34,7 @@ class _ThisPython(AsyncKernelManager):
 
 
 class Kernel:
-    """Where a notebook is executed.
+    """The place in which a notebook is executed.
 
     Attributes:
         settings: For nbclient's `NotebookClient`.
@@ -74,7 +74,7 @@ class Kernel:
 
 @contextmanager
 def kernel(folder: Path, environment: Mapping[str, str]) -> Iterator[Kernel]:
-    """What a kernel needs that a person's settings of Jupyter, Python, IPython and Matplotlib do not reach.
+    """Prepares a kernel that a person's settings of Jupyter, Python, IPython and Matplotlib do not reach.
 
     Args:
         folder: In which the notebook lies; what lies beside it can be imported.

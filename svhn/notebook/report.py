@@ -136,7 +136,7 @@ class Block:
 
     @property
     def columns(self) -> int:
-        """How many characters the longest line has."""
+        """The number of characters of the longest line."""
         return max(map(len, strip_ansi(self.text).splitlines()), default=1)
 
 
@@ -190,7 +190,7 @@ def _outputs(cell: nbformat.NotebookNode, plots: dict[int, str]) -> list[Part]:
 
 
 def _description(output: nbformat.NotebookNode, file: str) -> str:
-    """What a plot shows, in words: what its cell says, or else what its file is called."""
+    """A plot in words: the text that its cell gives, or else the name of its file."""
     metadata = output.get("metadata", {})
     said = metadata.get("alt") or metadata.get("image/png", {}).get("alt")
     if said:
