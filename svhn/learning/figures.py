@@ -17,7 +17,7 @@ _COLUMNS = 10
 _FEW = 5
 # Kinds of layers, told apart by hatching as well as by colour.
 _BOXES = {"Conv2D": "#9ec5e8", "MaxPooling2D": "#f4c98b", "Dense": "#b9dba4"}
-_HATCHES = {"MaxPooling2D": "///", "Dense": "..."}
+_HATCHES = {"MaxPooling2D": "///", "Dense": "xx"}
 
 
 def use_style() -> None:

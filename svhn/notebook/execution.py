@@ -29,8 +29,8 @@ from svhn.settings import Settings, settled
 
 CELL_SECONDS = 3600
 _SVG = "image/svg+xml"
-# Characters: lines and letters take fewer, and what holds many images is better as PNG.
-_MOST_SVG = 200_000
+# Characters: lines and letters take fewer, and rows of photos are no better as SVG than as PNG.
+_MOST_SVG = 150_000
 
 
 def execute_notebook(path: Path = NOTEBOOK, settings: Settings | None = None) -> nbformat.NotebookNode:
@@ -188,7 +188,8 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
     written = []
     for name, output in plots:
         contents = {".png": base64.b64decode(output["data"]["image/png"])}
-        if 0 < len(drawn := output["data"].get(_SVG, "")) < _MOST_SVG:
+        drawn = output["data"].get(_SVG, "")
+        if 0 < len(drawn) < _MOST_SVG and drawn.count("<image") <= 1:
             # The hour at which it was drawn would make another file of the same plot.
             contents[".svg"] = re.sub(r"<dc:date>.*?</dc:date>", "", drawn).encode()
         for suffix, content in contents.items():
