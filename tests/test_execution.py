@@ -13,7 +13,7 @@ import pytest
 
 from svhn.errors import SVHNError
 from svhn.notebook.cells import chosen_settings, parameters, trainable_names
-from svhn.notebook.execution import execute_notebook, write_figures
+from svhn.notebook.execution import execute_notebook, write_figures, write_notebook
 from svhn.settings import Settings
 
 SCRIPT = """
@@ -145,6 +145,21 @@ def test_parameters_are_read_and_never_run(showing, tmp_path):
         with pytest.raises(SVHNError, match=r"n\.ipynb: the parameters cell holds more than names and plain values"):
             parameters(showing)
     assert not marker.exists()
+
+
+def test_a_drawn_plot_is_written_as_svg_too_and_a_row_of_photos_is_not(tmp_path):
+    def cell(tag, svg):
+        data = {"image/png": base64.b64encode(b"png").decode(), "image/svg+xml": svg}
+        output = nbformat.v4.new_output("display_data", data)
+        return nbformat.v4.new_code_cell("", metadata={"tags": [tag]}, outputs=[output])
+
+    drawn = cell("curves", "<svg><dc:date>now</dc:date><path/></svg>")
+    notebook = nbformat.v4.new_notebook(cells=[drawn, cell("photos", "<svg><image/><image/></svg>")])
+    names = [path.name for path in write_figures(notebook, tmp_path)]
+    assert names == ["curves.png", "curves.svg", "photos.png"]
+    assert (tmp_path / "curves.svg").read_text() == "<svg><path/></svg>"
+    write_notebook(notebook, tmp_path / "executed.ipynb")
+    assert "svg" not in (tmp_path / "executed.ipynb").read_text() and "image/svg+xml" in drawn.outputs[0].data
 
 
 def test_figures_of_others_are_left_alone(tmp_path):
