@@ -7,6 +7,7 @@ SEED ?= 2
 BENCH ?= drawing
 ARGS ?=
 REQUIREMENTS := requirements.txt requirements-dev.txt
+CONSTRAINTS := constraints.txt
 FITS := import sys; fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
 IS_OWN := $(FITS); import importlib.util, os; made = open(".venv/pyvenv.cfg").read().splitlines(); \
     own = any(line.startswith("command = ") and line.endswith(" " + os.getcwd() + "/.venv") for line in made); \
@@ -56,13 +57,14 @@ ifneq ($(OWN),yes)
 .PHONY: .venv/installed
 endif
 
-.venv/installed: $(wildcard $(REQUIREMENTS) pyproject.toml)
+.venv/installed: $(wildcard $(REQUIREMENTS) $(CONSTRAINTS) pyproject.toml)
 ifneq ($(OWN),yes)
 	@$(PYTHON) -c '$(FITS); sys.exit(not fits and "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; choose one with: make PYTHON=python3.13")'
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
 endif
 	@echo "installing the requirements into .venv (some minutes, once)"
-	$(BIN)/python -m pip install --disable-pip-version-check $(addprefix -r ,$(wildcard $(REQUIREMENTS)))
+	$(BIN)/python -m pip install --disable-pip-version-check \
+		$(addprefix -r ,$(wildcard $(REQUIREMENTS))) $(addprefix -c ,$(wildcard $(CONSTRAINTS)))
 	test ! -e pyproject.toml || $(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
 	@touch $@

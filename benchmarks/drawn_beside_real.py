@@ -53,8 +53,8 @@ def distributions(drawn: dict[str, np.ndarray], real: dict[str, np.ndarray], tit
     for panel, name in zip(panels.flat, real, strict=True):
         low, high = np.percentile(np.concatenate([drawn[name], real[name]]), [0.5, 99.5])
         bins = np.linspace(low, high, 40)
-        for values, colour, label in ((real[name], REAL, "real"), (drawn[name], DRAWN, "drawn")):
-            panel.hist(values, bins, density=True, histtype="step", lw=1.8, color=colour, label=label)
+        for values, colour, style, label in ((real[name], REAL, "-", "real"), (drawn[name], DRAWN, "--", "drawn")):
+            panel.hist(values, bins, density=True, histtype="step", lw=1.8, ls=style, color=colour, label=label)
         panel.set_title(name)
         panel.set_yticks([])
         panel.spines[["top", "right", "left"]].set_visible(False)

@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"svhn: this copy is a student's and has no {error.name}; use the teacher's", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("svhn: stopped; whatever was finished is kept", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"svhn: {error}" if str(error) else "svhn: stopped; whatever was finished is kept", file=sys.stderr)
         return 130
     return status
 
@@ -76,9 +76,12 @@ def _report(options: argparse.Namespace) -> None:
         raise SVHNError(f"{executed} is missing; make it first: make run")
     notebook = read_notebook(executed)
     paths = write_report(
-        notebook, options.out, "Assignment 3: reading house numbers", last_modified(NOTEBOOK, Path("answers.py")),
+        notebook,
+        options.out,
+        "Assignment 3: reading house numbers",
+        last_modified(NOTEBOOK, Path("answers.py")),
         note_on_answers(notebook, Path("models")),
-    )  # fmt: skip
+    )
     print(f"executed notebook  {executed}", f"figures            {options.out / 'figures'}/", sep="\n")
     for path in paths:
         print(f"report             {path}")
@@ -117,8 +120,11 @@ def _publish(options: argparse.Namespace) -> None:
     if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
     load_keras()
+    from svhn.data.protocol import split_digits
     from svhn.learning.records import load_record, stored_names
+    from svhn.notebook.cells import load_definitions
     from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
+    from svhn.notebook.measurement import complete_record
     from svhn.notebook.numbers import print_moved
     from svhn.notebook.results import write_results
 
@@ -128,6 +134,9 @@ def _publish(options: argparse.Namespace) -> None:
                 f"{name} was trained on a split of other digits, and may know some of these; train it on "
                 f"them before publishing: make train MODEL={name}"
             )
+    split, definitions = split_digits(digits), load_definitions()
+    for name in stored_names("models"):
+        complete_record(name, Path("models"), split, definitions)
     notebook = execute_notebook(settings=settings)
     written = write_figures(notebook, Path("figures"))
     write_results(notebook, Path("models"), Path("README.md"))
@@ -159,7 +168,7 @@ def _predict(options: argparse.Namespace) -> None:
 
     # The name of a model, even where its file was named.
     readings = predict_images(Path(options.model).name.removesuffix(".keras"), options.images)
-    if options.out:  # First: whoever reads the lines below may stop halfway.
+    if options.out:  # First: the reader of the lines below may stop halfway.
         write_predictions(options.out, readings)
     width = max(len(reading.name) for reading in readings)
     for reading in readings:
@@ -210,7 +219,7 @@ def _digits(options: argparse.Namespace) -> None:
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    """What the command line says of the settings."""
+    """The settings that the command line gives; None where it says nothing."""
     return {entry.name: getattr(options, entry.name, None) for entry in fields(Settings)}
 
 

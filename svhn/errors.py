@@ -9,10 +9,18 @@ class SVHNError(Exception):
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What Jupyter shows in a cell in place of a traceback."""
+        """The lines that Jupyter shows in a cell in place of a traceback."""
         return [f"SVHNError: {self}"]
 
 
 def one_line(error: Exception | str) -> str:
     """An error's text without line breaks, cut where it is long."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interruption of work that can be gone on with: one line that says what is kept."""
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines that Jupyter shows in a cell in place of a traceback."""
+        return [str(self)]

@@ -94,7 +94,7 @@ def check_writable(folder: Path) -> None:
 
 
 def cache_folder(folder: Path) -> Path:
-    """Where to keep what can be made again: a folder, or in its place one of the person's own.
+    """The folder for files that can be made again: the one asked for, or one of the person's own.
 
     Args:
         folder: Where it belongs.

@@ -1,4 +1,4 @@
-"""What can be said on the command line."""
+"""The commands and options of the command line."""
 
 import argparse
 import importlib.metadata
@@ -9,6 +9,19 @@ from pathlib import Path
 from svhn.settings import DOWNLOAD, EXTENSION_DIGITS, EXTENSION_SEED, PRECISIONS, SOURCES
 
 _PACKAGE = "svhn-house-numbers"
+_COMMANDS = {
+    "run": "execute the notebook with the stored models; write it, its figures and the report",
+    "report": "write the report again from the notebook as last executed",
+    "train": "train models and store them; a killed training goes on from its last epoch",
+    "publish": "execute the notebook on real digits; refresh the committed copy, figures, table",
+    "verify": "measure every published figure anew; exit status 1 where one differs",
+    "predict": "read the digits in image files with a stored model",
+    "digits": "draw house-number digits and keep them in data/, as an .npz file",
+    "grade": "grade hand-ins, without running them unless asked: reports, marks, feedback",
+    "course": "build an nbgrader course with a student release, solutions taken out",
+    "completion": "print what makes a shell complete these commands, as bash: eval it",
+}
+_OUT = {"run": "output", "report": "output", "grade": "graded", "course": "course"}
 _EXAMPLES = """examples:
   python -m svhn run                                      notebook and report on the digits that data/ holds
   python -m svhn run --data path/to/digits.npz            the same on digits of your own
@@ -26,7 +39,7 @@ _STATUSES = """
 exit status:
   0  done                                  2    something to mend: one line says what, and how
   1  a figure differs (verify), or a fault  130  stopped by Ctrl-C; whatever was finished is kept
-  141  whoever read the output stopped
+  141  the reader of the output stopped reading
 """
 # What shtab, which makes a shell's completion, takes an argument that names a file by.
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
@@ -50,6 +63,8 @@ _LENGTH = "train for X times as many batches as the recipes say (default: SVHN_L
 _IMAGENET = "a file of VGG16's ImageNet weights (default: SVHN_IMAGENET, else they are downloaded)"
 _PRECISION = f"in what networks compute: {', '.join(PRECISIONS)} (default: SVHN_PRECISION, else float32)"
 _DEVICES = "spread each batch over N devices, with KERAS_BACKEND=jax (default: SVHN_DEVICES, else 1)"
+_IMAGES = "a photo of one digit (PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF), or .npz with X"
+_SEED = "which ones (default: %(default)s, as --extend trains on)"
 _FORCE = "replace a stored model even where it reads more validation digits than the new one"
 
 
@@ -66,57 +81,51 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int | Non
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=_version())
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def add(name: str, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = {name: subparsers.add_parser(name, help=text, description=text) for name, text in _COMMANDS.items()}
+    for name, command in commands.items():
         command.set_defaults(command=functions[name])
-        return command
-
-    run = add("run", "execute the notebook with the stored models; write it, its figures and the report")
-    report = add("report", "write the report again from the notebook as last executed")
-    train = add("train", "train models and store them; a killed training goes on from its last epoch")
-    publish = add("publish", "execute the notebook on real digits; refresh the committed copy, figures, table")
-    verify = add("verify", "measure every published figure anew; exit status 1 where one differs")
-    predict = add("predict", "read the digits in image files with a stored model")
-    digits = add("digits", "draw house-number digits and keep them in data/, as an .npz file")
-    grade = add("grade", "grade hand-ins, without running them unless asked: reports, marks, feedback")
-    course = add("course", "build an nbgrader course with a student release, solutions taken out")
-    completion = add("completion", "print what makes a shell complete these commands, as bash: eval it")
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
-    course.add_argument("--out", type=_path, default=Path("course"), help="folder of the course (default: course)")
-    for command in (run, train, publish, grade):
-        command.add_argument("--data", type=_source, metavar="SOURCE", help=_DATA)
-    verify.add_argument(
-        "--data", type=_source, metavar="SOURCE", help=f"{_DATA}; here the official test_32x32.mat alone will do"
+    _add_settings(commands)
+    _add_images(commands["predict"])
+    _add_handins(commands["grade"])
+    for name, kind in _OUT.items():
+        commands[name].add_argument(
+            "--out", type=_path, default=Path(kind), help=f"folder to write to (default: {kind})"
+        )
+    digits = commands["digits"]
+    digits.add_argument(
+        "--count", type=int, default=EXTENSION_DIGITS, metavar="N", help="how many (default: %(default)s)"
     )
-    for command in (run, report):
-        command.add_argument("--out", type=_path, default=Path("output"), help="folder to write to (default: output)")
-    for command in (run, train):
-        command.add_argument("--precision", metavar="P", help=_PRECISION)
+    digits.add_argument("--seed", type=int, default=EXTENSION_SEED, help=_SEED)
+    commands["completion"].add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    return parser
+
+
+def _add_settings(commands: Mapping[str, argparse.ArgumentParser]) -> None:
+    """Adds what can also be set by an environment variable or in the notebook."""
+    for name in ("run", "train", "publish", "grade", "verify"):
+        official = "; here the official test_32x32.mat alone will do" if name == "verify" else ""
+        commands[name].add_argument("--data", type=_source, metavar="SOURCE", help=_DATA + official)
+    for name in ("run", "train"):
+        commands[name].add_argument("--precision", metavar="P", help=_PRECISION)
+    train = commands["train"]
     train.add_argument("--model", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
     train.add_argument("--extend", metavar="N", help=_EXTEND)
     train.add_argument("--imagenet", type=_source, metavar="FILE", help=_IMAGENET)
     train.add_argument("--length", metavar="X", help=_LENGTH)
     train.add_argument("--devices", metavar="N", help=_DEVICES)
     train.add_argument("--force", action="store_true", default=None, help=_FORCE)
-    digits.add_argument(
-        "--count", type=int, default=EXTENSION_DIGITS, metavar="N", help="how many (default: %(default)s)"
-    )
-    digits.add_argument(
-        "--seed", type=int, default=EXTENSION_SEED, help="which ones (default: %(default)s, as --extend trains on)"
-    )
+
+
+def _add_images(predict: argparse.ArgumentParser) -> None:
     predict.add_argument("--model", required=True, metavar="NAME", help="a stored model, as model_2_2")
     predict.add_argument("--out", type=_path, metavar="CSV", help="also write columns image,digit,probability")
-    images = predict.add_argument(
-        "images",
-        nargs="+",
-        type=_path,
-        metavar="IMAGE",
-        help="a photo of one digit (PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF), or .npz with X",
-    )
+    images = predict.add_argument("images", nargs="+", type=_path, metavar="IMAGE", help=_IMAGES)
+    images.complete = _FILES  # type: ignore[attr-defined]  # It is shtab's, and argparse has none.
+
+
+def _add_handins(grade: argparse.ArgumentParser) -> None:
     grade.epilog, grade.formatter_class = _GRADE_EXAMPLES, argparse.RawDescriptionHelpFormatter
-    grade.add_argument("--out", type=_path, default=Path("graded"), help="folder to write to (default: graded)")
     grade.add_argument("--limit", type=_count, metavar="N", help="measure on N digits of each part (default: all)")
     grade.add_argument("--workers", type=_count, metavar="N", help="hand-ins at a time (default: one a core)")
     grade.add_argument("--scheduler", metavar="ADDRESS", help="examine them on the workers of a Dask scheduler")
@@ -124,9 +133,7 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int | Non
     handins = grade.add_argument(
         "handins", nargs="+", type=_path, metavar="HAND-IN", help="a folder, a .zip, or a folder of such, a course"
     )
-    for argument in (images, handins):
-        argument.complete = _FILES  # type: ignore[attr-defined]  # It is shtab's, and argparse has none.
-    return parser
+    handins.complete = _FILES  # type: ignore[attr-defined]
 
 
 def checkout() -> Path:

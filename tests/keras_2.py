@@ -20,8 +20,11 @@ def described(model, kind="Functional", shapes=True):
     layers = []
     for described_layer, layer in zip(config["layers"], _all_layers(model, len(config["layers"])), strict=True):
         inner = isinstance(layer, keras.Model)
-        one = described(layer, kind, shapes) if inner else {
-            "class_name": described_layer["class_name"], "config": _old_config(described_layer["config"])}  # fmt: skip
+        one = (
+            described(layer, kind, shapes)
+            if inner
+            else {"class_name": described_layer["class_name"], "config": _old_config(described_layer["config"])}
+        )
         if functional:
             calls = [_call(model, node) for node in described_layer["inbound_nodes"]]
             one |= {"name": layer.name, "inbound_nodes": calls}

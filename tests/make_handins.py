@@ -73,8 +73,11 @@ def plot(title):
     content = io.BytesIO()
     figure.savefig(content, metadata={"Software": None})
     plt.close(figure)
-    return {"output_type": "display_data", "metadata": {}, "data": {
-        "image/png": base64.b64encode(content.getvalue()).decode(), "text/plain": "<Figure>"}}  # fmt: skip
+    return {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"image/png": base64.b64encode(content.getvalue()).decode(), "text/plain": "<Figure>"},
+    }
 
 
 def printed(*lines):
@@ -108,8 +111,18 @@ def make_good(folder):
     for name, (function, channels, pool, convolution) in recipes.items():
         # 2.2 asks for the network of 2.1, which learns something else here by learning for longer.
         epochs = 10 if name == "model_2_2" else 8 if convolution else EPOCHS
-        run_evaluation(name, network, data[function], folder / "models", epochs=epochs, split=SPLIT, verbose=0,
-                       channels=channels, pool=pool, convolution=convolution)  # fmt: skip
+        run_evaluation(
+            name,
+            network,
+            data[function],
+            folder / "models",
+            epochs=epochs,
+            split=SPLIT,
+            verbose=0,
+            channels=channels,
+            pool=pool,
+            convolution=convolution,
+        )
     shutil.rmtree(folder / "models/checkpoints")
     (folder / "answers.py").write_text(answers_py(), encoding="utf-8")
     cells = [code('your_name = "Visser, Noor"\nstudent_id = "1234567"', printed("Student: Visser, Noor (1234567)"))]
@@ -124,18 +137,35 @@ def make_good(folder):
 
 def keras_2_config(shape):
     """As TensorFlow 2.x wrote it: no InputLayer, the input's shape in the first layer."""
-    pooling = {"name": "pooling", "trainable": True, "dtype": "float32", "batch_input_shape": [None, *shape],
-               "pool_size": [4, 4], "padding": "valid", "strides": [4, 4], "data_format": "channels_last"}  # fmt: skip
+    pooling = {
+        "name": "pooling",
+        "trainable": True,
+        "dtype": "float32",
+        "batch_input_shape": [None, *shape],
+        "pool_size": [4, 4],
+        "padding": "valid",
+        "strides": [4, 4],
+        "data_format": "channels_last",
+    }
     flatten = {"name": "flatten", "trainable": True, "dtype": "float32", "data_format": "channels_last"}
     layers = [{"class_name": "AveragePooling2D", "config": pooling}, {"class_name": "Flatten", "config": flatten}]
     for name, units in (("dense_24", 24), ("dense_16", 16), ("fc", 10)):
-        config = {"name": name, "trainable": True, "dtype": "float32", "units": units, "use_bias": True,
-                  "activation": "softmax" if name == "fc" else "relu",
-                  "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
-                  "bias_initializer": {"class_name": "Zeros", "config": {}}, "kernel_regularizer": None}  # fmt: skip
+        config = {
+            "name": name,
+            "trainable": True,
+            "dtype": "float32",
+            "units": units,
+            "use_bias": True,
+            "activation": "softmax" if name == "fc" else "relu",
+            "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
+            "bias_initializer": {"class_name": "Zeros", "config": {}},
+            "kernel_regularizer": None,
+        }
         layers.append({"class_name": "Dense", "config": config})
-    return {"class_name": "Sequential", "config": {"name": "sequential_3", "layers": layers,
-                                                   "build_input_shape": [None, *shape]}}  # fmt: skip
+    return {
+        "class_name": "Sequential",
+        "config": {"name": "sequential_3", "layers": layers, "build_input_shape": [None, *shape]},
+    }
 
 
 def write_keras_2(path, config, model, whole):
@@ -172,8 +202,11 @@ def make_old(folder):
         write_keras_2(folder / f"{name}.h5", config, model, whole)
         if not whole:
             (folder / f"{name}.json").write_text(json.dumps(config | {"keras_version": "2.3.0-tf"}), encoding="utf-8")
-    written = "".join(f"answer_q_{number.replace('.', '_')} = '''{text}'''\n" for number, text in ANSWERS.items()
-                      if number.startswith("1"))  # fmt: skip
+    written = "".join(
+        f"answer_q_{number.replace('.', '_')} = '''{text}'''\n"
+        for number, text in ANSWERS.items()
+        if number.startswith("1")
+    )
     (folder / "solution.py").write_text(
         f"# Group 7\nimport keras\n\nyour_name = 'Jansen' + ', ' + 'Bo'\nstudent_id = 7654321\n\n{written}",
         encoding="utf-8",

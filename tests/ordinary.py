@@ -17,8 +17,11 @@ def run_as_nobody(program: str, *arguments: str) -> subprocess.CompletedProcess[
     command = shlex.join([*become, sys.executable, "-c", program, *arguments])
     return subprocess.run(
         ["unshare", "--mount", "sh", "-ec", f"{_open_up()}cd {shlex.quote(str(ROOT))}\nexec {command}"],
-        capture_output=True, text=True, timeout=900, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
 
 
 def _open_up() -> str:

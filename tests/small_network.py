@@ -11,8 +11,8 @@ import numpy as np
 from svhn.data.protocol import split_digits
 from svhn.drawn.drawing import draw
 from svhn.learning.batches import Batches
+from svhn.learning.callbacks import Checkpoint
 from svhn.learning.evaluation import run_evaluation
-from svhn.learning.training import Checkpoint
 
 
 def build(units=16):

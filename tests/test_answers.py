@@ -52,10 +52,13 @@ def project(tmp_path):
     def record(name, validation, test):
         curves = {"loss": [1, 1], "val_loss": [1, 1], "accuracy": [0.4, 0.91], "val_accuracy": [0.3, validation]}
         content = {
-            "sha256": "0", "parameters": 12_345, "learning_curves": curves,
-            "accuracy": {"validation": validation, "test": test}, "data": {"validation": 1280, "train_real": 5120},
+            "sha256": "0",
+            "parameters": 12_345,
+            "learning_curves": curves,
+            "accuracy": {"validation": validation, "test": test},
+            "data": {"validation": 1280, "train_real": 5120},
             "recipe": {"epochs": 24, "steps_per_epoch": 250, "batch_size": 256},
-        }  # fmt: skip
+        }
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
 
     def run(right):
@@ -64,9 +67,13 @@ def project(tmp_path):
     record("model_1_1", 0.8234, 0.8012)
     record("model_1_2", 0.8651, 0.8533)
     stored = {
-        "reference": "none", "validation": 8, "epochs": 2, "steps_per_epoch": 75, "batch_size": 64,
+        "reference": "none",
+        "validation": 8,
+        "epochs": 2,
+        "steps_per_epoch": 75,
+        "batch_size": 64,
         "variants": {"none": {"1": run([1, 1, 0, 0, 0, 0, 0, 0])}, "all": {"1": run([1, 1, 1, 1, 1, 0, 0, 0])}},
-    }  # fmt: skip
+    }
     (tmp_path / "comparison_1_2.json").write_text(json.dumps(stored))
     (tmp_path / "results.json").write_text(json.dumps({"1.2": {"figures": {"test_accuracy": 0.7777}}}))
     cell, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
@@ -76,11 +83,17 @@ def project(tmp_path):
         text("### Question 1.1: First (4 points)"),
         cell("PYRAMID = (1152, 576)", metadata={"tags": ["definitions"]}),
         text("### Question 1.2: Second (2 points)"),
-        cell("plot()", metadata={"tags": ["run", "model_1_2"]},
-             outputs=[nbformat.v4.new_output("stream", name="stdout", text=printed)]),
-        cell("show_answer(999.5)", metadata={"tags": ["answer"]},
-             outputs=[nbformat.v4.new_output("stream", name="stdout", text="4711 of 4712, 55.5 %")]),
-    ]  # fmt: skip
+        cell(
+            "plot()",
+            metadata={"tags": ["run", "model_1_2"]},
+            outputs=[nbformat.v4.new_output("stream", name="stdout", text=printed)],
+        ),
+        cell(
+            "show_answer(999.5)",
+            metadata={"tags": ["answer"]},
+            outputs=[nbformat.v4.new_output("stream", name="stdout", text="4711 of 4712, 55.5 %")],
+        ),
+    ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
     return tmp_path
 

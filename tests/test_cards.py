@@ -7,8 +7,14 @@ from svhn.notebook.cards import headline, share_with_interval, write_cards
 
 def record(name, validation, test, **data):
     data = {"name": "a.npz", "real": True, "train": 100, "train_real": 100, "validation": 200, "test": 400} | data
-    recipe = {"epochs": 3, "steps_per_epoch": 1000, "batch_size": 64, "seed": 1, "augmentation": "augment",
-              "optimizer": {"class_name": "AdamW"}}  # fmt: skip
+    recipe = {
+        "epochs": 3,
+        "steps_per_epoch": 1000,
+        "batch_size": 64,
+        "seed": 1,
+        "augmentation": "augment",
+        "optimizer": {"class_name": "AdamW"},
+    }
     return {
         "name": name,
         "parameters": 12345,
@@ -37,9 +43,21 @@ def test_an_interval_is_wilson_s():
 def test_a_card_says_what_a_model_saw_and_what_it_scores(tmp_path):
     page = write_cards(tmp_path, [record("model_2_2", 0.95, 0.94), record("model_9", 0.5, 0.5, real=False)]).read_text()
     first, second = page.split("## model_")[1:]
-    for text in ("12,345 parameters, 2.0 MB", "`contrast_grey`", "100 real digits (a.npz)", "3 epochs of 1,000 batches",
-                 "AdamW", "jax", "| augmentation | augment |", f"{share_with_interval(0.95, 200)} of 200"):  # fmt: skip
+    for text in (
+        "12,345 parameters, 2.0 MB",
+        "`contrast_grey`",
+        "100 real digits (a.npz)",
+        "3 epochs of 1,000 batches",
+        "AdamW",
+        "jax",
+        "| augmentation | augment |",
+        f"{share_with_interval(0.95, 200)} of 200",
+    ):
         assert text in first
+    assert "by digit" not in page
+    by_digit = {"test_by_digit": [0.5, None, 0.975, *[1.0] * 7]}
+    page = write_cards(tmp_path, [record("model_2_2", 0.95, 0.94) | by_digit]).read_text()
+    assert "| test, by digit | 0: 50.0%, 2: 97.5%, 3: 100.0%, " in page
     assert "not measured on real digits" in second and "not measured" not in first
 
 

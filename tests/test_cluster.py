@@ -79,13 +79,6 @@ def cluster(tmp_path):
     cluster.stop()
 
 
-@pytest.fixture
-def split(drawn):
-    from svhn.data.protocol import split_digits
-
-    return split_digits(drawn)
-
-
 def written(out):
     return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/evidence.json")}
 

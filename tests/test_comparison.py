@@ -137,8 +137,11 @@ def killed_as(number, folder):
     """Which trainings a comparison in a process of its own began, and how it ended."""
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(folder), str(number)],
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+    )
     begun = (folder / "begun").read_text().splitlines()
     (folder / "begun").unlink()
     return process, [name.removeprefix("comparison_x, ") for name in begun]

@@ -1,5 +1,6 @@
 """`draw` makes the same labelled digits for the same seed, everywhere, and digits as SVHN has them."""
 
+import json
 import math
 import os
 import shutil
@@ -50,7 +51,7 @@ def damaged(monkeypatch, tmp_path):
     shutil.copytree(typefaces.FOLDER, folder)
     for module in (typefaces, house_numbers):
         monkeypatch.setattr(module, "FOLDER", folder)
-    caches = (typefaces.typefaces, typefaces.glyph, typefaces._font, house_numbers._tables)
+    caches = (typefaces.typefaces, typefaces.glyph, typefaces.load_font, house_numbers.tables)
     for cached in caches:
         cached.cache_clear()
     yield folder
@@ -170,14 +171,14 @@ print(len(draw(5)))
 
 def test_a_worker_that_is_killed_is_one_clear_error_and_leaves_no_other_behind(monkeypatch):
     started = []
-    start = drawing._start_worker
+    start = subprocess.Popen
 
-    def doomed():
-        started.append(start())
+    def doomed(*arguments, **options):
+        started.append(start(*arguments, **options))
         started[0].send_signal(signal.SIGKILL)
         return started[-1]
 
-    monkeypatch.setattr(drawing, "_start_worker", doomed)
+    monkeypatch.setattr(subprocess, "Popen", doomed)
     with pytest.raises(SVHNError, match="a process that was drawing digits ended") as caught:
         draw(1000, seed=5, workers=2)
     assert "\n" not in str(caught.value)
@@ -244,7 +245,7 @@ def test_digits_are_as_frequent_as_the_fitted_tables_say(drawn):
 def test_numbers_are_as_long_and_as_large_as_the_tables_say():
     rng = np.random.default_rng(0)
     numbers = [house_numbers.house_number(rng) for _ in range(6000)]
-    table = house_numbers._table("house_numbers.json")
+    table = json.loads((house_numbers.FOLDER / "house_numbers.json").read_text(encoding="utf-8"))
     # Numbers are met through their digits: one of four digits four times as often as one of a single digit.
     by_digit = np.array(table["length_shares"]) * [1, 2, 3, 4]
     lengths = np.bincount([len(number.digits) for number in numbers], minlength=5)[1:] / len(numbers)
@@ -309,7 +310,7 @@ def test_the_crop_is_resized_as_others_resize(size):
     """By Pillow's bicubic filter, which lets the border's weights fall away: so within the border alone."""
     box = np.random.default_rng(size).integers(0, 256, (size, size, 3), np.uint8)
     padded = np.pad(box, ((2, 2), (2, 2), (0, 0)), mode="wrap")
-    ours = camera._cut_out(padded, 2).astype(int)
+    ours = camera.cut_out(padded, 2).astype(int)
     turned = Image.fromarray(box.transpose(1, 0, 2)).resize((32, 32), Image.Resampling.BICUBIC)
     theirs = np.asarray(turned).transpose(1, 0, 2).astype(int)
     inner = slice(math.ceil(2 * 32 / min(size, 32)), -math.ceil(2 * 32 / min(size, 32)))
@@ -322,7 +323,7 @@ def test_nothing_beyond_the_box_shows_in_the_crop():
     pixels = rng.integers(0, 256, (30, 30, 3), np.uint8)
     other = rng.integers(0, 256, (30, 30, 3), np.uint8)
     other[4:-4, 4:-4] = pixels[4:-4, 4:-4]
-    np.testing.assert_array_equal(camera._cut_out(pixels, 4), camera._cut_out(other, 4))
+    np.testing.assert_array_equal(camera.cut_out(pixels, 4), camera.cut_out(other, 4))
 
 
 @pytest.mark.parametrize("box", [20, 26])

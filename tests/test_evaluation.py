@@ -85,6 +85,9 @@ def test_the_recorded_accuracies_are_the_file_s(trained, digits):
         "validation": accuracy(model, split.X_val, split.y_val),
         "test": accuracy(model, split.X_test, split.y_test),
     }
+    counts = np.bincount(split.y_test, minlength=10)
+    right = [share * count for share, count in zip(record["test_by_digit"], counts, strict=True) if count]
+    assert sum(right) / len(split.y_test) == pytest.approx(record["accuracy"]["test"])
 
 
 def test_a_view_of_a_view_is_measured_through_both(digits, tmp_path):
@@ -135,9 +138,17 @@ def test_augmented_and_preprocessed_training_is_recorded(digits, tmp_path):
     split, (X_train, X_val, y_train, y_val) = digits
     augmented = Augmented(Preprocessed(X_train, inverted), y_train, brighter)
     run_evaluation(
-        "model_small", build, (augmented, Preprocessed(X_val, inverted), y_val), tmp_path,
-        generator=True, epochs=2, steps_per_epoch=4, verbose=0, split=split, units=8,
-    )  # fmt: skip
+        "model_small",
+        build,
+        (augmented, Preprocessed(X_val, inverted), y_val),
+        tmp_path,
+        generator=True,
+        epochs=2,
+        steps_per_epoch=4,
+        verbose=0,
+        split=split,
+        units=8,
+    )
     record = json.loads((tmp_path / "model_small.json").read_text())
     assert record["preprocessing"] == "inverted"
     assert record["recipe"]["augmentation"] == "brighter" and record["recipe"]["steps_per_epoch"] == 4

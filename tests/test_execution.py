@@ -13,7 +13,7 @@ import pytest
 
 from svhn.errors import SVHNError
 from svhn.notebook.cells import chosen_settings, parameters, trainable_names
-from svhn.notebook.execution import execute_notebook, write_figures
+from svhn.notebook.execution import execute_notebook, write_figures, write_notebook
 from svhn.settings import Settings
 
 SCRIPT = """
@@ -51,8 +51,11 @@ def train(folder, *names, seed=1):
     """What a training in a process of its own trained."""
     subprocess.run(
         [sys.executable, "-c", SCRIPT, str(seed), *names],
-        cwd=folder, env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""}, capture_output=True, timeout=120,
-    )  # fmt: skip
+        cwd=folder,
+        env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""},
+        capture_output=True,
+        timeout=120,
+    )
     trained = folder / "trained"
     names = trained.read_text().split() if trained.exists() else []
     trained.unlink(missing_ok=True)
@@ -149,6 +152,21 @@ def test_parameters_are_read_and_never_run(showing, tmp_path):
     assert not marker.exists()
 
 
+def test_a_drawn_plot_is_written_as_svg_too_and_a_row_of_photos_is_not(tmp_path):
+    def cell(tag, svg):
+        data = {"image/png": base64.b64encode(b"png").decode(), "image/svg+xml": svg}
+        output = nbformat.v4.new_output("display_data", data)
+        return nbformat.v4.new_code_cell("", metadata={"tags": [tag]}, outputs=[output])
+
+    drawn = cell("curves", "<svg><dc:date>now</dc:date><path/></svg>")
+    notebook = nbformat.v4.new_notebook(cells=[drawn, cell("photos", "<svg><image/><image/></svg>")])
+    names = [path.name for path in write_figures(notebook, tmp_path)]
+    assert names == ["curves.png", "curves.svg", "photos.png"]
+    assert (tmp_path / "curves.svg").read_text() == "<svg><path/></svg>"
+    write_notebook(notebook, tmp_path / "executed.ipynb")
+    assert "svg" not in (tmp_path / "executed.ipynb").read_text() and "image/svg+xml" in drawn.outputs[0].data
+
+
 def test_figures_of_others_are_left_alone(tmp_path):
     png = base64.b64encode(b"pixels").decode()
     plot = nbformat.v4.new_output("display_data", {"image/png": png})
@@ -193,9 +211,14 @@ except KeyboardInterrupt:
     print("stopped")
 """
     with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
         wait_for(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text().strip())
         os.killpg(process.pid, signal.SIGINT)
         printed, said = process.communicate(timeout=60)

@@ -16,6 +16,9 @@ from PIL import Image
 
 from svhn.data.photos import crop
 
+SHOW_CHOSEN = """HTMLInputElement.prototype.click = function() {
+    this.id = 'chosen'; this.style.display = 'block'; document.body.append(this);
+}"""
 KERNEL_WAITS = "return window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
@@ -43,8 +46,17 @@ def jupyter_lab(folder):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ip=127.0.0.1",
-               "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+        "--ip=127.0.0.1",
+        "--IdentityProvider.token=",
+        "--LabApp.expose_app_in_browser=True",
+    ]
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "SVHN_DATA": "digits.npz",
@@ -101,12 +113,8 @@ def test_a_digit_and_a_photo_are_read_in_jupyterlab(folder):
         wait_for(lambda: len(pictures()) == 2 and pictures()[1].get_attribute("src") != first)
         page.find_elements(By.CSS_SELECTOR, ".lm-TabBar-tab, .widget-tab .lm-TabBar-tab")[-1].click()
         # The widget's input is in no page until it is asked to open the system's dialog.
-        page.execute_script(
-            "HTMLInputElement.prototype.click = function() { this.id = 'chosen'; this.style.display = 'block'; document.body.append(this) }"
-        )
-        page.find_element(
-            By.CSS_SELECTOR, ".jupyter-button.widget-upload, button.widget-upload, .widget-upload"
-        ).click()
+        page.execute_script(SHOW_CHOSEN)
+        page.find_element(By.CSS_SELECTOR, ".widget-upload").click()
         page.find_element(By.ID, "chosen").send_keys(str(photo))
         wait_for(lambda: len(pictures()) == 3)
         assert not page.find_elements(By.CSS_SELECTOR, "[data-mime-type='application/vnd.jupyter.error']")

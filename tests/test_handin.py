@@ -89,9 +89,16 @@ class TestFinding:
             find_handins([tmp_path / "nowhere"])
 
     def test_both_layouts_are_found_and_nothing_else(self, tmp_path):
-        touch(tmp_path / "a.ipynb", tmp_path / "solution.py", tmp_path / "model_1_1.h5", tmp_path / "model_1_1.p",
-              tmp_path / "models/model_2_1.keras", tmp_path / "models/model_2_1.json", tmp_path / "setup.py",
-              tmp_path / "deep/model_1_2.h5")  # fmt: skip
+        touch(
+            tmp_path / "a.ipynb",
+            tmp_path / "solution.py",
+            tmp_path / "model_1_1.h5",
+            tmp_path / "model_1_1.p",
+            tmp_path / "models/model_2_1.keras",
+            tmp_path / "models/model_2_1.json",
+            tmp_path / "setup.py",
+            tmp_path / "deep/model_1_2.h5",
+        )
         with opened(tmp_path) as handin:
             names = {path.name for path in handin.files}
         assert names == {"a.ipynb", "solution.py", "model_1_1.h5", "model_1_1.p", "model_2_1.keras", "model_2_1.json"}
@@ -179,7 +186,7 @@ class TestFinding:
         with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
             for number in range(100):
                 archive.writestr(f".venv/{number}", "")
-        monkeypatch.setattr("svhn.grading.reading.archives._DIRECTORY_BYTES", 5000)
+        monkeypatch.setattr("svhn.grading.reading.archives.DIRECTORY_BYTES", 5000)
         monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda archive: pytest.fail("read"))
         with pytest.raises(SVHNError, match="its list of contents has"), opened(tmp_path / "ann.zip"):
             pass
@@ -202,7 +209,7 @@ class TestFinding:
         assert opened_as(whole=True) == (["answers.py", "helper.py"], True, False)
 
     def test_what_cannot_be_unpacked_to_run_takes_nothing_from_what_is_graded(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("svhn.grading.reading.archives._ARCHIVE_BYTES", 1000)
+        monkeypatch.setattr("svhn.grading.reading.archives.ARCHIVE_BYTES", 1000)
         with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
             file.writestr("data/digits.npz", bytes(2000))
             file.writestr(".git/objects", bytes(2000))
@@ -249,7 +256,7 @@ class TestFinding:
             archive.writestr("model_1_1.h5", b"\0" * 3_000_000)
         with opened(tmp_path / "ann.zip") as handin:
             assert [path.name for path in handin.files] == ["model_1_1.h5"]
-        monkeypatch.setattr("svhn.grading.reading.archives._ARCHIVE_BYTES", 2_000_000)
+        monkeypatch.setattr("svhn.grading.reading.archives.ARCHIVE_BYTES", 2_000_000)
         with pytest.raises(SVHNError, match="refused"), opened(tmp_path / "ann.zip"):
             pass
 
@@ -280,8 +287,12 @@ class TestTexts:
         found = written(tmp_path, {"source": ["your_name = 'Ann'\n", "student_id = 12345"]}, py=py)
         assert not marker.exists()
         assert found["student"] == {"name": "Ann", "id": "12345"}
-        assert found["answers"]["1.1"] == {"text": "One two three.", "characters": 14, "limit": 500,
-                                           "where": "answers.py"}  # fmt: skip
+        assert found["answers"]["1.1"] == {
+            "text": "One two three.",
+            "characters": 14,
+            "limit": 500,
+            "where": "answers.py",
+        }
         assert found["answers"]["1.2"]["text"] == "plain"
 
     @pytest.mark.parametrize(
@@ -359,8 +370,13 @@ class TestTexts:
 
     def test_many_plots_of_one_question_take_no_room_from_the_next(self, tmp_path):
         png = {"data": {"image/png": base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()}}
-        found = written(tmp_path, "## Question 3.1", {"outputs": [png] * 45, "source": ""}, "## Question 3.2",
-                        {"outputs": [png], "source": ""})  # fmt: skip
+        found = written(
+            tmp_path,
+            "## Question 3.1",
+            {"outputs": [png] * 45, "source": ""},
+            "## Question 3.2",
+            {"outputs": [png], "source": ""},
+        )
         assert [plot["question"] for plot in found["plots"]] == ["3.1"] * 20 + ["3.2"]
         assert "25 of the plots of 3.1 are too large or too many to be in the report" in found["findings"]
 

@@ -49,8 +49,9 @@ def nested(kind):
 def numbered(model):
     """The model with weights that no two layers share."""
     random = np.random.default_rng(1)
-    model.set_weights([0.5 + 0.2 * random.random(weight.shape) * (-1) ** place
-                       for place, weight in enumerate(model.get_weights())])  # fmt: skip
+    model.set_weights(
+        [0.5 + 0.2 * random.random(weight.shape) * (-1) ** place for place, weight in enumerate(model.get_weights())]
+    )
     return model
 
 
@@ -104,8 +105,12 @@ def test_the_layout_of_tensorflow_2_1(tmp_path, kind, form):
 @pytest.mark.parametrize("form", ["whole", "pair"])
 def test_slashes_in_names_of_layers(tmp_path, form):
     start = keras.Input((32, 32, 3), name="in")
-    model = keras.Model(start, keras.layers.Dense(10, name="fc.1")(
-        keras.layers.Flatten(name="flat")(keras.layers.Conv2D(2, 3, name="block1.conv")(start))))  # fmt: skip
+    model = keras.Model(
+        start,
+        keras.layers.Dense(10, name="fc.1")(
+            keras.layers.Flatten(name="flat")(keras.layers.Conv2D(2, 3, name="block1.conv")(start))
+        ),
+    )
     files = keras_2.write(numbered(model), tmp_path, form)
     # Keras 3 cannot make such a network itself.
     for path in files:

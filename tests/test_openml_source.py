@@ -432,9 +432,17 @@ def test_the_recipes_train_on_the_openml_layout(tmp_path, monkeypatch, definitio
         split = split_digits(load_digits("openml", tmp_path / "data"))
     training = Augmented(split.X_train, split.y_train, definitions["augment"])
     run_evaluation(
-        "model_1_1", definitions["build_model_1_1"], (training, split.X_val, split.y_val), tmp_path, verbose=0,
-        generator=True, epochs=2, batch_size=128, steps_per_epoch=15, split=split,
-    )  # fmt: skip
+        "model_1_1",
+        definitions["build_model_1_1"],
+        (training, split.X_val, split.y_val),
+        tmp_path,
+        verbose=0,
+        generator=True,
+        epochs=2,
+        batch_size=128,
+        steps_per_epoch=15,
+        split=split,
+    )
     record = load_record(tmp_path, "model_1_1")
     assert (record["data"]["name"], record["data"]["train_real"]) == ("OpenML 41081", 1920)
     assert "drawn" not in record["data"] and record["recipe"]["augmentation"] == "augment"

@@ -10,6 +10,8 @@ from importlib.metadata import packages_distributions
 
 import pytest
 from conftest import ROOT, require
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NAME = re.compile(r"[\w.-]+")
@@ -30,6 +32,20 @@ def declared(*groups):
 def test_what_is_declared_is_pinned():
     assert pinned("requirements.txt") == declared("run", "course")
     assert pinned("requirements-dev.txt") == declared("grade", "cluster", "dev")
+
+
+def test_the_lock_holds_every_pin_and_one_version_of_each_package_for_any_python():
+    locked = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    parsed = [Requirement(line) for line in locked]
+    for version in ("3.11.7", "3.12.1", "3.13.0"):
+        place = default_environment() | {"python_full_version": version, "python_version": version[:4]}
+        here = [one for one in parsed if one.marker is None or one.marker.evaluate(place)]
+        versions = {one.name: str(one.specifier) for one in here}
+        assert len(here) == len(versions) and all(one.startswith("==") for one in versions.values())
+        for file in ("requirements.txt", "requirements-dev.txt"):
+            lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+            pins = [Requirement(line) for line in lines if line and line[0] != "#"]
+            assert {one.name: str(one.specifier) for one in pins}.items() <= versions.items()
 
 
 def test_what_the_package_imports_is_declared():

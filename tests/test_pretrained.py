@@ -91,9 +91,14 @@ def test_a_stored_model_needs_neither_a_network_nor_a_file(tmp_path, offline, dr
     store_model(tmp_path, "model_4_1", base, lambda model: {"learning_curves": curves})
     np.savez(tmp_path / "digits.npz", X=drawn.images[:100], y=drawn.labels[:100], real=False)
     names = load_definitions(
-        ROOT / "Assignment3.ipynb", "data", "model_4_1", base_dir=str(tmp_path), data=str(tmp_path / "digits.npz"),
-        imagenet=str(tmp_path / "none.h5"), stop_training=True,
-    )  # fmt: skip
+        ROOT / "Assignment3.ipynb",
+        "data",
+        "model_4_1",
+        base_dir=str(tmp_path),
+        data=str(tmp_path / "digits.npz"),
+        imagenet=str(tmp_path / "none.h5"),
+        stop_training=True,
+    )
     assert names["model_4_1"].count_params() == 30_730
     with pytest.raises(SVHNError, match=r"none\.h5"):
         names["build_model_4_1"]()

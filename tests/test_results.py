@@ -50,8 +50,12 @@ def test_only_models_of_the_reference_and_test_figures_make_lines(project):
     write_results(notebook, project / "models", project / "README.md")
     lines = (project / "README.md").read_text(encoding="utf-8").splitlines()
     assert [line.split(" | ")[0] for line in lines if line.startswith("| ")] == [
-        "| model", "| model_1_1", "| model_2_2", "| 3.1", "| 3.1 averaged over copies",
-    ]  # fmt: skip
+        "| model",
+        "| model_1_1",
+        "| model_2_2",
+        "| 3.1",
+        "| 3.1 averaged over copies",
+    ]
     assert "| 3.1 averaged over copies |  | 90.0% | 93.1% (91.8 to 94.3) | 96.6 %, test |" in lines
 
 

@@ -119,8 +119,10 @@ def test_a_failing_cell_is_named(project):
     weights.write_bytes(content[:1000])
     process = subprocess.run(
         [sys.executable, "-m", "svhn", "run", "--data", FEW, "--out", "other"],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
     weights.write_bytes(content)
     assert process.returncode == 2 and "Traceback" not in process.stderr
     line = process.stderr.strip().splitlines()[-1]

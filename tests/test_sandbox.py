@@ -124,7 +124,7 @@ MANY_FILES = "for i in range(1000):\n    open(f'file{i}', 'wb').write(bytes(1 <<
         ("import os, signal; os.kill(-1, signal.SIGKILL)", {}, ["code cell 2 ended the program that runs it"]),
     ],
     ids="loop cpu memory processes-memory fork disk files print fast-print huge-print kernel everything".split(),
-)  # fmt: skip
+)
 def test_what_exhausts_or_kills_is_stopped_and_named(execute, grader, cell, limits, words):
     result = execute("print('before')", cell, "print('after')", **limits)
     assert_contained(result, grader, *words)
@@ -233,8 +233,11 @@ def test_a_malicious_layer_acts_in_the_sandbox_only(execute, grader, tmp_path):
         "import keras\nmodel = keras.saving.load_model('models/model_1_1.keras', safe_mode=False)",
         "model(keras.ops.zeros((1, 2)))",
         files={"models/model_1_1.keras": (tmp_path / "model.keras").read_bytes()},
-        memory=4 << 30, tasks=500, seconds=300, cpu_seconds=300,
-    )  # fmt: skip
+        memory=4 << 30,
+        tasks=500,
+        seconds=300,
+        cpu_seconds=300,
+    )
     assert_contained(result, grader, "tried to change", "secret.txt")
 
 
@@ -356,9 +359,12 @@ def test_an_interrupted_grader_accuses_nobody(sandbox, grader, tmp_path):
     out = tmp_path / "out"
     process = subprocess.Popen(
         [sys.executable, "-m", "svhn", "grade", tmp_path / "course/ann", "--execute", "--out", out, "--data", "drawn"],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+    )
     try:
         # Before anything is loaded the sandbox is tried out; the folder is made when the hand-in is about to run.
         inside = []
@@ -402,13 +408,19 @@ def test_a_sandbox_that_does_not_work_is_refused(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "output",
     [
-        None, [], "x", {}, {"output_type": "stream", "text": 3}, {"output_type": "error", "traceback": {"a": 1}},
+        None,
+        [],
+        "x",
+        {},
+        {"output_type": "stream", "text": 3},
+        {"output_type": "error", "traceback": {"a": 1}},
         {"output_type": "display_data", "data": {"text/html": "<b>", "image/svg+xml": "<svg/>"}},
         {"output_type": "display_data", "data": {"image/png": "PHNjcmlwdD4="}},
         {"output_type": "display_data", "data": {"image/png": ["x"], "application/javascript": "alert(1)"}},
-        {"output_type": "execute_result", "data": "x"}, {"output_type": ["stream"]},
+        {"output_type": "execute_result", "data": "x"},
+        {"output_type": ["stream"]},
     ],
-)  # fmt: skip
+)
 def test_forged_outputs_are_made_harmless(output):
     cleaned = clean_output(output)
     assert not cleaned or cleaned["output_type"] in ("stream", "error")

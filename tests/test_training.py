@@ -146,7 +146,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_spoils_no_checkpoint(tmp
     split, data = evaluation_split()
     arguments = Augmented(data[0], data[2], unaltered), (data[1], data[3]), Schedule(4, 32, 6), tmp_path
     with pytest.raises(SVHNError, match=f"model_small: (val_)?loss is (nan|inf) ({place})") as caught:
-        fit("model_small", diverging(after), *arguments, split.provenance, 0)
+        fit("model_small", diverging(after), *arguments, split.provenance)
     assert "\n" not in str(caught.value) and "lower learning rate" in str(caught.value)
     kept = keras.saving.load_model(tmp_path / "model_small.keras")
     assert all(np.isfinite(weight).all() for weight in kept.get_weights())
@@ -167,8 +167,15 @@ def test_an_empty_schedule_is_refused_before_anything_is_trained(tmp_path, chang
     split, data = evaluation_split()
     schedule = Schedule(**{"epochs": 1, "batch_size": 32, "steps_per_epoch": 1} | change)
     with pytest.raises(SVHNError, match=f"model_small: {next(iter(change))} is"):
-        fit("model_small", build(), Augmented(data[0], data[2], unaltered), (data[1], data[3]),
-            schedule, tmp_path, split.provenance)  # fmt: skip
+        fit(
+            "model_small",
+            build(),
+            Augmented(data[0], data[2], unaltered),
+            (data[1], data[3]),
+            schedule,
+            tmp_path,
+            split.provenance,
+        )
 
 
 def test_a_model_that_could_not_be_loaded_again_is_refused_before_it_is_trained(tmp_path):
@@ -184,16 +191,30 @@ def test_a_model_that_could_not_be_loaded_again_is_refused_before_it_is_trained(
         with pytest.raises(
             SVHNError, match="model_small: once stored, the model or its checkpoint could not be loaded"
         ) as caught:
-            fit("model_small", model, Augmented(data[0], data[2], unaltered), (data[1], data[3]),
-                Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
+            fit(
+                "model_small",
+                model,
+                Augmented(data[0], data[2], unaltered),
+                (data[1], data[3]),
+                Schedule(1, 32, 1),
+                tmp_path,
+                split.provenance,
+            )
         assert "\n" not in str(caught.value)
 
 
 def test_a_damaged_checkpoint_is_told_and_not_resumed(tmp_path, capsys):
     split, data = evaluation_split()
     (tmp_path / "model_small.keras").write_bytes(b"damaged")
-    trained = fit("model_small", build(), Augmented(data[0], data[2], unaltered), (data[1], data[3]),
-                  Schedule(1, 32, 1), tmp_path, split.provenance, 0)  # fmt: skip
+    trained = fit(
+        "model_small",
+        build(),
+        Augmented(data[0], data[2], unaltered),
+        (data[1], data[3]),
+        Schedule(1, 32, 1),
+        tmp_path,
+        split.provenance,
+    )
     assert len(trained.learning_curves["loss"]) == 1
     assert "model_small.keras is damaged" in capsys.readouterr().err
 
@@ -203,8 +224,15 @@ def test_a_model_that_measures_something_else_is_refused(tmp_path):
     model = build()
     model.compile(loss="sparse_categorical_crossentropy", metrics=["acc"])
     with pytest.raises(SVHNError, match=r"metrics \['acc'\]; compile it with metrics=\[\"accuracy\"\]"):
-        fit("model_small", model, Augmented(data[0], data[2], unaltered), (data[1], data[3]),
-            Schedule(1, 32, 1), tmp_path, split.provenance)  # fmt: skip
+        fit(
+            "model_small",
+            model,
+            Augmented(data[0], data[2], unaltered),
+            (data[1], data[3]),
+            Schedule(1, 32, 1),
+            tmp_path,
+            split.provenance,
+        )
 
 
 def test_a_checkpoint_of_other_images_labels_preprocessing_or_augmentation_is_not_resumed(tmp_path):
@@ -213,7 +241,7 @@ def test_a_checkpoint_of_other_images_labels_preprocessing_or_augmentation_is_no
     def seconds(images, augment=unaltered, labels=y_train):
         keras.backend.clear_session()  # Keras numbers nameless layers by what was built before.
         train = Augmented(images, labels, augment)
-        return fit("model_small", build(), train, (X_val, y_val), Schedule(1, 32, 2), tmp_path, None, 0).seconds
+        return fit("model_small", build(), train, (X_val, y_val), Schedule(1, 32, 2), tmp_path, None).seconds
 
     first = seconds(X_train)
     assert seconds(X_train) == first  # Nothing was left to train.

@@ -191,8 +191,11 @@ def project(tmp_path_factory):
 def verify(project, *arguments):
     process = subprocess.run(
         [sys.executable, "-m", "svhn", "verify", *map(str, arguments)],
-        cwd=project, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
     return process.returncode, process.stdout.splitlines(), process.stderr
 
 
@@ -205,9 +208,13 @@ def test_as_published_every_figure_is_measured_and_ok(project):
     assert status == 0, said
     checks = [line.split(": ")[0] for line in lines if line.endswith(": ok")]
     assert checks == [
-        "model_1_1, validation", "model_1_1, test", "results.json, 3.1 test accuracy", "README.md, model_1_1",
-        "README.md, 3.1", "answers.py, 1.1",
-    ]  # fmt: skip
+        "model_1_1, validation",
+        "model_1_1, test",
+        "results.json, 3.1 test accuracy",
+        "README.md, model_1_1",
+        "README.md, 3.1",
+        "answers.py, 1.1",
+    ]
     assert lines[-1] == "all figures are as published" and not [line for line in lines if "differs" in line]
     assert not list(kept.iterdir())  # Nothing that was kept is taken for measured.
 
@@ -230,9 +237,12 @@ def test_each_figure_that_differs_is_named_and_the_status_is_one(project, tmp_pa
     assert status == 1, said
     differing = {line.split(": ")[0] for line in lines if line.endswith(": differs")}
     assert differing == {
-        "model_1_1, validation", "results.json, 3.1 test accuracy", "README.md, 3.1", "README.md, 3.1 of old",
+        "model_1_1, validation",
+        "results.json, 3.1 test accuracy",
+        "README.md, 3.1",
+        "README.md, 3.1 of old",
         "answers.py, 1.1",
-    }  # fmt: skip
+    }
     assert "model_1_1, test" in {line.split(": ")[0] for line in lines if line.endswith(": ok")}
     assert f"{len(differing)} differ" in lines
 

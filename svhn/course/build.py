@@ -195,7 +195,8 @@ def _write_source(folder: Path, notebook: nbformat.NotebookNode, project: Path) 
     shutil.copytree(_PACKAGE, folder / _PACKAGE.name, ignore=_not_released)
     try:
         write_text(folder / "Makefile", _student_rules((project / "Makefile").read_text(encoding="utf-8")))
-        shutil.copy(project / "requirements.txt", folder)
+        for path in (project / "requirements.txt", *project.glob("constraints.txt")):
+            shutil.copy(path, folder)
         shutil.copy(Path(__file__).with_name("student_readme.md"), folder / "README.md")
         names = list(assigned((project / "answers.py").read_text(encoding="utf-8")))
     except (OSError, SyntaxError, ValueError) as error:
@@ -239,8 +240,11 @@ def _nbgrader(folder: Path, *arguments: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     process = subprocess.run(
         [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
     if process.returncode:
         reasons = re.findall(r"^\s*[\w.]*(?:Error|Exception): (.+)$", process.stderr, re.M) or [process.stderr[-200:]]
         raise SVHNError(f"nbgrader {arguments[0]} failed in {folder}: {one_line(reasons[-1])}")

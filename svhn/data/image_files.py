@@ -2,16 +2,15 @@
 
 import io
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
+from svhn.progress import progress_bar
 
 # The parts of SVHN, in the order of the official files; the greatest, "extra", is left out.
 PARTS = ("train", "test")
@@ -100,11 +99,13 @@ def _rows(path: Path) -> Iterator[tuple[bytes, int]]:
 def _collect(named: Iterable[tuple[str, bytes | Path, object]], name: str) -> Digits:
     """Digits out of (what to call it, image file, label)."""
     images, labels = [], []
-    for place, content, label in tqdm(named, desc=f"reading {name}", unit="digit", mininterval=1, file=sys.stderr):
-        if not isinstance(label, int) or not 0 <= label <= 9:
-            raise SVHNError(f"{place}: label {label!r} is not a digit 0..9; correct it")
-        images.append(_pixels(place, content))
-        labels.append(label)
+    with progress_bar(None, f"reading {name}") as bar:
+        for place, content, label in named:
+            if not isinstance(label, int) or not 0 <= label <= 9:
+                raise SVHNError(f"{place}: label {label!r} is not a digit 0..9; correct it")
+            images.append(_pixels(place, content))
+            labels.append(label)
+            bar.update()
     if not images:
         raise SVHNError(f"{name}: holds no images; choose another data set")
     return Digits(np.stack(images), np.array(labels, np.uint8), name, real=True)

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.parsers.expat import ExpatError
 
 import numpy as np
-from tqdm import tqdm
 
 from svhn.data.openml_rows import REMEDY, Block, blocks, digits_of_classes
 from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import atomic_path, sha256, sweep, write_json
+from svhn.progress import progress_bar
 
 try:
     import fcntl
@@ -126,7 +126,7 @@ def _alone_in(folder: Path) -> Iterator[bool]:
 
 
 def _describe() -> tuple["OpenMLDataset", list[str] | None, int | None]:
-    """What the server says of the data set: its description, the nominal class values in order, the number of rows."""
+    """The server's account of the data set: its description, the nominal class values in order, the number of rows."""
     with _client_errors() as openml:
         get = openml.datasets.get_dataset
         try:
@@ -199,7 +199,7 @@ def _download(url: str) -> Iterator[bytes]:
         with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS) as response:
             response.raise_for_status()
             size = int(response.headers.get("Content-Length", 0)) or None
-            with tqdm(desc="download", total=size, unit="B", unit_scale=True) as bar:
+            with progress_bar(size, "download", "B", unit_scale=True) as bar:
                 for chunk in response.iter_content(1 << 20):
                     yield chunk
                     # Counts what came over the wire, as Content-Length does, also where the server compresses.
@@ -264,7 +264,7 @@ def _write_images(path: Path, stream: Iterator[Block], rows: int | None) -> tupl
     """Appends the blocks to a `.npy` file; gives the class values and a SHA-256 over the pixels."""
     classes: list[str] = []
     digest = hashlib.sha256()
-    with path.open("wb") as file, tqdm(desc="convert", total=rows, unit=" digits") as bar:
+    with path.open("wb") as file, progress_bar(rows, "convert") as bar:
         _write_header(file, 0)
         for pixels, values in stream:
             file.write(np.ascontiguousarray(pixels).data)

@@ -39,12 +39,12 @@ class Split:
 
     @property
     def fingerprint(self) -> str:
-        """Of all digits, drawn ones that extend the training included."""
+        """The fingerprint of all digits, drawn ones that extend the training included."""
         return self.digits.fingerprint + (f"-{self.drawn.fingerprint}" if self.drawn else "")
 
     @property
     def n_train(self) -> int:
-        """How many training digits the protocol itself gives: the first rows of `X_train`."""
+        """The number of training digits that the protocol itself gives: the first rows of `X_train`."""
         return len(self.y_train) - (len(self.drawn) if self.drawn else 0)
 
     @property
@@ -63,7 +63,7 @@ class Split:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What a record says of these digits."""
+        """The entry about these digits in a record."""
         given, extension = self.n_train, len(self.y_train) - self.n_train
         provenance = {
             "name": self.digits.name,

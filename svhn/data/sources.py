@@ -1,4 +1,4 @@
-"""Where digits come from: the one function that turns a source's name into `Digits`."""
+"""The sources of digits: the one function that turns a source's name into `Digits`."""
 
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -209,7 +209,7 @@ def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
 
 
 def drawn_path(n: int, seed: int, folder: Path = Path("data")) -> Path:
-    """Where drawn digits are kept: those of an earlier edition have another name."""
+    """The file that keeps drawn digits; those of an earlier edition have another name."""
     from svhn.drawn.drawing import EDITION
 
     return Path(folder) / f"drawn-{n}-{seed}-edition{EDITION}.npz"

@@ -1,4 +1,4 @@
-"""What digit images look like, in figures: the measures by which drawn digits are held against real ones."""
+"""The look of digit images in figures: the measures by which drawn digits are held against real ones."""
 
 from functools import cache
 
@@ -63,7 +63,7 @@ def mean_shapes() -> np.ndarray:
 
 
 def measures(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """What can be said of each image in one figure.
+    """The measures of each image that are one figure each.
 
     Args:
         images: uint8 (n, 32, 32, 3).
@@ -105,7 +105,7 @@ def _spectrum(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ink_height(grey: np.ndarray, ink: np.ndarray, ground: np.ndarray) -> np.ndarray:
-    """How many rows of the middle columns hold ink, as a share of the image's height."""
+    """The number of rows of the middle columns that hold ink, as a share of the image's height."""
     middle = grey[:, :, 10:22]
     difference = (ink - ground)[:, None, None]
     share = (middle - ground[:, None, None]) / np.where(np.abs(difference) < 2, 2, difference)

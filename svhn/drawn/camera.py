@@ -1,4 +1,4 @@
-"""What a camera makes of a scene: a modest photo, and the 32x32 digit that the crop rule cuts out of it."""
+"""A scene through a camera: a modest photo, and the 32x32 digit that the crop rule cuts out of it."""
 
 import math
 from functools import cache
@@ -20,7 +20,7 @@ NO_COLOUR = np.array([0, 127.5, 127.5], np.float32)
 
 
 class Frame(NamedTuple):
-    """How much of a photo a digit takes up.
+    """The part of a photo that a digit takes up.
 
     Attributes:
         box: The side of the digit's box, whole pixels of the photo.
@@ -58,11 +58,11 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, view: Frame) -> np.n
         uint8 (32, 32, 3).
     """
     planes = _developed(rng, _focused(rng, scene, view.box))
-    return _cut_out(_at_photo_edge(rng, _stored(rng, planes)), view.margin)
+    return cut_out(_at_photo_edge(rng, _stored(rng, planes)), view.margin)
 
 
 def _stored(rng: np.random.Generator, planes: tuple[np.ndarray, ...]) -> np.ndarray:
-    """What remains of a photo that was stored as JPEG twice: uint8 (side, side, 3), red, green and blue."""
+    """A photo after it was stored as JPEG twice: uint8 (side, side, 3), red, green and blue."""
     down, across = rng.integers(BLOCKS, size=2)
     # To OpenCV, no colour is 0.5 among floats and 128 among bytes.
     pixels = cv2.convertScaleAbs(cv2.max(cv2.merge(planes) + NO_COLOUR, 0))
@@ -76,11 +76,18 @@ def _compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
     return cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
 
 
-def _cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
+def cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
     """The crop rule: the box without its margin of `edge` pixels, bicubic to 32x32, as SVHN's digits were made.
 
     Down first, then across, rounded to 8 bits between the two, and from nothing but the pixels of the box: that much
     can be read from real digits, and a network that is to tell drawn ones from them sees at once what differs.
+
+    Args:
+        pixels: uint8 (side, side, 3).
+        edge: The width of the margin, at least 1.
+
+    Returns:
+        uint8 (32, 32, 3).
     """
     box = pixels[edge:-edge, edge:-edge].astype(np.float32)
     weights = bicubic(len(box))
@@ -90,7 +97,7 @@ def _cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
 
 @cache
 def bicubic(size: int) -> np.ndarray:
-    """What each of 32 pixels takes from each of `size`, float32 (32, size): Keys's kernel, a = -0.5.
+    """The weights that each of 32 pixels gives each of `size`, float32 (32, size): Keys's kernel, a = -0.5.
 
     It is widened where an image shrinks; beyond the border, the last pixel counts on.
     """
@@ -112,7 +119,7 @@ def _focused(rng: np.random.Generator, photo: np.ndarray, box: float) -> np.ndar
 
 
 def _developed(rng: np.random.Generator, photo: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What happens in the camera: noise, sharper brightness with seams beside edges, softer and noisier colour.
+    """A scene as the camera alters it: noise, sharper brightness with seams beside edges, softer and noisier colour.
 
     Returns:
         Brightness, red above it and blue above it (JPEG's YCrCb), float32 (side, side) each, 0..255.

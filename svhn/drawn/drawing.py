@@ -20,7 +20,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.drawn.camera import SIDE, photograph
@@ -28,6 +27,7 @@ from svhn.drawn.house_numbers import house_number
 from svhn.drawn.painting import paint
 from svhn.drawn.signs import view_sign
 from svhn.errors import SVHNError
+from svhn.progress import progress_bar
 
 # To be raised when other digits are drawn. Neither the code, whose wording may change, nor the pixels, which another
 # kind of processor may round differently, tell as well which digits these are.
@@ -71,7 +71,7 @@ def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
     images, labels = np.empty((n, *IMAGE_SHAPE), np.uint8), np.empty(n, np.uint8)
     blocks = [(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
     drawn = _in_workers(blocks, seed, workers) if workers > 1 else _here(blocks, seed)
-    with tqdm(total=n, desc="drawing digits", unit="digit", delay=2, leave=False) as bar, closing(drawn):
+    with progress_bar(n, "drawing digits") as bar, closing(drawn):
         for (start, stop), block_labels, block_images in drawn:
             labels[start:stop], images[start:stop] = block_labels, block_images
             bar.update(stop - start)
@@ -106,7 +106,7 @@ def _digit(rng: np.random.Generator) -> tuple[int, np.ndarray]:
 
 
 def _legible(image: np.ndarray, ink: np.ndarray, edge: int) -> bool:
-    """Whether the ink can be told from its ground: what no person could read, no person has marked in a photo."""
+    """Whether the ink can be told from its ground: no person has marked in a photo a digit that none could read."""
     shape = cv2.resize(ink[edge : len(ink) - edge, edge : len(ink) - edge], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     shape, grey = shape[3:-3, 8:-8], cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[3:-3, 8:-8]
     (shape_mean, shape_spread), (grey_mean, grey_spread) = (cv2.meanStdDev(plane) for plane in (shape, grey))
@@ -179,7 +179,7 @@ def _serve(process: subprocess.Popen, seed: int, waiting: SimpleQueue, finished:
         return
     except BrokenPipeError:
         finished.put(SVHNError(_ENDED))
-    except Exception as error:  # Whatever it is, whoever waits for this block must hear of it.
+    except Exception as error:  # The thread that waits for this block must hear of any error.
         finished.put(error)
 
 

@@ -36,7 +36,7 @@ class HouseNumber(NamedTuple):
 
 
 class Colours(NamedTuple):
-    """What a digit looks like against what: float32 (3,) each, red, green and blue, 0..255."""
+    """The colours of a digit and its ground: float32 (3,) each, red, green and blue, 0..255."""
 
     ink: np.ndarray
     ground: np.ndarray
@@ -44,7 +44,7 @@ class Colours(NamedTuple):
 
 def house_number(rng: np.random.Generator) -> HouseNumber:
     """Draws a number and one of its digits, each as likely as the others."""
-    table = _tables()
+    table = tables()
     length = 1 + pick(rng, table["length_steps"])
     position = int(rng.integers(length))
     digits = tuple(pick(rng, steps) for steps in table["digit_steps"][length - 1])
@@ -62,7 +62,7 @@ def colours(rng: np.random.Generator, contrast: float = 1.0, least: float = 0.0)
         least: Their mean difference over red, green and blue is at least this (or nearly: after a few tries it is
             left at that), or no person could have marked the digit.
     """
-    table = _tables()
+    table = tables()
     for _ in range(6):
         component = pick(rng, table["colour_steps"])
         normal = rng.standard_normal(6, np.float32)
@@ -78,8 +78,8 @@ def colours(rng: np.random.Generator, contrast: float = 1.0, least: float = 0.0)
 
 
 def digit_shares() -> np.ndarray:
-    """How often each digit is drawn, by the tables, float64 (10,)."""
-    table = _tables()
+    """The share of each digit among those drawn, by the tables, float64 (10,)."""
+    table = tables()
     lengths = np.diff(table["length_steps"], prepend=0)
     by_length = [np.diff(steps, prepend=0).mean(axis=0) for steps in table["digit_steps"]]
     return lengths @ np.array(by_length)
@@ -98,7 +98,12 @@ def _between(rng: np.random.Generator, quantiles: list[float]) -> float:
 
 
 @cache
-def _tables() -> dict[str, Any]:
+def tables() -> dict[str, Any]:
+    """The fitted tables of numbers and colours, made ready to be drawn from.
+
+    Raises:
+        SVHNError: A table is missing or damaged.
+    """
     numbers, mixture = _table("house_numbers.json"), _table("colours.json")
     try:
         # A number of four digits turns up four times as often among digits as among numbers.

@@ -42,7 +42,7 @@ def paint(rng: np.random.Generator, view: View) -> np.ndarray:
 
 
 def _exposed(rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
-    """What all photos share: shadows bluer than lights, patches of colour, neither pure black nor pure white."""
+    """The traits of all photos: shadows bluer than lights, patches of colour, neither pure black nor pure white."""
     grey = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
     mean = cv2.mean(grey)[0]
     bluer = (grey - np.float32(mean)) * np.float32(rng.normal(-0.042, 0.013))

@@ -19,7 +19,7 @@ PLAQUE_STEPS = np.cumsum((0.50, 0.22, 0.09, 0.06, 0.05, 0.08))
 
 
 class View(NamedTuple):
-    """What the camera sees of a sign, in the photo's pixels: float32 (side, side) each, 0..1.
+    """A sign as the camera sees it, in the photo's pixels: float32 (side, side) each, 0..1.
 
     Attributes:
         ink: The digits.

@@ -1,4 +1,4 @@
-"""What numbers hang on, and the light that falls on it: walls, grain and shadows, made without any picture."""
+"""The surfaces that numbers hang on, and the light on them: walls, grain and shadows, made without any picture."""
 
 import math
 from functools import cache
@@ -24,7 +24,7 @@ def smooth_field(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
 
 
 def light(rng: np.random.Generator, side: int) -> np.ndarray:
-    """How bright each place is lit, about 1, float32 (side, side): slopes, and at times the edge of a shadow."""
+    """The light on each place, about 1, float32 (side, side): slopes, and at times the edge of a shadow."""
     field = smooth_field(rng, side, 1) * np.float32(min(rng.exponential(0.079), 0.3))
     if rng.random() < 0.04:
         direction, place = rng.uniform(0, 2 * math.pi), np.linspace(-1, 1, side, dtype=np.float32)

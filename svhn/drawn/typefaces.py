@@ -72,7 +72,7 @@ def glyph(typeface: str, digit: int) -> Glyph:
     Raises:
         SVHNError: The archive of typefaces is missing or damaged, or does not hold this one.
     """
-    font = _font(typeface)
+    font = load_font(typeface)
     text = str(digit)
     left, top, right, bottom = font.getbbox(text, anchor="ls")
     # Round digits overshoot the line that flat ones stand on: each is set to the same height by itself.
@@ -86,7 +86,12 @@ def glyph(typeface: str, digit: int) -> Glyph:
 
 
 @cache
-def _font(typeface: str) -> ImageFont.FreeTypeFont:
+def load_font(typeface: str) -> ImageFont.FreeTypeFont:
+    """A typeface of the archive, at a size to reduce digits from.
+
+    Raises:
+        SVHNError: The archive of typefaces is missing or damaged, or does not hold this one.
+    """
     path = FOLDER / "typefaces.zip"
     try:
         with zipfile.ZipFile(path) as archive:

@@ -133,6 +133,7 @@ def _run(folder: Path, name: str, digits: tuple[str, dict[Path, Path]], limits: 
         variable_of("data"): setting,
         "PYTHONPATH": str(HARNESS),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "TQDM_DISABLE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     # A choice of the grader's, and no secret.

@@ -42,10 +42,10 @@ def find_notebook(hand_in: Path) -> tuple[Path, list[str]]:
         names = ", ".join(plain_line(path.name) for path in found[:5])
         chosen = run_isolated(which_notebook, found, limits=_READING).get("result")
         # One that is far too large to be read is named below.
-        named = next((path for path in found if path.name == NOTEBOOK.name), None)
-        if not chosen and not named:
+        named = [Path(chosen)] if chosen else [path for path in found if path.name == NOTEBOOK.name]
+        if not named:
             raise SVHNError(f"there are several notebooks ({names}), and it is not clear which is handed in; keep one")
-        path = Path(chosen) if chosen else named
+        path = named[0]
         findings.append(f"{len(found)} notebooks were handed in ({names}): {plain_line(path.name)} was executed")
     if path.stat().st_size > MOST_NOTEBOOK:
         raise SVHNError(f"{path.name} has {path.stat().st_size:,} bytes, over {MOST_NOTEBOOK:,}; clear its outputs")

@@ -9,6 +9,7 @@ import numpy as np
 
 from svhn.backend import devices, keras
 from svhn.digits import model_input
+from svhn.progress import progress_bar
 
 PREDICTION_BATCH = 128
 
@@ -143,12 +144,13 @@ def unaltered(batch: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return batch
 
 
-def predict(model: keras.Model, images: Images) -> np.ndarray:
+def predict(model: keras.Model, images: Images, task: str = "") -> np.ndarray:
     """Class probabilities of images of any number.
 
     Args:
         model: A classifier of ten digits.
         images: Preprocessed as the model was trained.
+        task: Shown beside a bar of progress; without it there is none.
 
     Returns:
         float32 array (n, 10); column d belongs to digit d. Of a network without its head: (n, its outputs).
@@ -156,14 +158,16 @@ def predict(model: keras.Model, images: Images) -> np.ndarray:
     outputs = np.empty(0, np.float32)
     size = min(PREDICTION_BATCH, len(images))
     size += -size % devices()
-    for start in range(0, len(images), PREDICTION_BATCH):
-        batch = model_input(images[start : start + PREDICTION_BATCH])
-        missing = size - len(batch)
-        # One shape for all batches, so that no backend compiles the network anew for the last one.
-        full = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-        # predict_on_batch, not predict: no progress bar and no new input pipeline per call.
-        made = np.asarray(model.predict_on_batch(full))[: len(batch)]
-        if start == 0:  # In one array from the start: the embeddings of all digits are too large to be copied together.
-            outputs = np.empty((len(images), *made.shape[1:]), np.float32)
-        outputs[start : start + len(batch)] = made
+    with progress_bar(len(images), task, shown=bool(task)) as bar:
+        for start in range(0, len(images), PREDICTION_BATCH):
+            batch = model_input(images[start : start + PREDICTION_BATCH])
+            missing = size - len(batch)
+            # One shape for all batches, so that no backend compiles the network anew for the last one.
+            full = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+            # predict_on_batch, not predict: no progress bar and no new input pipeline per call.
+            made = np.asarray(model.predict_on_batch(full))[: len(batch)]
+            if start == 0:  # One array from the start: the embeddings of all digits are too large to copy.
+                outputs = np.empty((len(images), *made.shape[1:]), np.float32)
+            outputs[start : start + len(batch)] = made
+            bar.update(len(batch))
     return outputs

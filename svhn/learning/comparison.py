@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from svhn.backend import keras
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.files import CHECKPOINTS, write_json
 from svhn.learning.batches import Augmented, Images, predict
-from svhn.learning.evaluation import build, digits_of, in_nbgrader, provenance_of, schedule_of, unpack
+from svhn.learning.evaluation import in_nbgrader, provenance_of, unpack
 from svhn.learning.paired import comparison_table
-from svhn.learning.training import fit, plan_of
+from svhn.learning.records import digits_of
+from svhn.learning.training import Schedule, build, fit, plan_of, schedule_of
+from svhn.progress import interrupted, progress_bar, skip
 
 SEEDS = (1, 2, 3)
 
@@ -73,78 +76,99 @@ def run_comparison(
 
     Raises:
         SVHNError: There is no stored comparison to load, or it is damaged.
+        Interrupted: By the person, while it trained.
     """
     path = Path(base_dir) / f"{name}.json"
     if train and not in_nbgrader():
-        runs: dict[str, Any] = {}
-        conditions: dict[str, Any] = {}
-        progress = _Progress(Path(base_dir) / CHECKPOINTS / f"{name}.json")
+        runs = []
         for label, variant in variants.items():
             data = unpack(name, variant.data, isinstance(variant.data[0], Augmented), split)
             schedule = schedule_of(data[0], epochs, batch_size, steps_per_epoch, length)
-            runs[label] = {}
-            for seed in seeds:
-                one = _Run(f"{name}, {label}, seed {seed}", variant.build, data, replace(schedule, seed=seed), split)
-                runs[label][str(seed)] = one.finish(progress)
-            conditions = {
-                "data": provenance_of(split, data[0]),
-                "validation": len(data[2]),
-                "epochs": schedule.epochs,
-                "batch_size": schedule.batch_size,
-                "steps_per_epoch": schedule.steps_per_epoch,
-            }
-        content = {"name": name, "reference": reference, **conditions, "backend": keras.backend.backend()}
-        write_json(path, {**content, "variants": runs})
-        progress.path.unlink(missing_ok=True)
+            runs += [_Run(name, label, variant.build, data, replace(schedule, seed=seed), split) for seed in seeds]
+        finished = _Finished(Path(base_dir) / CHECKPOINTS / f"{name}.json")
+        write_json(path, {"name": name, "reference": reference, **_train(name, runs, finished)})
+        finished.path.unlink(missing_ok=True)
     return _show(name, path)
+
+
+class _Finished:
+    """The trainings that a killed comparison had finished, in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.runs = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            self.runs = {}
+
+    def add(self, name: str, run: dict[str, Any]) -> None:
+        """Keeps one more finished training."""
+        self.runs[name] = run
+        write_json(self.path, self.runs)
 
 
 @dataclass(frozen=True)
 class _Run:
     """One variant with one seed."""
 
-    name: str
+    comparison: str
+    label: str
     build: Callable[..., keras.Model]
     data: tuple[Augmented, Images, np.ndarray]
-    schedule: Any
+    schedule: Schedule
     split: Split | None
 
-    def finish(self, progress: "_Progress") -> dict[str, Any]:
+    @property
+    def batches(self) -> int:
+        return self.schedule.epochs * self.schedule.steps_per_epoch
+
+    def finish(self, finished: _Finished, bar: tqdm) -> dict[str, Any]:
         """Trains it, unless that was finished before: its last accuracies, and which validation digits it reads."""
         training, X_val, y_val = self.data
+        name = f"{self.comparison}, {self.label}, seed {self.schedule.seed}"
         model = build(self.build, self.schedule)
         provenance = provenance_of(self.split, training)
         plan = hashlib.sha256(json.dumps(plan_of(model, training, self.schedule, provenance)).encode()).hexdigest()
-        if (known := progress.finished.get(self.name)) and known["plan"] == plan:
+        if (known := finished.runs.get(name)) and known["plan"] == plan:
+            skip(bar, self.batches)
             return known["result"]
-        folder = progress.path.parent
-        trained = fit(self.name, model, training, (X_val, y_val), self.schedule, folder, provenance)
+        trained = fit(name, model, training, (X_val, y_val), self.schedule, finished.path.parent, provenance, bar)
         right = predict(trained.model, X_val).argmax(axis=1) == y_val
-        curves = trained.learning_curves
         result = {
-            "accuracy": curves["accuracy"][-1],
+            "accuracy": trained.learning_curves["accuracy"][-1],
             "val_accuracy": float(np.mean(right)),
             "right": np.packbits(right).tobytes().hex(),
         }
-        progress.add(self.name, {"plan": plan, "result": result})
+        finished.add(name, {"plan": plan, "result": result})
         trained.checkpoint.unlink(missing_ok=True)
         return result
 
 
-class _Progress:
-    """What a killed comparison had finished, in one file."""
+def _train(name: str, runs: Sequence[_Run], finished: _Finished) -> dict[str, Any]:
+    """The conditions of all runs, and what came of each.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.finished = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            self.finished = {}
-
-    def add(self, name: str, run: dict[str, Any]) -> None:
-        """Keeps one more finished training."""
-        self.finished[name] = run
-        write_json(self.path, self.finished)
+    Raises:
+        Interrupted: By the person; the line says how many trainings are kept.
+    """
+    variants: dict[str, dict[str, Any]] = {run.label: {} for run in runs}
+    done = 0
+    try:
+        with progress_bar(sum(run.batches for run in runs), name, "batch", leave=True) as bar:
+            for run in runs:
+                variants[run.label][str(run.schedule.seed)] = run.finish(finished, bar)
+                done += 1
+    except KeyboardInterrupt:
+        raise interrupted(name, f"{done} of {len(runs)} trainings are kept") from None
+    training, X_val, _ = runs[-1].data
+    return {
+        "data": provenance_of(runs[-1].split, training),
+        "validation": len(X_val),
+        "epochs": runs[-1].schedule.epochs,
+        "batch_size": runs[-1].schedule.batch_size,
+        "steps_per_epoch": runs[-1].schedule.steps_per_epoch,
+        "backend": keras.backend.backend(),
+        "variants": variants,
+    }
 
 
 def _show(name: str, path: Path) -> pd.DataFrame:

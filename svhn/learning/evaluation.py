@@ -5,7 +5,6 @@ import html
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,10 @@ from svhn.learning.batches import (
     unprocessed,
 )
 from svhn.learning.figures import plot_learning_curves
-from svhn.learning.records import load_record
+from svhn.learning.records import BY_DIGIT, digits_of, load_record
 from svhn.learning.stored import load_model, store_model
-from svhn.learning.training import Schedule, Trained, fit
+from svhn.learning.training import Schedule, Trained, build, fit, schedule_of, stopped
+from svhn.progress import progress_bar
 
 _NBGRADER_VARIABLE = "NBGRADER_EXECUTION"
 _RED, _PLAIN = "\033[91m", "\033[0m"
@@ -83,25 +83,18 @@ def run_evaluation(
 
     Raises:
         SVHNError: There is no stored model to load, it is damaged, or the data are not of the form above.
+        Interrupted: By the person, while it trained.
     """
     training_now = train and not in_nbgrader()
     if training_now:
         _shout("Training the model", verbose)
-        training, X_val, y_val = unpack(name, data, generator, split)
+        unpacked = unpack(name, data, generator, split)
         if split:
-            _check_seen(name, X_val, split)
-        schedule = schedule_of(training, epochs, batch_size, steps_per_epoch, length)
-        provenance = provenance_of(split, training)
-        new = build(functools.partial(model_builder, **kwargs), schedule)
-        checkpoints = Path(base_dir) / CHECKPOINTS
-        trained = fit(name, new, training, (X_val, y_val), schedule, checkpoints, provenance, verbose)
-        better = None if force else _better_stored(base_dir, name, trained.model, (X_val, y_val), provenance)
-        if better:
-            _shout(f"The stored model is kept: {better}", 1)
-        else:
-            store_model(base_dir, name, trained.model, lambda stored: _record(stored, trained, data, split, provenance))
-            trained.checkpoint.unlink(missing_ok=True)
-            _shout(f"Model stored in {base_dir}", verbose)
+            _check_seen(name, unpacked[1], split)
+        schedule = schedule_of(unpacked[0], epochs, batch_size, steps_per_epoch, length)
+        builder = functools.partial(model_builder, **kwargs)
+        kept = _train(Path(base_dir), name, builder, unpacked, schedule, split, force, verbose)
+        _shout(f"The stored model is kept: {kept}" if kept else f"Model stored in {base_dir}", verbose or bool(kept))
     else:
         _shout("Loading model from file", verbose)
     model, record = load_model(base_dir, name)
@@ -109,24 +102,46 @@ def run_evaluation(
     if verbose:
         _report(model, record)
         if split and not training_now and (record.get("data") or {}).get("fingerprint") != split.digits.fingerprint:
-            measured = accuracy(model, data[1], data[-1])
+            measured = accuracy(model, data[1], data[-1], "reading validation digits")
             print(f"On this run's {len(data[-1]):,} validation digits: {measured:.2%} ({split.digits.description})")
             if split.digits.real:
                 print("Some of these may be among the digits that the model was trained on.")
     return model
 
 
-def build(model_builder: Callable[..., keras.Model], schedule: Schedule) -> keras.Model:
-    """Builds a model from the schedule's seed; a builder with a parameter `steps` is told the number of batches."""
-    # Without this, Keras numbers a network's nameless parts by what was built before, and no checkpoint would fit.
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(schedule.seed)
-    told = "steps" in signature(model_builder).parameters
-    return model_builder(**({"steps": schedule.epochs * schedule.steps_per_epoch} if told else {}))
+def _train(
+    folder: Path,
+    name: str,
+    builder: Callable[..., keras.Model],
+    data: tuple[Augmented, Images, np.ndarray],
+    schedule: Schedule,
+    split: Split | None,
+    force: bool,
+    verbose: int,
+) -> str | None:
+    """Trains a model and stores it, unless the stored one is better; returns a line that says so, or None.
+
+    Raises:
+        Interrupted: By the person; the line says which epochs are kept.
+    """
+    training, X_val, y_val = data
+    provenance, checkpoints = provenance_of(split, training), folder / CHECKPOINTS
+    batches = schedule.epochs * schedule.steps_per_epoch
+    try:
+        with progress_bar(batches, name, "batch", shown=bool(verbose), leave=True) as bar:
+            model, shown = build(builder, schedule), bar if verbose else None
+            trained = fit(name, model, training, (X_val, y_val), schedule, checkpoints, provenance, shown)
+        better = None if force else _better_stored(folder, name, trained.model, (X_val, y_val), provenance)
+        if not better:
+            store_model(folder, name, trained.model, lambda stored: _record(stored, trained, data, split, provenance))
+            trained.checkpoint.unlink(missing_ok=True)
+    except KeyboardInterrupt:
+        raise stopped(name, schedule, checkpoints) from None
+    return better
 
 
 def _check_seen(name: str, X_val: Images, split: Split) -> None:
-    """Refuses, before the training, images of which nothing says how test digits would be seen in the same way."""
+    """Raises, before the training, if test digits could not be preprocessed as the validation images are."""
     given = unprocessed(X_val)
     same = given is split.X_val or (
         given.shape == split.X_val.shape and np.array_equal(model_input(given), model_input(split.X_val))
@@ -139,7 +154,7 @@ def _check_seen(name: str, X_val: Images, split: Split) -> None:
 
 
 def provenance_of(split: Split | None, training: Augmented) -> dict[str, Any] | None:
-    """What a record says of the digits that a model saw.
+    """The entry about the digits that a model saw, for its record.
 
     Raises:
         SVHNError: Nothing tells which of them are real.
@@ -164,18 +179,14 @@ def in_nbgrader() -> bool:
     return bool(os.environ.get(_NBGRADER_VARIABLE))
 
 
-def accuracy(model: keras.Model, images: Images, labels: np.ndarray) -> float:
-    """The share of images that a model classifies as labelled, 0..1."""
-    return float(np.mean(predict(model, images).argmax(axis=1) == labels))
+def accuracy(model: keras.Model, images: Images, labels: np.ndarray, task: str = "") -> float:
+    """The share of images that a model classifies as labelled, 0..1; a named task shows its progress."""
+    return float(np.mean(predict(model, images, task).argmax(axis=1) == labels))
 
 
-def schedule_of(
-    training: Augmented, epochs: int, batch_size: int, steps_per_epoch: int | None, length: float, seed: int = 1
-) -> Schedule:
-    """How long to train; without `steps_per_epoch`, an epoch shows every training digit, its last batch filled up."""
-    one_pass = -(-training.pass_length // max(1, batch_size))  # `fit` refuses what is below 1.
-    steps = one_pass if steps_per_epoch is None else steps_per_epoch
-    return Schedule(epochs, batch_size, max(1, round(steps * length)) if steps > 0 else steps, seed)
+def shares_by_digit(read: np.ndarray, labels: np.ndarray) -> list[float | None]:
+    """The share of each digit, 0 to 9, that is read as labelled, 0..1; None where no label is that digit."""
+    return [float(np.mean(read[labels == d] == d)) if np.any(labels == d) else None for d in range(10)]
 
 
 def unpack(
@@ -208,12 +219,6 @@ def unpack(
     return training, X_val, y_val
 
 
-def digits_of(record: dict[str, Any]) -> str:
-    """What a record's figures were measured on, as the end of a line."""
-    data = record.get("data")
-    return f", {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
-
-
 def _better_stored(
     base_dir: str | Path,
     name: str,
@@ -221,7 +226,7 @@ def _better_stored(
     validation: tuple[Images, np.ndarray],
     provenance: dict[str, Any] | None,
 ) -> str | None:
-    """In what the stored model of that name is better on the same validation digits; None where it is not."""
+    """A line that says how much better the stored model reads the same validation digits; None if it does not."""
     try:
         record = load_record(base_dir, name)
         stored, same = record["accuracy"]["validation"], (record["data"] or {})["fingerprint"]
@@ -241,17 +246,20 @@ def _better_stored(
 def _record(
     stored: keras.Model,
     trained: Trained,
-    data: tuple,
+    data: tuple[Augmented, Images, np.ndarray],
     split: Split | None,
     provenance: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    X_val, y_val = data[1], data[-1]
-    measured = {"validation": accuracy(stored, X_val, y_val)}
+    _, X_val, y_val = data
+    measured, by_digit = {"validation": accuracy(stored, X_val, y_val, "reading validation digits")}, {}
     if split:
-        measured["test"] = accuracy(stored, preprocess_like(X_val, split.X_test), split.y_test)
+        read = predict(stored, preprocess_like(X_val, split.X_test), "reading test digits").argmax(axis=1)
+        measured["test"] = float(np.mean(read == split.y_test))
+        by_digit = {BY_DIGIT: shares_by_digit(read, split.y_test)}
     return {
         "learning_curves": trained.learning_curves,
         "accuracy": measured,
+        **by_digit,
         "data": provenance,
         "preprocessing": preprocessing_name(X_val),
         "recipe": trained.recipe,
@@ -284,6 +292,6 @@ def _show_folded(title: str, text: str) -> None:
     display({"text/html": folded, "text/plain": text}, raw=True)
 
 
-def _shout(text: str, verbose: int) -> None:
+def _shout(text: str, verbose: int | bool) -> None:
     if verbose:
         print(f"{_RED}{text}{_PLAIN}")

@@ -1,4 +1,4 @@
-"""What a trained network responds to."""
+"""Activations and evidence: the parts of an image that a trained network responds to."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ def activations(model: keras.Model, image: np.ndarray, layer_names: Sequence[str
 
 
 def class_activation_map(model: keras.Model, image: np.ndarray, layer_name: str, digit: int) -> np.ndarray:
-    """Where a convolution finds evidence for a class: Grad-CAM (Selvaraju et al., 2017).
+    """A map of the evidence that a convolution finds for a class: Grad-CAM (Selvaraju et al., 2017).
 
     The layer's channels are summed with the mean gradient of the class's score (before the softmax) as their weights;
     what counts against the class is cut off.
@@ -45,7 +45,7 @@ def class_activation_map(model: keras.Model, image: np.ndarray, layer_name: str,
 
 
 def layer_cam(model: keras.Model, image: np.ndarray, layer_names: Sequence[str], digit: int) -> np.ndarray:
-    """Where several convolutions find evidence for a class, in their finest resolution: LayerCAM (Jiang et al., 2021).
+    """A map of the evidence of several convolutions for a class, as fine as the finest: LayerCAM (Jiang et al., 2021).
 
     Each point of a layer counts with its own gradient instead of its channel's mean, so that maps of early layers stay
     sharp. The layers' maps are brought to one size and the mean is taken.

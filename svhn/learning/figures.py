@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
 from PIL import Image
 
 from svhn.learning.reliability import expected_calibration_error, reliability
@@ -12,18 +13,36 @@ from svhn.learning.reliability import expected_calibration_error, reliability
 TRAINING, VALIDATION = "#1f5fa8", "#d1495b"
 _DOTS_PER_INCH = 150  # Sharp on a slide, too.
 _COLUMNS = 10
+# Of fewer digits a share says nothing.
+_FEW = 5
 # Kinds of layers, told apart by hatching as well as by colour.
 _BOXES = {"Conv2D": "#9ec5e8", "MaxPooling2D": "#f4c98b", "Dense": "#b9dba4"}
-_HATCHES = {"MaxPooling2D": "///", "Dense": "..."}
+_HATCHES = {"MaxPooling2D": "///", "Dense": "xx"}
 
 
 def use_style() -> None:
     """Sets the style of every plot that is drawn from now on."""
     plt.rcParams["savefig.dpi"] = plt.rcParams["figure.dpi"] = _DOTS_PER_INCH
+    plt.rcParams["svg.hashsalt"] = "svhn"  # By chance, otherwise: the same plot would be another file each time.
+
+
+def show_plot(description: str) -> None:
+    """Shows the plot that was drawn last, and closes it; where none is open, there is nothing to show.
+
+    Args:
+        description: What it shows, in words, for people who do not see it. It goes with the plot into the notebook.
+    """
+    if not plt.get_fignums():
+        return
+    if "inline" in plt.get_backend():
+        display(plt.gcf(), metadata={"image/png": {"alt": description}})
+        plt.close()
+    else:
+        plt.show()
 
 
 def plot_learning_curves(record: dict[str, Any]) -> None:
-    """Draws loss and accuracy over the epochs, training and validation, side by side.
+    """Draws and shows loss and accuracy over the epochs, training and validation, side by side.
 
     The two differ in line and marker as well as in colour. A star marks the epoch of the best validation accuracy.
 
@@ -46,6 +65,11 @@ def plot_learning_curves(record: dict[str, Any]) -> None:
     share = curves["val_accuracy"][best]
     panels[1].set_title(f"best epoch {epochs[best]}: {share:.1%} of the validation digits", fontsize=9)
     figure.suptitle(record["name"] + (_trained_on(data) if data else ""))
+    show_plot(
+        f"Learning curves of {record['name']}: loss and accuracy over {len(epochs)} epochs, training and validation. "
+        f"Validation accuracy is {curves['val_accuracy'][0]:.1%} after the first epoch, {share:.1%} after the best "
+        f"and {curves['val_accuracy'][-1]:.1%} after the last; training accuracy ends at {curves['accuracy'][-1]:.1%}."
+    )
 
 
 def _trained_on(data: dict[str, Any]) -> str:
@@ -82,17 +106,20 @@ def plot_reliability(readings: dict[str, np.ndarray], labels: np.ndarray, title:
         labels: The digits, (n,).
         title: Of the figure.
     """
-    _, (above, below) = plt.subplots(2, 1, figsize=(5.2, 5.6), layout="constrained", sharex=True, height_ratios=(3, 1))
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(5.2, 6), layout="constrained", sharex=True, height_ratios=(3, 1)
+    )
     above.plot([0, 1], [0, 1], color="0.6", lw=1, ls=":", label="ideal")
     styles = zip((TRAINING, VALIDATION), ("o-", "s--"), strict=True)
     for (name, probabilities), (colour, style) in zip(readings.items(), styles, strict=False):
         table = reliability(probabilities, labels)
         error = expected_calibration_error(probabilities, labels)
         label = f"{name} (expected calibration error {error:.1%})"
-        above.plot(table["confidence"], table["accuracy"], style, color=colour, lw=2, ms=5, label=label)
+        told = table[table["count"] >= _FEW]
+        above.plot(told["confidence"], told["accuracy"], style, color=colour, lw=2, ms=5, label=label)
         below.plot(table["confidence"], table["count"], style, color=colour, lw=1.5, ms=4)
-    above.set(ylabel="share read right", ylim=(0, 1.02), title=title)
-    above.legend(frameon=False, loc="lower right", fontsize=9)
+    above.set(ylabel=f"share read right ({_FEW} digits or more)", ylim=(0, 1.02), title=title)
+    figure.legend(frameon=False, loc="outside lower center", fontsize=9)
     below.set(xlabel="probability of what was read", ylabel="digits", yscale="log", xlim=(0, 1.02))
     for panel in (above, below):
         panel.grid(alpha=0.25)
@@ -117,11 +144,11 @@ def plot_embedding_map(
     for digit in range(10):
         rows = shown[labels[shown] == digit]
         across, up = points[rows].T
-        panel.scatter(across, up, s=34, color=colours(digit), marker=f"${digit}$", lw=0.2, label=str(digit))
+        panel.scatter(across, up, s=34, color=colours(digit), marker=f"${digit}$", lw=0.2)
     panel.scatter(near[:, 0], near[:, 1], s=130, facecolors="none", edgecolors="black", lw=1.2, label="neighbours")
-    panel.scatter(asked[0], asked[1], s=220, marker="*", color="black", edgecolors="white", label="asked")
+    panel.scatter(asked[0], asked[1], s=130, marker="*", color="black", edgecolors="white", label="asked")
     panel.set(xticks=[], yticks=[], title=title)
-    panel.legend(frameon=False, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.01))
+    panel.legend(frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.01))
     panel.spines[:].set_visible(False)
 
 
@@ -134,7 +161,7 @@ def plot_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str = "")
         title: Of the figure.
     """
     tallest = max(np.log2(shape[0] if len(shape) == 3 else 1) + 0.8 for _, shape in shapes)
-    _, panel = plt.subplots(figsize=(11, 1.2 + 0.3 * tallest), layout="constrained")
+    _, panel = plt.subplots(figsize=(11, 1.4 + 0.3 * tallest), layout="constrained")
     left = 0.0
     for kind, shape in shapes:
         height, width = (shape[0] if len(shape) == 3 else 1), np.log2(shape[-1] + 1) / 6
@@ -145,7 +172,7 @@ def plot_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str = "")
             )
         )
         size = f"{shape[0]}x{shape[1]}\n" if len(shape) == 3 else ""
-        panel.text(left + width / 2, tall / 2 + 0.15, f"{size}{shape[-1]}", ha="center", va="bottom", fontsize=7)
+        panel.text(left + width / 2, tall / 2 + 0.15, f"{size}{shape[-1]}", ha="center", va="bottom", fontsize=9)
         left += width + 0.35
     kinds = dict.fromkeys(kind for kind, _ in shapes)
     boxes = [

@@ -1,4 +1,4 @@
-"""What a stored comparison says: mean and spread over seeds, and a paired test on the same digits."""
+"""The table of a stored comparison: mean and spread over seeds, and a paired test on the same digits."""
 
 from typing import Any
 

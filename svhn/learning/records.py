@@ -9,16 +9,18 @@ from svhn.errors import SVHNError
 
 # The assignment's limit on the file of a stored model.
 MOST_BYTES = 100_000_000
+# The entry of a record with the share of each test digit, 0 to 9, that is read right.
+BY_DIGIT = "test_by_digit"
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def model_path(folder: str | Path, name: str) -> Path:
-    """Where the network of that name is stored."""
+    """The file of the network of that name."""
     return Path(folder) / f"{name}.keras"
 
 
 def record_path(folder: str | Path, name: str) -> Path:
-    """Where the record of that name is stored."""
+    """The file of the record of that name."""
     return Path(folder) / f"{name}.json"
 
 
@@ -51,8 +53,14 @@ def stored_names(folder: str | Path) -> list[str]:
     return sorted(path.stem for path in Path(folder).glob("model_*.json"))
 
 
+def digits_of(record: dict[str, Any]) -> str:
+    """The digits that a record's figures were measured on, as the end of a line."""
+    data = record.get("data")
+    return f", {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
+
+
 def pending_paths(folder: str | Path, name: str) -> tuple[Path, Path]:
-    """Where model and record are written before they take their places together."""
+    """The files that model and record are written to before they take their places together."""
     return Path(folder) / f".{name}.pending.keras", Path(folder) / f".{name}.pending.json"
 
 

@@ -1,4 +1,4 @@
-"""Whether probabilities can be believed: of what is read with 90 %, nine in ten should be right."""
+"""The reliability of probabilities: of all digits that are read with 90 %, nine in ten should be right."""
 
 import numpy as np
 import pandas as pd

@@ -62,7 +62,7 @@ def store_model(
     except BaseException:
         model_pending.unlink()
         raise
-    # From here on the pair is whole under its pending names; whoever comes next can finish the move.
+    # From here on the pair is whole under its pending names; the next reader can finish the move.
     write_json(record_pending, record)
     finish_store(folder, name)
     return record

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import math
 import sys
-import time
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,18 @@ import numpy as np
 from tqdm import tqdm
 
 from svhn.backend import devices, keras, precision
-from svhn.errors import SVHNError, one_line
-from svhn.files import atomic_path
+from svhn.errors import Interrupted, SVHNError, one_line
 from svhn.learning.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed
-from svhn.learning.records import CURVES
+from svhn.learning.callbacks import Checkpoint, EpochOf, Finite, Progress, state_of
+from svhn.progress import interrupted, skip
 from svhn.settings import FLOAT32
 
-_STATE = "training.json"
 _VALIDATION_BATCH = 128
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to train: `epochs` of `steps_per_epoch` batches of `batch_size`, in the order that `seed` gives."""
+    """The length of a training: `epochs` of `steps_per_epoch` batches of `batch_size`, in the order of `seed`."""
 
     epochs: int
     batch_size: int
@@ -36,7 +35,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training.
+    """The outcome of a training.
 
     Attributes:
         model: After its last epoch.
@@ -61,19 +60,19 @@ def fit(
     schedule: Schedule,
     folder: Path,
     provenance: dict[str, Any] | None,
-    verbose: int = 1,
+    bar: tqdm | None = None,
 ) -> Trained:
     """Trains a compiled model, or goes on where a killed run with the same recipe on the same digits stopped.
 
     Args:
-        name: For the checkpoint's file and the progress bar.
+        name: Of the checkpoint's file.
         model: As its builder returns it, compiled with the metric `accuracy`.
         train: Training digits.
         validation: Images and labels measured after each epoch.
         schedule: How long.
         folder: Where the checkpoint is kept.
         provenance: Of the digits.
-        verbose: 0 for no progress bar.
+        bar: Moved by one a batch; None for silence.
 
     Raises:
         SVHNError: The schedule is empty, the model is not compiled with that metric, it could not be loaded once it is
@@ -87,25 +86,59 @@ def fit(
     checkpoint = Checkpoint(Path(folder) / f"{name}.keras", plan)
     model = checkpoint.resume() or model
     done = len(checkpoint.curves["loss"])
-    if verbose and done:
-        print(f"going on after epoch {done}, where an earlier training stopped")
+    callbacks = [EpochOf(batches), Finite(name), checkpoint]
+    if bar is not None:
+        skip(bar, done * schedule.steps_per_epoch)
+        callbacks.append(Progress(bar))
+        if done:
+            bar.write(f"{name}: going on after epoch {done}, where an earlier training stopped", file=sys.stdout)
     images, labels = validation
     whole = len(labels) - len(labels) % devices()  # Each device gets as many of a batch.
-    with tqdm(
-        total=schedule.epochs * schedule.steps_per_epoch, initial=done * schedule.steps_per_epoch, desc=name,
-        unit="batch", mininterval=1, file=sys.stderr, disable=not verbose,
-    ) as bar:  # fmt: skip
-        model.fit(
-            batches,
-            validation_data=(model_input(images[:whole]), as_targets(labels[:whole], model)),
-            validation_batch_size=_VALIDATION_BATCH - _VALIDATION_BATCH % devices(),
-            epochs=schedule.epochs,
-            initial_epoch=done,
-            shuffle=False,  # `Batches` has its own order; Keras's would be another one after an interruption.
-            verbose=0,
-            callbacks=[_EpochOf(batches), _Finite(name), checkpoint, Progress(bar)],
-        )
+    model.fit(
+        batches,
+        validation_data=(model_input(images[:whole]), as_targets(labels[:whole], model)),
+        validation_batch_size=_VALIDATION_BATCH - _VALIDATION_BATCH % devices(),
+        epochs=schedule.epochs,
+        initial_epoch=done,
+        shuffle=False,  # `Batches` has its own order; Keras's would be another one after an interruption.
+        verbose=0,
+        callbacks=callbacks,
+    )
     return Trained(model, checkpoint.curves, recipe, checkpoint.seconds, checkpoint.path)
+
+
+def stopped(name: str, schedule: Schedule, folder: Path) -> Interrupted:
+    """The exception for a training that a person interrupts: it says which epochs are kept, and how to go on.
+
+    Args:
+        name: Of the checkpoint's file.
+        schedule: As `fit` was given it.
+        folder: Where the checkpoint is kept.
+    """
+    try:
+        done = len(state_of(Path(folder) / f"{name}.keras")["curves"]["loss"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        done = 0
+    kept = f"epochs 1 to {done} of {schedule.epochs} are kept" if done else "no epoch was finished"
+    return interrupted(name, kept)
+
+
+def schedule_of(
+    training: Augmented, epochs: int, batch_size: int, steps_per_epoch: int | None, length: float, seed: int = 1
+) -> Schedule:
+    """The schedule; without `steps_per_epoch`, an epoch shows every training digit, its last batch filled up."""
+    one_pass = -(-training.pass_length // max(1, batch_size))  # `fit` refuses what is below 1.
+    steps = one_pass if steps_per_epoch is None else steps_per_epoch
+    return Schedule(epochs, batch_size, max(1, round(steps * length)) if steps > 0 else steps, seed)
+
+
+def build(model_builder: Callable[..., keras.Model], schedule: Schedule) -> keras.Model:
+    """Builds a model from the schedule's seed; a builder with a parameter `steps` is told the number of batches."""
+    # Without this, Keras numbers a network's nameless parts by what was built before, and no checkpoint would fit.
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(schedule.seed)
+    told = "steps" in signature(model_builder).parameters
+    return model_builder(**({"steps": schedule.epochs * schedule.steps_per_epoch} if told else {}))
 
 
 def one_cycle(peak: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -165,117 +198,10 @@ def _check(name: str, model: keras.Model, schedule: Schedule) -> None:
         ) from error
 
 
-class _EpochOf(keras.callbacks.Callback):
-    """Tells the batches which epoch it is: Keras counts epochs from the one resumed, but asks for batches by number."""
-
-    def __init__(self, batches: Batches) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.batches.epoch = epoch
-
-
-class _Finite(keras.callbacks.Callback):
-    """Ends a training whose loss is no number any more, before the checkpoint is replaced: no later batch mends it."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self.epoch = 0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._check(logs, "loss", f"at batch {batch + 1} of epoch {self.epoch + 1}")
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        # The last batch of an epoch may spoil the weights after its own loss was measured.
-        self._check(logs, "val_loss", f"after epoch {epoch + 1}")
-
-    def _check(self, logs: dict[str, Any] | None, key: str, place: str) -> None:
-        loss = float((logs or {}).get(key, 0))
-        if not math.isfinite(loss):
-            raise SVHNError(
-                f"{self.name}: {key} is {loss} {place}, so the training stops and stores nothing; choose a lower "
-                "learning rate, and check that preprocessing and augmentation give finite numbers"
-            )
-
-
-class Progress(keras.callbacks.Callback):
-    """One bar for a whole training: batches done, time left, and the last epoch's accuracies."""
-
-    def __init__(self, bar: tqdm) -> None:
-        super().__init__()
-        self.bar = bar
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Moves the bar."""
-        self.bar.update()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Shows the epoch's figures."""
-        logs = logs or {}
-        self.bar.set_postfix_str(
-            f"epoch {epoch + 1}: accuracy {logs['accuracy']:.1%}, validation {logs['val_accuracy']:.1%}"
-        )
-
-
-class Checkpoint(keras.callbacks.Callback):
-    """Stores network, optimizer, curves and seconds of training after each epoch, in one file, atomically.
-
-    Args:
-        path: The file, `.keras`.
-        plan: What is being trained on what, in JSON's types; a checkpoint of another plan is not resumed.
-    """
-
-    def __init__(self, path: Path, plan: dict[str, Any]) -> None:
-        super().__init__()
-        self.path = path
-        self.plan = plan
-        self.curves: dict[str, list[float]] = {key: [] for key in CURVES}
-        self.seconds = 0.0
-        self._since = time.monotonic()
-
-    def resume(self) -> keras.Model | None:
-        """The model after the last finished epoch of this very plan, None where there is none."""
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                state = json.loads(archive.read(_STATE))
-            if state["plan"] != self.plan:
-                return None
-            model = keras.saving.load_model(self.path)
-            self.curves, self.seconds = state["curves"], state["seconds"]
-            return model
-        except FileNotFoundError:
-            return None
-        except Exception as error:  # Keras and zipfile raise whatever they run into.
-            # A checkpoint only saves time: without it, all begins anew, and nothing else is lost.
-            print(f"{self.path} is damaged ({one_line(error)}); training from the start", file=sys.stderr)
-            return None
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Starts the clock."""
-        self._since = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stores the state after one more epoch."""
-        for key in CURVES:
-            self.curves[key].append(round(float((logs or {})[key]), 6))
-        now = time.monotonic()
-        self.seconds, self._since = self.seconds + now - self._since, now
-        state = {"plan": self.plan, "curves": self.curves, "seconds": self.seconds}
-        with atomic_path(self.path) as temporary:
-            keras.saving.save_model(self.model, temporary)
-            with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(_STATE, json.dumps(state))
-
-
 def plan_of(
     model: keras.Model, train: Augmented, schedule: Schedule, provenance: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """What tells one training from any other, in JSON's types: network, recipe, digits, and how they are altered."""
+    """The marks of a training, in JSON's types, that tell it from any other: network, recipe, digits, augmentation."""
     train = replace(train, labels=as_targets(train.labels, model))
     batches = Batches(train, schedule.batch_size, schedule.steps_per_epoch, schedule.seed)
     return {
@@ -289,7 +215,7 @@ def plan_of(
 
 
 def recipe_of(model: keras.Model, train: Augmented, schedule: Schedule) -> dict[str, Any]:
-    """How a model is trained, in JSON's types: schedule, augmentation, optimizer and loss."""
+    """The recipe of a training, in JSON's types: schedule, augmentation, optimizer and loss."""
     serialize = keras.saving.serialize_keras_object
     recipe = {
         **asdict(schedule),

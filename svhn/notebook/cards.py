@@ -1,4 +1,4 @@
-"""What a reader of the stored models gets: a headline for the README, and a card for each model."""
+"""The stored models presented to a reader: a headline for the README, and a card for each model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from svhn.files import write_text
+from svhn.learning.records import BY_DIGIT
 
 CARDS = "README.md"
 _TOP = """# The stored models
@@ -82,8 +83,15 @@ def _card(record: dict[str, Any]) -> str:
             lines.append(
                 f"| {part} | {share_with_interval(share, data[part])} of {data[part]:,} digits, 95 % interval |"
             )
+    if data and BY_DIGIT in record:
+        lines.append(f"| test, by digit | {by_digit(record)} |")
     lines.append(f"| limits | {_limits(data)} |")
     return "\n".join([*lines, ""])
+
+
+def by_digit(record: dict[str, Any]) -> str:
+    """The share of each test digit that a model reads right, as one line."""
+    return ", ".join(f"{digit}: {share:.1%}" for digit, share in enumerate(record[BY_DIGIT]) if share is not None)
 
 
 def _preprocessing(record: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The notebook as a source of definitions: whoever needs an answer outside it gets it here."""
+"""The notebook as a source of definitions: the one place that gives its answers to other code."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
 
 
 def assigned(source: str) -> dict[str, ast.expr]:
-    """What a source assigns at its top level, by name.
+    """The values that a source assigns at its top level, by name.
 
     Raises:
         SyntaxError: It is not Python.
@@ -111,7 +111,7 @@ def assigned(source: str) -> dict[str, ast.expr]:
 
 
 def parameters(path: Path = NOTEBOOK) -> dict[str, Any]:
-    """What the notebook's parameters cell sets, by name."""
+    """The values that the notebook's parameters cell sets, by name."""
     found: dict[str, Any] = {}
     for cell in code_cells(path, "parameters"):
         try:

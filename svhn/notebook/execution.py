@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import base64
+import copy
 import hashlib
 import json
 import re
@@ -27,6 +28,9 @@ from svhn.notebook.kernel import kernel
 from svhn.settings import Settings, settled
 
 CELL_SECONDS = 3600
+_SVG = "image/svg+xml"
+# Characters: lines and letters take fewer, and rows of photos are no better as SVG than as PNG.
+_MOST_SVG = 150_000
 
 
 def execute_notebook(path: Path = NOTEBOOK, settings: Settings | None = None) -> nbformat.NotebookNode:
@@ -67,7 +71,7 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
 
     def begin(notebook: nbformat.NotebookNode) -> None:
         begun.append(notebook)
-        # Ctrl-C is for whoever called; nbclient would take it for itself, and fail at that.
+        # Ctrl-C is for the caller; nbclient would take it for itself, and fail at that.
         asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
     with (
@@ -88,12 +92,7 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
         )
         try:
             client.execute(**place.start)
-        except CellExecutionError as error:
-            # An SVHNError is one line already, and ends with its remedy.
-            ours = error.ename == "SVHNError"
-            said = error.evalue if ours else f"{one_line(error.evalue)}; open {path} and run that cell"
-            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {error.ename}: {said}") from error
-        except (RuntimeError, OSError) as error:  # A kernel that died is a RuntimeError, too.
+        except (CellExecutionError, RuntimeError, OSError) as error:
             if not begun:
                 # nbclient has cleaned up after the kernel, and at the end of this process would fail at doing so again.
                 atexit.unregister(client._cleanup_kernel)
@@ -102,8 +101,17 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
                     f"{path}: its kernel does not start ({reason}); free some memory and disk, or delete .venv and "
                     "install again: make run"
                 ) from error
-            reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
-            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {reason}; run it in Jupyter to see more") from error
+            raise SVHNError(f"{path}, {_failed_cell(notebook)}: {_failure(error, path)}") from error
+
+
+def _failure(error: Exception, path: Path) -> str:
+    """The reason why a cell of a notebook failed, and the remedy."""
+    if not isinstance(error, CellExecutionError):  # A kernel that died is a RuntimeError.
+        reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
+        return f"{reason}; run it in Jupyter to see more"
+    # An SVHNError is one line already, and ends with its remedy.
+    ours = error.ename == "SVHNError"
+    return f"{error.ename}: {error.evalue if ours else f'{one_line(error.evalue)}; open {path} and run that cell'}"
 
 
 def _inject(
@@ -147,7 +155,7 @@ def train_models(
 
 
 def _finished(note: Path, plan: dict[str, Any]) -> list[str]:
-    """What a killed training of the same plan had finished; nothing where its note is missing or damaged."""
+    """The names that a killed training of the same plan had finished; none where its note is missing or damaged."""
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
         return [str(name) for name in content.pop("finished") if content == plan]
@@ -156,12 +164,17 @@ def _finished(note: Path, plan: dict[str, Any]) -> list[str]:
 
 
 def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Writes a notebook, whole or not at all."""
+    """Writes a notebook, whole or not at all; of its plots the PNGs alone, or it would be twice as large."""
+    notebook = copy.deepcopy(notebook)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        output.get("data", {}).pop(_SVG, None)
     write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
-    """Writes every plot of an executed notebook as PNG, under its name of `named_plots`; earlier ones are removed.
+    """Writes every plot of an executed notebook as PNG and, if that is small, as SVG; earlier ones are removed.
+
+    Files are named as `named_plots` does.
 
     Returns:
         The files written, in the notebook's order.
@@ -174,11 +187,17 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
         raise SVHNError("the executed notebook shows no plots as PNG, and none are replaced; restore it from git")
     written = []
     for name, output in plots:
-        with atomic_path(folder / f"{name}.png") as temporary:
-            temporary.write_bytes(base64.b64decode(output["data"]["image/png"]))
-        written.append(folder / f"{name}.png")
+        contents = {".png": base64.b64decode(output["data"]["image/png"])}
+        drawn = output["data"].get(_SVG, "")
+        if 0 < len(drawn) < _MOST_SVG and drawn.count("<image") <= 1:
+            # The hour at which it was drawn would make another file of the same plot.
+            contents[".svg"] = re.sub(r"<dc:date>.*?</dc:date>", "", drawn).encode()
+        for suffix, content in contents.items():
+            with atomic_path(folder / f"{name}{suffix}") as temporary:
+                temporary.write_bytes(content)
+            written.append(folder / f"{name}{suffix}")
     tags = {"figure"} | {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
-    for path in folder.glob("*.png"):
+    for path in (*folder.glob("*.png"), *folder.glob("*.svg")):
         # Of a cell that draws no longer, or not as many; what is not from this notebook stays.
         if path not in written and re.sub(r"-\d+$", "", path.stem) in tags:
             path.unlink()
@@ -212,7 +231,7 @@ def last_modified(*paths: Path) -> str:
 
 
 def _failed_cell(notebook: nbformat.NotebookNode) -> str:
-    """Where an execution stopped: the last heading above the last cell with an output, in the reader's terms."""
+    """The place where an execution stopped: the heading above the last cell with an output, in the reader's terms."""
     heading, place = "the top", "the top"
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and (found := re.findall(r"^#+ (.+)$", cell.source, re.M)):

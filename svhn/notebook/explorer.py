@@ -1,4 +1,4 @@
-"""What the stored models make of one digit: the engine of `Explorer.ipynb`, with widgets or without."""
+"""One digit through the eyes of the stored models: the engine of `Explorer.ipynb`, with widgets or without."""
 
 import io
 import tempfile
@@ -77,14 +77,16 @@ class Explorer:
         self.embedder = self.readers[embedder]
         model = self.embedder.model
         self.base = keras.Model(model.inputs[0], model.get_layer(embedding_layer).output)
-        self.search = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine").fit(self.embed(self.images))
+        self.search = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine").fit(
+            self.embed(self.images, "embedding")
+        )
 
-    def embed(self, images: np.ndarray) -> np.ndarray:
-        """The embeddings, float32 (n, units), of uint8 images (n, 32, 32, 3)."""
-        return predict(self.base, self.embedder.view(images))
+    def embed(self, images: np.ndarray, task: str = "") -> np.ndarray:
+        """The embeddings, float32 (n, units), of uint8 images (n, 32, 32, 3); a named task shows its progress."""
+        return predict(self.base, self.embedder.view(images), task)
 
     def probabilities(self, image: np.ndarray) -> pd.DataFrame:
-        """What every model makes of an image, uint8 (32, 32, 3): one row a model, one column a digit."""
+        """The probabilities that every model gives an image, uint8 (32, 32, 3): a row a model, a column a digit."""
         rows = {name: predict(reader.model, reader.view(image[np.newaxis]))[0] for name, reader in self.readers.items()}
         return pd.DataFrame(rows).T
 
@@ -94,7 +96,7 @@ class Explorer:
         return self.images[rows], self.labels[rows]
 
     def evidence(self, image: np.ndarray, digit: int) -> np.ndarray:
-        """Where the interpreter finds evidence for a digit, float32 (32, 32), 0..1."""
+        """A map of the interpreter's evidence for a digit, float32 (32, 32), 0..1."""
         given = self.interpreter.view(image[np.newaxis])[:]
         given = given[0] / np.float32(255) if given.dtype == np.uint8 else given[0]
         return enlarge(layer_cam(self.interpreter.model, given, self.layers, digit), image.shape[:2])
@@ -142,8 +144,15 @@ def _draw_probabilities(panel: Axes, table: pd.DataFrame) -> None:
     panel.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(table.to_numpy()):
         if share >= 0.005:
-            panel.text(column, row, f"{share:.0%}", ha="center", va="center", fontsize=8,
-                       color="white" if share > 0.6 else "black")  # fmt: skip
+            panel.text(
+                column,
+                row,
+                f"{share:.0%}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if share > 0.6 else "black",
+            )
     panel.set(xticks=range(10), yticks=range(len(table)), xlabel="digit", title="probabilities")
     panel.set_yticklabels(table.index)
     panel.tick_params(length=0)

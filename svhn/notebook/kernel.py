@@ -17,6 +17,8 @@ from svhn.errors import SVHNError, one_line
 
 # What a person sets for their own sessions, and what would change or break a run.
 _PERSONAL = ("PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "MPLSTYLE")
+# Of plots: PNG for notebook and report, both for files.
+_FORMATS = ("png", "svg")
 _PACKAGE = Path(__file__).parents[1]
 # A machine that is busy, or has just been started, reads the libraries slowly.
 STARTUP_SECONDS = 300
@@ -32,7 +34,7 @@ class _ThisPython(AsyncKernelManager):
 
 
 class Kernel:
-    """Where a notebook is executed.
+    """The place in which a notebook is executed.
 
     Attributes:
         settings: For nbclient's `NotebookClient`.
@@ -47,7 +49,7 @@ class Kernel:
             "kernel_manager_class": _ThisPython,
             "startup_timeout": STARTUP_SECONDS,
             # Kernel and client, both on this machine, would be warned that they talk unencrypted.
-            "extra_arguments": ["--log-level=ERROR", "--InlineBackend.figure_formats=png"],
+            "extra_arguments": ["--log-level=ERROR", *(f"--InlineBackend.figure_formats={one}" for one in _FORMATS)],
             "log": log,
         }
         kept = {name: value for name, value in environment.items() if name not in _PERSONAL}
@@ -59,6 +61,7 @@ class Kernel:
             "MATPLOTLIBRC": str(Path(matplotlib.get_data_path()) / "matplotlibrc"),
             # Whatever backend this process draws with, the kernel's plots are to land in the notebook.
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "TQDM_DISABLE": "1",  # The copy would keep every state of every bar.
         }
         self.start: dict[str, Any] = {"env": kept | changed, "stderr": self._complaints.open("wb")}
 
@@ -71,7 +74,7 @@ class Kernel:
 
 @contextmanager
 def kernel(folder: Path, environment: Mapping[str, str]) -> Iterator[Kernel]:
-    """What a kernel needs that a person's settings of Jupyter, Python, IPython and Matplotlib do not reach.
+    """Prepares a kernel that a person's settings of Jupyter, Python, IPython and Matplotlib do not reach.
 
     Args:
         folder: In which the notebook lies; what lies beside it can be imported.

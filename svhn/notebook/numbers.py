@@ -50,7 +50,7 @@ _PAIR = re.compile(rf"{_NUMERAL} (?:out )?of {_NUMERAL}")
 
 @dataclass
 class Measured:
-    """What an answer may say: `shares` in per cent, other `numbers`, and pairs of counts, "8 of 146"."""
+    """The numbers that an answer may cite: `shares` in per cent, other `numbers`, and pairs of counts, "8 of 146"."""
 
     shares: set[float] = field(default_factory=set)
     accuracies: set[float] = field(default_factory=set)
@@ -185,7 +185,7 @@ def _is_name(text: str, before: str, after: str) -> bool:
 
 
 def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> Measured:
-    """What a question's cells, records, comparison and figures say; of "", what stands above all questions."""
+    """The numbers of a question's cells, records, comparison and figures; of "", those above all questions."""
     measured = Measured()
     for text in _texts(question, notebook):
         text = re.sub(r"(?<=\d)_(?=\d)", "", text)

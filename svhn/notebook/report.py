@@ -1,6 +1,7 @@
 """The verification report: what an executed notebook showed, in the course's shape, as HTML and as plain text."""
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ TEXT_COLUMNS = 100
 _SHOWN = {"run", "answer"}
 # What Keras draws a model's summary with: a frame's lines, and what stands between two cells of a row.
 _FRAME, _BETWEEN = "┏┡├└╭╰", "┃│"
+# A bar of progress writes each of its states over the last.
+_OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ class Block:
 
     @property
     def columns(self) -> int:
-        """How many characters the longest line has."""
+        """The number of characters of the longest line."""
         return max(map(len, strip_ansi(self.text).splitlines()), default=1)
 
 
@@ -174,13 +177,13 @@ def _rows(table: list[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _outputs(cell: nbformat.NotebookNode, plots: dict[int, str]) -> list[Part]:
-    """Texts and plots of a cell in order; standard error (progress bars) is left out."""
+    """Texts and plots of a cell in order, as a person saw them; standard error is left out."""
     found: list[Part] = []
     for output in cell.get("outputs", []):
         if output.output_type == "stream" and output.name == "stdout":
             # A kernel cuts what was printed into pieces wherever it happens to flush.
             printed = found.pop().content if found and found[-1].kind == "text" else ""
-            found.append(Part("text", printed + output.text))
+            found.append(Part("text", _OVERWRITTEN.sub("", printed + output.text)))
         elif id(output) in plots:
             file = plots[id(output)]
             found.append(Part("plot", output.data["image/png"].strip(), _description(output, file), file))
@@ -190,7 +193,7 @@ def _outputs(cell: nbformat.NotebookNode, plots: dict[int, str]) -> list[Part]:
 
 
 def _description(output: nbformat.NotebookNode, file: str) -> str:
-    """What a plot shows, in words: what its cell says, or else what its file is called."""
+    """A plot in words: the text that its cell gives, or else the name of its file."""
     metadata = output.get("metadata", {})
     said = metadata.get("alt") or metadata.get("image/png", {}).get("alt")
     if said:

@@ -81,7 +81,7 @@ def read_results(models: Path) -> dict[str, Any]:
     path = models / RESULTS
     try:
         published = json.loads(path.read_text(encoding="utf-8"))
-        # Looked through here, so that whoever reads them need not.
+        # Checked here, so that no reader of them need do it.
         if not all(isinstance(share, float) for content in published.values() for share in content["figures"].values()):
             raise ValueError("a figure is no number")
         return published

@@ -16,9 +16,11 @@ from svhn.data.protocol import Split, split_digits
 from svhn.data.sources import MAT_FILES, load_digits, read_mat
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
-from svhn.learning.records import load_record, stored_names
+from svhn.learning.records import BY_DIGIT, load_record, stored_names
+from svhn.notebook.cards import by_digit
 from svhn.notebook.cells import NOTEBOOK, RESULTS, load_definitions, parameters, read_figures
 from svhn.notebook.execution import execute_notebook
+from svhn.notebook.measurement import measure
 from svhn.notebook.numbers import check_numbers, read_answers
 from svhn.notebook.results import TABLE, read_results, results_table
 from svhn.settings import Settings
@@ -107,11 +109,12 @@ def verify(
         records[name] = load_record(models, name)
         if set(records[name].get("accuracy") or {}) != {"validation", "test"}:
             raise SVHNError(f"the record of {name} has no accuracy on validation and test digits; restore it from git")
-        shares, why = _measure(name, records[name], models, split, definitions)
-        for part, recorded in records[name]["accuracy"].items():
-            measured = why or _share(shares[part], _count(split, part))
-            yield Check(f"{name}, {part}", _share(recorded, _count(split, part)), measured)
-        records[name] = {**records[name], "accuracy": shares or records[name]["accuracy"]}
+        try:
+            measured, why = measure(name, models, split, definitions), ""
+        except SVHNError as error:
+            measured, why = {}, f"nothing ({error})"
+        yield from _check_model(records[name], measured, why, split)
+        records[name] |= measured
     try:
         executed, missing = _execute(notebook, digits, definitions), "nothing"
     except SVHNError as error:  # As where a model is damaged, of which a line above speaks: the rest is still compared.
@@ -121,8 +124,8 @@ def verify(
         for name, recorded in content["figures"].items():
             count = _count(split, "validation" if name.startswith("validation") else "test")
             share = figures.get(question, {}).get("figures", {}).get(name)
-            measured = missing if share is None else _share(share, count)
-            yield Check(f"{RESULTS}, {question} {name.replace('_', ' ')}", _share(recorded, count), measured)
+            anew = missing if share is None else _share(share, count)
+            yield Check(f"{RESULTS}, {question} {name.replace('_', ' ')}", _share(recorded, count), anew)
     yield from _check_table(readme, results_table(records, figures))
     if not executed.cells:
         yield Check("answers.py, all numbers", "as published", missing)
@@ -182,29 +185,14 @@ def _share(share: float, count: int) -> str:
     return f"{share:.2%} ({round(share * count):,} of {count:,})"
 
 
-def _measure(
-    name: str, record: dict[str, Any], models: Path, split: Split, definitions: dict[str, Any]
-) -> tuple[dict[str, float], str]:
-    """A stored model's accuracies, or why there are none."""
-    from svhn.learning.batches import Preprocessed
-    from svhn.learning.evaluation import accuracy
-    from svhn.learning.stored import load_model
-
-    try:
-        model, _ = load_model(models, name)
-        shares = {}
-        for part, images, labels in (
-            ("validation", split.X_val, split.y_val),
-            ("test", split.X_test, split.y_test),
-        ):
-            preprocessing = record.get("preprocessing")
-            seen = Preprocessed(images, definitions[preprocessing]) if preprocessing else images
-            shares[part] = accuracy(model, seen, labels)
-        return shares, ""
-    except SVHNError as error:
-        return {}, f"nothing ({error})"
-    except KeyError as error:
-        return {}, f"nothing (the notebook does not define {error})"
+def _check_model(record: dict[str, Any], measured: dict[str, Any], why: str, split: Split) -> Iterator[Check]:
+    """A record's accuracies beside those measured, or beside why there are none."""
+    name = record["name"]
+    for part, recorded in record["accuracy"].items():
+        count = _count(split, part)
+        yield Check(f"{name}, {part}", _share(recorded, count), why or _share(measured["accuracy"][part], count))
+    if BY_DIGIT in record:
+        yield Check(f"{name}, test, by digit", by_digit(record), why or by_digit(measured))
 
 
 def _execute(notebook: Path, digits: Digits, definitions: dict[str, Any]) -> nbformat.NotebookNode:

@@ -1,4 +1,4 @@
-"""What the assignment asks for and what it is worth.
+"""The questions of the assignment and their worth.
 
 In: `calibration.toml`, and the accuracy that was reached.
 Out: the questions, their rows of marks, what an accuracy is worth in points, and which preprocessing may be tried.

@@ -1,4 +1,4 @@
-"""What an accuracy is worth in the rows of marks that a figure decides."""
+"""The worth of an accuracy in the rows of marks that a figure decides."""
 
 import itertools
 import math

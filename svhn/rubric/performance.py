@@ -1,4 +1,4 @@
-"""What a hand-in's performance is worth, measured on what it stored: the last line of a performance cell."""
+"""The worth of a hand-in's performance, measured on its stored files: the last line of a performance cell."""
 
 import functools
 import os

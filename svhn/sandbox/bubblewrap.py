@@ -30,7 +30,7 @@ _REMEDY = (
 
 @dataclass(frozen=True)
 class Confined:
-    """What came of a confined command.
+    """The outcome of a confined command.
 
     Attributes:
         status: Its exit status, negative for a signal.
@@ -120,7 +120,7 @@ class _Pipe:
         self.thread.start()
 
     def read(self) -> bytes:
-        """What was kept, once the other end is closed."""
+        """The bytes that were kept, once the other end is closed."""
         self.thread.join()
         return bytes(self.content)
 

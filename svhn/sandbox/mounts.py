@@ -1,4 +1,4 @@
-"""What a sandbox sees: bubblewrap's arguments for its rights and its files."""
+"""The view from inside a sandbox: bubblewrap's arguments for its rights and its files."""
 
 import os
 import shutil
@@ -117,7 +117,7 @@ def _bindings(mounts: Mapping[Path, Path]) -> list[str]:
 
 
 def _processors() -> dict[Path, Path]:
-    """What libraries ask how many threads to start; it tells nothing else about this machine."""
+    """The file that libraries ask how many threads to start; it tells nothing else about this machine."""
     path = Path("/sys/devices/system/cpu")
     return {path: path} if path.is_dir() else {}
 

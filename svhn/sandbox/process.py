@@ -29,7 +29,7 @@ _context = multiprocessing.get_context("forkserver")
 
 @dataclass(frozen=True)
 class Limits:
-    """What one call may use.
+    """The limits of one call.
 
     Attributes:
         seconds: Of wall-clock time.
@@ -50,7 +50,7 @@ class Refused(SVHNError):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Where the block is interrupted, ends every process that `run_isolated` waits for, in whatever thread it does."""
+    """Ends every process that `run_isolated` waits for, in any thread, if the block is interrupted."""
     _stopped.clear()
     try:
         yield

@@ -25,7 +25,7 @@ _CORE, _TCP = Path("/proc/sys/net/core"), Path("/proc/sys/net/ipv4")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a confined command may use, all its processes together.
+    """The limits of a confined command, all its processes together.
 
     Attributes:
         seconds: By the clock on the wall.

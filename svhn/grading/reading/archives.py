@@ -26,11 +26,11 @@ CACHES = (".git", ".venv", "__pycache__", ".ipynb_checkpoints")
 UNPACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _ARCHIVES = (".gz", ".bz2", ".xz", ".rar", ".7z", ".zst", ".lzma", ".cab", ".arj", ".lzh", ".ace", ".zipx")
 _ARCHIVE_ENTRIES = 2_000
-_ARCHIVE_BYTES = 1_000_000_000
+ARCHIVE_BYTES = 1_000_000_000
 # Of a `.tar` file, which has no list of contents: caches that are left out are unpacked to find what follows them.
 _TAR_MEMBERS, _TAR_BYTES = 20_000, 4_000_000_000
 # Of an archive's list of contents, which is read at one go, caches that are left out included.
-_DIRECTORY_BYTES = 20_000_000
+DIRECTORY_BYTES = 20_000_000
 
 
 def unopened(names: Iterable[str]) -> list[str]:
@@ -83,7 +83,7 @@ def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whol
         with _opened(archive_path) as entries:
             targets = {entry: folder / entry.place for entry in entries}
             regular = [entry for entry in targets if entry.regular]
-            left, packed = _ARCHIVE_BYTES, list[str]()
+            left, packed = ARCHIVE_BYTES, list[str]()
             for entry in regular:
                 if wanted(entry.place.name):
                     left = _unpack_wanted(entry, targets[entry], left, packed)
@@ -135,7 +135,7 @@ class _Bounded:
         self._read = stream.read
 
     def read(self, count: int = -1) -> bytes:
-        if not 0 <= count <= _DIRECTORY_BYTES:
+        if not 0 <= count <= DIRECTORY_BYTES:
             raise SVHNError("the archive was refused: a name in it is longer than 20 MB")
         return self._read(count)
 
@@ -207,8 +207,8 @@ class _Archive(io.BufferedReader):
         Raises:
             SVHNError: So much is asked for as only a list of contents without end would take.
         """
-        if size is not None and size > _DIRECTORY_BYTES:
-            limit = f"over the limit of {_DIRECTORY_BYTES // 1_000_000} MB"
+        if size is not None and size > DIRECTORY_BYTES:
+            limit = f"over the limit of {DIRECTORY_BYTES // 1_000_000} MB"
             raise SVHNError(f"the archive was refused: its list of contents has {size:,} bytes, {limit}")
         return super().read(size)
 

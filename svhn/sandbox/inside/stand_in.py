@@ -1,4 +1,4 @@
-"""What stands in for OpenML's two clients inside the sandbox, which has no network: the digits at hand.
+"""A stand-in for OpenML's two clients inside the sandbox, which has no network: it gives the digits at hand.
 
 The course's first cell, in one form or another, fetches data set 41081 with `openml` or with scikit-learn's
 `fetch_openml`.

@@ -1,0 +1,49 @@
+"""A stored model measured on the digits of a run, seen as the notebook defines."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from svhn.data.protocol import Split
+from svhn.errors import SVHNError
+from svhn.files import write_json
+from svhn.learning.batches import Preprocessed, predict
+from svhn.learning.evaluation import shares_by_digit
+from svhn.learning.records import BY_DIGIT, load_record, record_path
+from svhn.learning.stored import load_model
+
+
+def measure(name: str, models: Path, split: Split, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Measures a stored model.
+
+    Args:
+        name: Of the model.
+        models: The folder that it is stored in.
+        split: The digits.
+        definitions: What the notebook defines, by name; the model's preprocessing is among it.
+
+    Returns:
+        What a record says of its accuracy: `accuracy`, on validation and test digits, and the latter's `test_by_digit`.
+
+    Raises:
+        SVHNError: The model is missing or damaged, or the notebook does not define how it sees digits.
+    """
+    model, record = load_model(models, name)
+    function = record.get("preprocessing")
+    if function and function not in definitions:
+        raise SVHNError(f"the notebook does not define {function}, through which {name} sees digits; restore it")
+    accuracy, read = {}, np.empty(0)
+    for part, images, labels in (("validation", split.X_val, split.y_val), ("test", split.X_test, split.y_test)):
+        seen = Preprocessed(images, definitions[function]) if function else images
+        read = predict(model, seen, f"{name}, {part} digits").argmax(axis=1)
+        accuracy[part] = float(np.mean(read == labels))
+    return {"accuracy": accuracy, BY_DIGIT: shares_by_digit(read, split.y_test)}
+
+
+def complete_record(name: str, models: Path, split: Split, definitions: dict[str, Any]) -> None:
+    """Adds to a record that lacks them the shares of each test digit that are read right; arguments as of `measure`."""
+    record = load_record(models, name)
+    if BY_DIGIT not in record:
+        by_digit = measure(name, models, split, definitions)[BY_DIGIT]
+        write_json(record_path(models, name), {**record, BY_DIGIT: by_digit})
