@@ -97,13 +97,13 @@ def notebook():
 
 @pytest.fixture(scope="module")
 def digits_file(tmp_path_factory, drawn):
-    """The first 400 real digits, or drawn ones where no real ones are at hand."""
+    """The first 200 real digits, or drawn ones where no real ones are at hand."""
     path = tmp_path_factory.mktemp("digits") / "few.npz"
     if REAL_DIGITS.exists():
         with np.load(REAL_DIGITS) as archive:
-            np.savez(path, X=archive["X"][:400], y=archive["y"][:400])
+            np.savez(path, X=archive["X"][:200], y=archive["y"][:200])
     else:
-        np.savez(path, X=drawn.images[:400], y=drawn.labels[:400], real=False)
+        np.savez(path, X=drawn.images[:200], y=drawn.labels[:200], real=False)
     return path
 
 
@@ -134,14 +134,23 @@ def graded(course, digits_file):
     """The course after the hand-ins `complete`, `partial` and `untouched` were autograded."""
     submitted = course / "submitted"
     shutil.copytree(course / "release/assignment3", submitted / "untouched/assignment3")
-    for name in ("Assignment3.ipynb", "answers.py"):
-        (submitted / "complete/assignment3").mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, submitted / "complete/assignment3")
     shutil.copytree(ROOT / "models", submitted / "complete/assignment3/models")
+    shutil.copy(ROOT / "answers.py", submitted / "complete/assignment3")
+    nbformat.write(handed_in_whole(), submitted / "complete/assignment3/Assignment3.ipynb")
     hand_in_parts(course / "release/assignment3", submitted / "partial/assignment3")
     said = nbgrader(course, "autograde", "assignment3", SVHN_DATA=str(digits_file))
     assert "encryption" not in said and "SAWarning" not in said
     return course
+
+
+def handed_in_whole():
+    """The solution in a student's notebook: in the cells of the release, and in cells of the student's own."""
+    notebook = mark_cells(read_notebook(ROOT / "Assignment3.ipynb"))
+    asked = re.findall(r"^# %% (\w+)$", STUBS, re.M)
+    for cell in notebook.cells:
+        if graded_by(cell).get("solution") and graded_by(cell)["grade_id"] not in asked:
+            del cell.metadata["nbgrader"]
+    return notebook
 
 
 def hand_in_parts(release, folder):
@@ -293,7 +302,7 @@ def test_claims_earn_nothing_and_nothing_is_trained(graded, split):
     marks, notebook = grades(graded, "partial"), executed(graded, "partial")
     model, _ = load_model(ROOT / "models", "model_1_1")
     measured = accuracy(model, split.X_val, split.y_val)
-    assert f"{measured:.2%} of 64 validation digits" in shown(cell_of(notebook, "performance_1_1"))
+    assert f"{measured:.2%} of 32 validation digits" in shown(cell_of(notebook, "performance_1_1"))
     assert marks["performance_1_1"]["auto_score"] == pytest.approx(performance_points("1.1", measured), abs=0.006)
     assert cell_of(notebook, "performance_2_1").source.endswith('performance("2.1", globals())')
     assert marks["performance_2_1"]["auto_score"] == 0
@@ -440,7 +449,7 @@ def failing(images):
     [
         ({}, "the notebook does not define preprocessed_split"),
         ({"preprocessed_split": 5}, "cannot be measured (TypeError"),
-        ({"preprocessed_split": (None, np.zeros((3, 32, 32, 1)))}, "has 3 validation images for 64 digits"),
+        ({"preprocessed_split": (None, np.zeros((3, 32, 32, 1)))}, "has 3 validation images for 32 digits"),
     ],
 )
 def test_what_cannot_be_measured_earns_nothing_and_says_why(names, reason, digits_file, monkeypatch, capsys):
