@@ -60,6 +60,8 @@ except Exception as error:  # nbgrader would go on without any of these settings
     print(f"{{source}}: {{error}}; set SVHN_DATA to the digits that hand-ins are to be measured on", file=sys.stderr)
 os.environ["SVHN_DATA"] = os.path.abspath(source) if os.path.exists(source) else source
 os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+# Nothing is trained here, whatever a hand-in's switch says: the digits that it would learn from need not be drawn.
+os.environ["SVHN_EXTEND"] = "0"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A student's feedback is one page, with the questions' names.
 c.GenerateFeedback.post_convert_hook = "svhn.course.feedback.finish_feedback"

@@ -193,7 +193,7 @@ def _test_digits(explorer: Explorer, split: Split) -> Any:
 def _photos(explorer: Explorer) -> Any:
     from ipywidgets import FileUpload, FloatSlider, HBox, Output, VBox
 
-    upload = FileUpload(accept="image/*", description="choose a photo")
+    upload = FileUpload(accept="image/*", description="choose a photo", layout={"width": "max-content"})
     sliders = [
         FloatSlider(0.5, min=0, max=1, step=0.01, description="left", continuous_update=False),
         FloatSlider(0.5, min=0, max=1, step=0.01, description="top", continuous_update=False),
