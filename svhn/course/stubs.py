@@ -22,7 +22,7 @@ from svhn.digits import model_input
 from svhn.learning.batches import Augmented, Preprocessed, predict
 from svhn.learning.comparison import Variant
 from svhn.learning.explanation import activations, class_activation_map, layer_cam
-from svhn.learning.figures import enlarge, overlay, plot_images, plot_reliability
+from svhn.learning.figures import enlarge, overlay, plot_images, plot_network, plot_reliability, show_plot
 from svhn.learning.reliability import expected_calibration_error
 from svhn.learning.vgg16 import vgg16_base
 from svhn.notebook.results import show_answer, show_figures, show_results
