@@ -33,7 +33,7 @@ def train(count, batch_size=32):
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     schedule, place = Schedule(2, batch_size, 4), pathlib.Path(sys.argv[1]) / str(count)
     shown, held_out = Augmented(images[:150], labels[:150], unaltered), (images[150:], labels[150:])
-    trained = fit("small", model, shown, held_out, schedule, place, None, verbose=0)
+    trained = fit("small", model, shown, held_out, schedule, place, None)
     spread = len(model.layers[1].kernel.value.sharding.device_set)
     return spread, trained.learning_curves, predict(trained.model, images[:101]).tolist()
 
