@@ -136,7 +136,8 @@ def test_a_keras_json_that_keras_cannot_take_is_one_line(folder, content):
 
 def test_every_module_gets_keras_from_the_one_place_that_settles_it():
     for path in (ROOT / "svhn").rglob("*.py"):
-        if path.name not in ("backend.py", "stubs.py"):
+        # The third is a process's that forks and computes nothing: each fork settles it.
+        if path.name not in ("backend.py", "stubs.py", "preloaded.py"):
             nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
             names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
             names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]

@@ -210,6 +210,7 @@ def test_as_published_every_figure_is_measured_and_ok(project):
     assert checks == [
         "model_1_1, validation",
         "model_1_1, test",
+        "model_1_1, test, by digit",
         "results.json, 3.1 test accuracy",
         "README.md, model_1_1",
         "README.md, 3.1",

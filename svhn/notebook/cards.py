@@ -16,6 +16,7 @@ Each is one file for `keras.saving.load_model` and a record beside it. Written b
 
 ```python
 import keras
+
 model = keras.saving.load_model("models/model_1_1.keras")
 ```
 
