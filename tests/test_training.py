@@ -49,6 +49,13 @@ def finished(tmp_path_factory):
     return folder
 
 
+def fit_shortly(model, data, split, folder):
+    """One batch, of images as they are."""
+    X_train, X_val, y_train, y_val = data
+    shown, schedule = Augmented(X_train, y_train, unaltered), Schedule(1, 32, 1)
+    return fit("model_small", model, shown, (X_val, y_val), schedule, folder, split.provenance)
+
+
 def test_a_killed_training_goes_on_from_its_last_epoch(finished, tmp_path):
     assert train(tmp_path, where="epoch").returncode == -signal.SIGKILL
     assert not (tmp_path / "model_small.keras").exists()
@@ -191,30 +198,14 @@ def test_a_model_that_could_not_be_loaded_again_is_refused_before_it_is_trained(
         with pytest.raises(
             SVHNError, match="model_small: once stored, the model or its checkpoint could not be loaded"
         ) as caught:
-            fit(
-                "model_small",
-                model,
-                Augmented(data[0], data[2], unaltered),
-                (data[1], data[3]),
-                Schedule(1, 32, 1),
-                tmp_path,
-                split.provenance,
-            )
+            fit_shortly(model, data, split, tmp_path)
         assert "\n" not in str(caught.value)
 
 
 def test_a_damaged_checkpoint_is_told_and_not_resumed(tmp_path, capsys):
     split, data = evaluation_split()
     (tmp_path / "model_small.keras").write_bytes(b"damaged")
-    trained = fit(
-        "model_small",
-        build(),
-        Augmented(data[0], data[2], unaltered),
-        (data[1], data[3]),
-        Schedule(1, 32, 1),
-        tmp_path,
-        split.provenance,
-    )
+    trained = fit_shortly(build(), data, split, tmp_path)
     assert len(trained.learning_curves["loss"]) == 1
     assert "model_small.keras is damaged" in capsys.readouterr().err
 
@@ -224,15 +215,7 @@ def test_a_model_that_measures_something_else_is_refused(tmp_path):
     model = build()
     model.compile(loss="sparse_categorical_crossentropy", metrics=["acc"])
     with pytest.raises(SVHNError, match=r"metrics \['acc'\]; compile it with metrics=\[\"accuracy\"\]"):
-        fit(
-            "model_small",
-            model,
-            Augmented(data[0], data[2], unaltered),
-            (data[1], data[3]),
-            Schedule(1, 32, 1),
-            tmp_path,
-            split.provenance,
-        )
+        fit_shortly(model, data, split, tmp_path)
 
 
 def test_a_checkpoint_of_other_images_labels_preprocessing_or_augmentation_is_not_resumed(tmp_path):

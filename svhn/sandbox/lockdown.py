@@ -9,8 +9,10 @@ import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import sys
+import threading
 
 SANDBOX_USER = 1000  # What the command sees as its own number.
 HOST_USER = 65534  # Nobody: what the grader's root becomes before any foreign code runs.
@@ -63,7 +65,8 @@ def main() -> None:
         if os.getuid() == 0:
             _leave_root(libc)
         _drop_capabilities(libc)
-        # A change of user makes the kernel forget that this process is to end with bubblewrap's outside.
+        # A change of user makes the kernel forget that this process is to end with bubblewrap's outside. Where root
+        # grades, that one may not send signals to another user's processes: see `_end_with_the_grader`.
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         _set_limits(limits)
         _refuse_calls()
@@ -76,8 +79,20 @@ def main() -> None:
         sys.exit(FAILED)
     if not started:
         _become(command)
+    threading.Thread(target=_end_with_the_grader, daemon=True).start()
     # What is left of the sandbox ends with this process.
     os._exit(_wait(started))
+
+
+def _end_with_the_grader() -> None:
+    """Waits until nobody reads the sandbox's output any more, which is when the grader was killed, and ends all of it.
+
+    Nothing inside can pass for a reader where root grades: the pipe is root's.
+    """
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # Errors are always told.
+    output.poll()
+    os._exit(FAILED)
 
 
 def _become(command: list[str]) -> None:
