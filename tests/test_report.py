@@ -7,6 +7,7 @@ import shutil
 
 import nbformat
 import pytest
+from conftest import require
 from PIL import Image
 
 from svhn.errors import SVHNError
@@ -137,8 +138,7 @@ def test_plain_text_wraps_answers_and_names_the_plots(report):
 @pytest.fixture
 def browser():
     driver = shutil.which("chromedriver")
-    if not driver:
-        pytest.skip("there is no chromedriver")
+    require(driver, "no chromium with its driver is installed")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, require
 from nbformat.v4 import new_code_cell, new_notebook
 from ordinary import NOBODY, run_as_nobody
 
@@ -43,8 +43,7 @@ print(json.dumps(execute_hand_in(Path(sys.argv[1]), Path(sys.argv[2]), Limits(**
 def as_user(request):
     """Calls one of the programs above with arguments; returns what it prints."""
     ordinary = request.param == "an ordinary user"
-    if problem := sandbox_problem():
-        pytest.skip(problem)
+    require(not sandbox_problem(), sandbox_problem())
     if ordinary and os.getuid():
         pytest.skip("whoever runs this is an ordinary user")
 
@@ -231,8 +230,7 @@ def test_what_hides_from_a_sum_is_counted(confine, program, limits, words):
 
 
 def test_no_process_tells_the_graders_paths(tmp_path):
-    if problem := sandbox_problem():
-        pytest.skip(problem)
+    require(not sandbox_problem(), sandbox_problem())
     secret = tmp_path / "grader-of-jane" / "digits.npz"
     secret.parent.mkdir()
     secret.write_bytes(b"")
@@ -247,8 +245,7 @@ def test_no_process_tells_the_graders_paths(tmp_path):
 
 @pytest.mark.parametrize("code", [1, 97, 137])
 def test_an_exit_status_is_the_commands_and_no_fault_of_the_sandbox(code):
-    if problem := sandbox_problem():
-        pytest.skip(problem)
+    require(not sandbox_problem(), sandbox_problem())
     confined = run_confined([inside_python(), "-I", "-S", "-c", f"import os; os._exit({code})"], limits=Limits(**SMALL))
     assert confined.status != 0 and confined.stopped is None
 
