@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from svhn.backend import keras
+from svhn.backend import keras, precision
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.files import CHECKPOINTS, write_json
@@ -167,6 +167,7 @@ def _train(name: str, runs: Sequence[_Run], finished: _Finished) -> dict[str, An
         "batch_size": runs[-1].schedule.batch_size,
         "steps_per_epoch": runs[-1].schedule.steps_per_epoch,
         "backend": keras.backend.backend(),
+        "precision": precision(),
         "variants": variants,
     }
 
