@@ -12,7 +12,7 @@ from svhn.notebook.cells import parameters, read_notebook, tagged_cells
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "Assignment3.ipynb"
 STORED = ["model_1_1", "model_1_2", "model_1_3", "model_2_1", "model_2_2", "model_4_1"]
-COMPARISONS = {"comparison_1_3": 5, "comparison_2_2": 6, "comparison_4_1": 2}
+COMPARISONS = {"comparison_1_3": 5, "comparison_2_2": 8, "comparison_4_1": 4}
 PARTS = [["model_1_1", "model_1_2", "model_1_3"], ["model_2_1", "model_2_2"]]
 
 
