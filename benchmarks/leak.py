@@ -52,15 +52,15 @@ def compare(path: Path, models: Path) -> str:
     ]
     for name in tqdm(stored_names(models), unit="model"):
         model, record = load_model(models, name)
-        if record["data"]["fingerprint"] != digits.fingerprint:
+        if record.data is None or record.data.fingerprint != digits.fingerprint:
             raise SVHNError(
                 f"{name} was trained on a split of other digits than {path}; name the digits it learned from"
             )
         images = digits.images[held_out]
-        view = Preprocessed(images, definitions[record["preprocessing"]]) if record["preprocessing"] else images
+        view = Preprocessed(images, definitions[record.preprocessing]) if record.preprocessing else images
         right = predict(model, view).argmax(axis=1) == digits.labels[held_out]
         shares = []
-        cells = [f"{name} ({record['sha256'][:8]})"]
+        cells = [f"{name} ({record.sha256[:8]})"]
         for group in (right[shared], right[~shared]):
             interval = binomtest(int(group.sum()), len(group)).proportion_ci(method="wilson")
             shares.append(group.mean())

@@ -16,6 +16,7 @@ from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
 from svhn.drawn.appearance import ink_and_ground
 from svhn.files import write_json
+from svhn.typed import to_json
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,7 +35,7 @@ def main() -> None:
     order = np.argsort(-mixture.weights_)
     factors = np.linalg.cholesky(mixture.covariances_[order])
     table = {
-        "digits": split.provenance,
+        "digits": to_json(split.provenance),
         "shares": mixture.weights_[order].round(4).tolist(),
         "means": mixture.means_[order].round(1).tolist(),
         # Lower triangles: a standard normal vector times one has that component's covariance.

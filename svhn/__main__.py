@@ -129,7 +129,8 @@ def _publish(options: argparse.Namespace) -> None:
     from svhn.notebook.results import write_results
 
     for name in stored_names("models"):
-        if (load_record("models", name).get("data") or {}).get("fingerprint") != digits.fingerprint:
+        data = load_record("models", name).data
+        if data is None or data.fingerprint != digits.fingerprint:
             raise SVHNError(
                 f"{name} was trained on a split of other digits, and may know some of these; train it on "
                 f"them before publishing: make train MODEL={name}"

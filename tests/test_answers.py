@@ -3,16 +3,22 @@
 import ast
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from made_records import RECIPE, provenance, record
 
 from svhn.errors import SVHNError
+from svhn.files import write_json
+from svhn.learning.paired import Comparison, Run
+from svhn.learning.records import write_record
 from svhn.notebook.cells import read_notebook
 from svhn.notebook.numbers import check_numbers, print_moved, read_answers
 from svhn.rubric.questions import QUESTIONS
+from svhn.typed import to_json
 
 ROOT = Path(__file__).parents[1]
 LIMITS = {question.number: question.answer_limit for question in QUESTIONS}
@@ -49,32 +55,25 @@ def test_every_number_was_measured(question, numbers):
 def project(tmp_path):
     """Two questions with what they measured: a model, a comparison, a published figure, and a cell that printed."""
 
-    def record(name, validation, test):
+    def store(name, validation, test):
         curves = {"loss": [1, 1], "val_loss": [1, 1], "accuracy": [0.4, 0.91], "val_accuracy": [0.3, validation]}
-        content = {
-            "sha256": "0",
-            "parameters": 12_345,
-            "learning_curves": curves,
-            "accuracy": {"validation": validation, "test": test},
-            "data": {"validation": 1280, "train_real": 5120},
-            "recipe": {"epochs": 24, "steps_per_epoch": 250, "batch_size": 256},
-        }
-        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+        recipe = replace(RECIPE, epochs=24, steps_per_epoch=250, batch_size=256)
+        data = provenance(validation=1280, train_real=5120)
+        accuracy = {"validation": validation, "test": test}
+        stored = record(name=name, learning_curves=curves, accuracy=accuracy, data=data, recipe=recipe)
+        write_record(tmp_path / f"{name}.json", stored)
 
     def run(right):
-        return {"val_accuracy": sum(right) / 8, "right": np.packbits(right).tobytes().hex()}
+        return Run(accuracy=0.5, val_accuracy=sum(right) / 8, right=np.packbits(right).tobytes().hex())
 
-    record("model_1_1", 0.8234, 0.8012)
-    record("model_1_2", 0.8651, 0.8533)
-    stored = {
-        "reference": "none",
-        "validation": 8,
-        "epochs": 2,
-        "steps_per_epoch": 75,
-        "batch_size": 64,
-        "variants": {"none": {"1": run([1, 1, 0, 0, 0, 0, 0, 0])}, "all": {"1": run([1, 1, 1, 1, 1, 0, 0, 0])}},
-    }
-    (tmp_path / "comparison_1_2.json").write_text(json.dumps(stored))
+    store("model_1_1", 0.8234, 0.8012)
+    store("model_1_2", 0.8651, 0.8533)
+    variants = {"none": {"1": run([1, 1, 0, 0, 0, 0, 0, 0])}, "all": {"1": run([1, 1, 1, 1, 1, 0, 0, 0])}}
+    stored = Comparison(
+        name="comparison_1_2", reference="none", data=None, validation=8, epochs=2, steps_per_epoch=75, batch_size=64,
+        backend="jax", variants=variants,
+    )  # fmt: skip
+    write_json(tmp_path / "comparison_1_2.json", to_json(stored))
     (tmp_path / "results.json").write_text(json.dumps({"1.2": {"figures": {"test_accuracy": 0.7777}}}))
     cell, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
     printed = "Most mistakes: 5, 8 of 146\n65% of 256 channels silent\n│ a (Dense) │\n│ b (Dense) │\n│ c (Conv2D) │\n"

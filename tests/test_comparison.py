@@ -16,7 +16,7 @@ from small_network import build, evaluation_split
 from svhn.errors import SVHNError
 from svhn.learning.batches import Augmented, unaltered
 from svhn.learning.comparison import Variant, run_comparison
-from svhn.learning.paired import comparison_table
+from svhn.learning.paired import Comparison, Run
 
 ROOT = Path(__file__).parents[1]
 # Trains two variants with two seeds each, notes each training that begins, and is killed as the n-th begins.
@@ -65,19 +65,22 @@ def stored_of(**read):
     """A stored comparison out of what each variant's seeds read right, as rows of 0 and 1."""
     variants = {
         label: {
-            str(seed): {"val_accuracy": float(np.mean(row)), "right": np.packbits(row).tobytes().hex()}
+            str(seed): Run(accuracy=0.5, val_accuracy=float(np.mean(row)), right=np.packbits(row).tobytes().hex())
             for seed, row in enumerate(rows, start=1)
         }
         for label, rows in read.items()
     }
-    return {"reference": next(iter(read)), "validation": len(next(iter(read.values()))[0]), "variants": variants}
+    return Comparison(
+        name="comparison_x", reference=next(iter(read)), data=None, validation=len(next(iter(read.values()))[0]),
+        epochs=1, batch_size=64, steps_per_epoch=1, backend="jax", variants=variants,
+    )  # fmt: skip
 
 
 def test_the_paired_test_is_mcnemar_s_on_a_table_counted_by_hand():
     # Of 20 digits both read 9 and neither 2; the variant alone reads 8, the reference alone 1.
     reference = [1] * 9 + [0] * 2 + [0] * 8 + [1]
     variant = [1] * 9 + [0] * 2 + [1] * 8 + [0]
-    table = comparison_table(stored_of(reference=[reference], variant=[variant]))
+    table = stored_of(reference=[reference], variant=[variant]).table()
     assert (table.loc["variant", "gained"], table.loc["variant", "lost"]) == (8, 1)
     # Exact and two-sided: as unequal as 8 to 1, or more so, in nine tosses of a coin: 2 * (9 + 1) / 2**9.
     assert table.loc["variant", "p"] == pytest.approx(20 / 512) == 2 * binom.cdf(1, 9, 0.5)
@@ -88,7 +91,7 @@ def test_the_paired_test_is_mcnemar_s_on_a_table_counted_by_hand():
 def test_over_seeds_a_digit_counts_where_more_or_fewer_of_them_read_it():
     reference = [[1, 1, 0, 0, 0], [1, 0, 1, 0, 0], [1, 0, 0, 0, 1]]  # read 3, 1, 1, 0, 1 times
     variant = [[1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [0, 1, 0, 0, 1]]  # read 2, 3, 2, 0, 1 times
-    table = comparison_table(stored_of(reference=reference, variant=variant))
+    table = stored_of(reference=reference, variant=variant).table()
     row = table.loc["variant"]
     assert (row["gained"], row["lost"], row["p"]) == (2, 1, 1)
     assert [row["mean"], row["least"], row["greatest"]] == pytest.approx([8 / 15, 2 / 5, 3 / 5])

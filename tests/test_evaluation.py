@@ -204,7 +204,7 @@ def test_beside_drawn_digits_a_record_says_what_a_pass_shows_and_of_what(digits,
         (Augmented(X_train, y_train, brighter, split.rows), len(split.rows)),
         (Augmented(X_train, y_train, brighter), len(y_train)),
     ):
-        assert provenance_of(split, training)["shown_in_a_pass"] == shown
+        assert provenance_of(split, training).shown_in_a_pass == shown
     with pytest.raises(SVHNError, match="how many of these 50 training digits are drawn; train on X_train itself"):
         provenance_of(split, Augmented(X_train[:50], y_train[:50], brighter))
 

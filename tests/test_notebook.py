@@ -75,11 +75,10 @@ def test_vgg16_head_has_the_reference_s_names():
 @pytest.mark.parametrize("name", MODELS)
 def test_stored_models_keep_the_rules(name):
     record = load_record(ROOT / "models", name)
-    assert record["bytes"] <= MOST_BYTES
+    assert record.bytes <= MOST_BYTES
     fewest, most = BY_MODEL[name].epochs
-    assert fewest <= len(record["learning_curves"]["loss"]) <= most
-    assert record["data"]["real"]
-    assert record["data"].get("train_real", record["data"]["train"]) == 5_120
+    assert fewest <= len(record.learning_curves["loss"]) <= most
+    assert record.data.real and record.data.train_real == 5_120
 
 
 def test_models_take_at_most_75_megabytes():

@@ -441,5 +441,5 @@ def test_the_recipes_train_on_the_openml_layout(tmp_path, monkeypatch, definitio
         split=split,
     )
     record = load_record(tmp_path, "model_1_1")
-    assert (record["data"]["name"], record["data"]["train_real"]) == ("OpenML 41081", 1920)
-    assert "drawn" not in record["data"] and record["recipe"]["augmentation"] == "augment"
+    assert (record.data.name, record.data.train_real) == ("OpenML 41081", 1920)
+    assert record.data.drawn is None and record.recipe.augmentation == "augment"

@@ -6,6 +6,7 @@ from sklearn.model_selection import train_test_split
 
 from svhn.data import protocol, sources
 from svhn.data.protocol import ENOUGH_REAL, extend_training, split_digits
+from svhn.data.provenance import Extension
 from svhn.digits import Digits
 from svhn.errors import SVHNError
 from svhn.settings import EXTENSION_SEED
@@ -72,8 +73,8 @@ def test_drawn_digits_extend_the_training_part_alone(drawn_in, tmp_path):
     np.testing.assert_array_equal(extended.y_train, np.concatenate([split.y_train, drawn.labels]))
     for part in ("X_val", "X_test", "y_val", "y_test"):
         assert getattr(extended, part) is getattr(split, part)
-    assert extended.provenance["drawn"] == {"name": "numbered", "fingerprint": drawn.fingerprint}
-    counts = [extended.provenance[key] for key in ("train", "train_real", "train_drawn", "validation")]
+    assert extended.provenance.drawn == Extension(name="numbered", fingerprint=drawn.fingerprint)
+    counts = [getattr(extended.provenance, key) for key in ("train", "train_real", "train_drawn", "validation")]
     assert counts == [940, 640, 300, 160] and extended.n_train == split.n_train == 640
     assert extended.fingerprint == f"{split.fingerprint}-{drawn.fingerprint}"
 
@@ -104,8 +105,8 @@ def test_half_of_what_a_pass_shows_is_real(drawn_in, tmp_path):
 
 def test_a_record_says_how_many_digits_of_each_kind_were_seen():
     real, drawn = (split_digits(numbered(1000, real=real)).provenance for real in (True, False))
-    assert (real["train_real"], real["train_drawn"]) == (640, 0)
-    assert (drawn["train_real"], drawn["train_drawn"]) == (0, 640)
+    assert (real.train_real, real.train_drawn) == (640, 0)
+    assert (drawn.train_real, drawn.train_drawn) == (0, 640)
 
 
 def test_few_real_digits_are_extended_by_digits_that_are_kept(tmp_path):

@@ -8,12 +8,11 @@ import keras
 import ml_dtypes
 import numpy as np
 import pytest
+from made_records import record_of
 
 from svhn.errors import SVHNError
-from svhn.learning.records import CURVES, load_record, model_path, record_path
+from svhn.learning.records import load_record, model_path, record_path
 from svhn.learning.stored import load_model, store_model
-
-CURVES_OF_TWO = {"learning_curves": {key: [0.5, 0.25] for key in CURVES}}
 
 
 def network():
@@ -25,7 +24,7 @@ def network():
 
 @pytest.fixture
 def stored(tmp_path):
-    store_model(tmp_path, "model_x", network(), lambda model: CURVES_OF_TWO)
+    store_model(tmp_path, "model_x", network(), record_of)
     return tmp_path
 
 
@@ -40,8 +39,8 @@ def test_how_a_model_was_compiled_stays_out_of_the_file(tmp_path):
     model = network()
     model.compile(optimizer="adamw", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(np.zeros((4, 32, 32, 1)), np.zeros(4), verbose=0)
-    record = store_model(tmp_path, "model_x", model, lambda model: CURVES_OF_TWO)
-    assert record["bytes"] / record["parameters"] < 2
+    record = store_model(tmp_path, "model_x", model, record_of)
+    assert record.bytes / record.parameters < 2
     with zipfile.ZipFile(model_path(tmp_path, "model_x")) as archive:
         assert b"adamw" not in archive.read("config.json").lower()
     assert not load_model(tmp_path, "model_x")[0].compiled
@@ -49,16 +48,16 @@ def test_how_a_model_was_compiled_stays_out_of_the_file(tmp_path):
 
 def test_a_file_takes_less_than_two_bytes_a_parameter(stored):
     record = load_record(stored, "model_x")
-    assert record["bytes"] == model_path(stored, "model_x").stat().st_size
-    assert record["bytes"] / record["parameters"] < 2
+    assert record.bytes == model_path(stored, "model_x").stat().st_size
+    assert record.bytes / record.parameters < 2
 
 
 def test_the_record_is_measured_on_the_file(tmp_path):
     seen = {}
 
-    def measure(model):
+    def measure(model, **file):
         seen["weights"] = model.get_weights()
-        return CURVES_OF_TWO
+        return record_of(model, **file)
 
     original = network()
     exact = [weight.copy() for weight in original.get_weights()]
@@ -71,7 +70,7 @@ def test_the_record_is_measured_on_the_file(tmp_path):
 def test_a_failed_measurement_leaves_the_former_pair(stored):
     before = {path.name: path.read_bytes() for path in stored.glob("model_x.*")}
     with pytest.raises(ZeroDivisionError):
-        store_model(stored, "model_x", network(), lambda model: 1 / 0)
+        store_model(stored, "model_x", network(), lambda model, **file: 1 / 0)
     assert {path.name: path.read_bytes() for path in stored.glob("model_x.*")} == before
     load_model(stored, "model_x")
 
@@ -109,7 +108,13 @@ def edit_record(change):
         (lambda f: record_path(f, "model_x").write_text("[]"), "not a model's record"),
         (edit_record(lambda r: r["learning_curves"].pop("loss")), "not a model's record"),
         (edit_record(lambda r: r["learning_curves"]["loss"].pop()), "not a model's record"),
-        (edit_record(lambda r: r.pop("sha256")), "not a model's record"),
+        (
+            edit_record(lambda r: r["learning_curves"].update(loss=[0.5, "low"])),
+            "learning_curves.loss, 2 is 'low', not float",
+        ),
+        (edit_record(lambda r: r.update(accuracy=[0.5])), r"accuracy is \[0.5\], not dict"),
+        (edit_record(lambda r: r["data"].pop("name")), "data has no name"),
+        (edit_record(lambda r: r.pop("sha256")), "it has no sha256"),
     ],
 )
 def test_bad_files_are_named_with_the_remedy(stored, spoil, message):
@@ -132,4 +137,4 @@ def test_a_file_that_is_no_network_is_refused(stored):
 def test_an_unwritable_folder_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(SVHNError, match="cannot write"):
-        store_model(tmp_path, "model_x", network(), lambda model: CURVES_OF_TWO)
+        store_model(tmp_path, "model_x", network(), record_of)

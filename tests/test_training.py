@@ -63,8 +63,8 @@ def test_a_killed_training_goes_on_from_its_last_epoch(finished, tmp_path):
         seen = json.loads(archive.read("training.json"))["curves"]
     assert len(seen["loss"]) == 2
     assert train(tmp_path).returncode == 0
-    resumed = load_model(tmp_path, "model_small")[1]["learning_curves"]
-    whole = load_model(finished, "model_small")[1]["learning_curves"]
+    resumed = load_model(tmp_path, "model_small")[1].learning_curves
+    whole = load_model(finished, "model_small")[1].learning_curves
     assert len(resumed["loss"]) == 5
     for key, values in seen.items():
         assert resumed[key][:2] == values
@@ -89,7 +89,7 @@ def test_a_checkpoint_of_another_network_is_not_resumed(tmp_path):
     assert train(tmp_path, units=16, where="epoch").returncode == -signal.SIGKILL
     assert train(tmp_path, units=8).returncode == 0
     model, record = load_model(tmp_path, "model_small")
-    assert model.get_layer("hidden").units == 8 and len(record["learning_curves"]["loss"]) == 5
+    assert model.get_layer("hidden").units == 8 and len(record.learning_curves["loss"]) == 5
 
 
 # Four moves make a store: the pending model, the pending record, the model, the record.
@@ -102,7 +102,7 @@ def test_a_kill_while_storing_leaves_a_whole_pair(finished, tmp_path, moves):
     model, record = load_model(tmp_path, "model_small")
     units = model.get_layer("hidden").units
     assert units == (16 if moves < 2 else 8)
-    assert record["parameters"] == model.count_params()
+    assert record.parameters == model.count_params()
     assert ((tmp_path / "model_small.json").read_bytes() == before) == (moves < 2)
 
 
@@ -110,7 +110,7 @@ def test_both_backends_train_and_read_each_other_s_files(finished, tmp_path):
     process = train(tmp_path, backend="jax")
     assert process.returncode == 0, process.stderr
     model, record = load_model(tmp_path, "model_small")
-    assert record["backend"] == "jax"
+    assert record.backend == "jax"
     images = evaluation_split()[1][1][:8].astype("float32") / 255
     np.testing.assert_allclose(
         model.predict_on_batch(images), np.load(tmp_path / "prediction.npy"), rtol=1e-3, atol=1e-5

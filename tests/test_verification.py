@@ -9,13 +9,16 @@ import nbformat
 import numpy as np
 import pytest
 from conftest import ROOT
+from made_records import provenance, record
 from openml_server import OpenMLServer, write_arff
 from scipy.io import savemat
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
+from svhn.files import write_json
 from svhn.notebook import verification
 from svhn.notebook.verification import published_digits
+from svhn.typed import to_json
 
 TRAINING, TEST, PUBLISHED = 30, 60, 40
 
@@ -45,8 +48,7 @@ def models(tmp_path, published):
 
 
 def write_record(folder, model, **data):
-    curves = {curve: [0.5] for curve in ("loss", "accuracy", "val_loss", "val_accuracy")}
-    (folder / f"{model}.json").write_text(json.dumps({"sha256": "0", "learning_curves": curves, "data": data}))
+    write_json(folder / f"{model}.json", to_json(record(name=model, data=provenance(**data))))
 
 
 def write_mat(path, digits):

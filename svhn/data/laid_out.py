@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from svhn.data.protocol import Split
+from svhn.data.provenance import Provenance
 from svhn.errors import SVHNError
 from svhn.files import temporary_folder
 
@@ -24,7 +24,7 @@ class MeasuredDigits:
     """
 
     folder: str
-    provenance: dict[str, Any]
+    provenance: Provenance
     description: str
 
     def part(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -56,4 +56,8 @@ def measured_digits(split: Split, limit: int | None = None, place: Path | None =
                     f"cannot lay out the digits in {folder.parent}: {error.strerror}; free some space or set TMPDIR"
                 ) from error
             used[name] = len(labels[:limit])
-        yield MeasuredDigits(str(folder), split.provenance | used, split.digits.description)
+        yield MeasuredDigits(
+            str(folder),
+            replace(split.provenance, validation=used["validation"], test=used["test"]),
+            split.digits.description,
+        )

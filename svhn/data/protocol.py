@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from svhn.data.provenance import Extension, Provenance
 from svhn.data.sources import drawn_digits
 from svhn.digits import Digits
 from svhn.errors import SVHNError
@@ -62,24 +62,22 @@ class Split:
         return np.concatenate([np.tile(rows[:real], copies), rows[real:]])
 
     @property
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> Provenance:
         """The entry about these digits in a record."""
         given, extension = self.n_train, len(self.y_train) - self.n_train
-        provenance = {
-            "name": self.digits.name,
-            "real": self.digits.real,
-            "digits": len(self.digits),
-            "fingerprint": self.digits.fingerprint,
-            "split_seed": SPLIT_SEED,
-            "train": len(self.y_train),
-            "validation": len(self.y_val),
-            "test": len(self.y_test),
-            "train_real": given if self.digits.real else 0,
-            "train_drawn": extension if self.digits.real else given,
-        }
-        if self.drawn:
-            provenance["drawn"] = {"name": self.drawn.name, "fingerprint": self.drawn.fingerprint}
-        return provenance
+        return Provenance(
+            name=self.digits.name,
+            real=self.digits.real,
+            digits=len(self.digits),
+            fingerprint=self.digits.fingerprint,
+            split_seed=SPLIT_SEED,
+            train=len(self.y_train),
+            validation=len(self.y_val),
+            test=len(self.y_test),
+            train_real=given if self.digits.real else 0,
+            train_drawn=extension if self.digits.real else given,
+            drawn=Extension(name=self.drawn.name, fingerprint=self.drawn.fingerprint) if self.drawn else None,
+        )
 
 
 def split_digits(digits: Digits) -> Split:

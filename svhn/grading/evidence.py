@@ -20,6 +20,7 @@ from svhn.grading.reading.names import is_named_as_asked, model_of
 from svhn.grading.texts import read_written
 from svhn.rubric.questions import BY_MODEL, COLOUR, DENSE, GREY, MODELS, PYRAMID, VGG16
 from svhn.sandbox.process import Limits, Refused, run_isolated
+from svhn.typed import to_json
 
 # The layers with weights that a dense network may have.
 _DENSE = {"Dense", "BatchNormalization", "GroupNormalization", "LayerNormalization", "Normalization", "PReLU"}
@@ -71,7 +72,7 @@ def examine(
         `texts_here`, `curves_here` and `here` say of what was not read that a limit or a fault of the grader's is why.
     """
     by_model = {name: [path for path in handin.models if model_of(path.name) == name] for name in MODELS}
-    model_seconds = 600 + 0.2 * sum(digits.provenance[part] for part in ("validation", "test"))
+    model_seconds = 600 + 0.2 * (digits.provenance.validation + digits.provenance.test)
     clock = _Clock(max(model_seconds, _HANDIN_SECONDS) if seconds is None else seconds)
     evidence, faults = _texts_and_curves(handin, by_model, clock)
     evidence["findings"] = handin.findings + evidence["findings"]
@@ -212,7 +213,7 @@ def _examine_model(
     reply = clock.run(measure_model, paths, digits, recorded, claimed, limits=limits)
     if "result" in reply:
         model["measured"] = reply["result"]
-        model["claims"] = compare(model, digits.provenance)
+        model["claims"] = compare(model, to_json(digits.provenance))
     else:
         reason = "; ".join(unread) if unread and "no model file" in _reason(reply) else _reason(reply)
         model |= {"refused": reason, "claims": [], "here": _is_here(reply), "faults": int("fault" in reply)}

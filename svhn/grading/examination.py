@@ -17,6 +17,7 @@ from svhn.files import NoRoom, atomic_path, digest_of, is_no_room, write_json
 from svhn.grading.handins import HandIn, opened
 from svhn.grading.pages.reports import PLOTS
 from svhn.grading.reading.causes import cause_of
+from svhn.typed import to_json
 
 EVIDENCE = "evidence.json"
 FORMAT = 1
@@ -80,7 +81,7 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
         key, evidence = "", nothing_but(fault(error))
     _write_plots(folder / PLOTS, evidence.pop("plots"))
     head = {"format": FORMAT, "key": key, "handin": name, "digits": job.digits.description}
-    write_json(folder / EVIDENCE, head | {"data": job.digits.provenance} | evidence)
+    write_json(folder / EVIDENCE, head | {"data": to_json(job.digits.provenance)} | evidence)
 
 
 def has_changed(name: str, path: Path, job: Job) -> bool:

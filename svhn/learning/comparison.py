@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,13 @@ from tqdm import tqdm
 
 from svhn.backend import keras, precision
 from svhn.data.protocol import Split
-from svhn.errors import SVHNError
 from svhn.files import CHECKPOINTS, write_json
 from svhn.learning.batches import Augmented, Images, predict
 from svhn.learning.evaluation import in_nbgrader, provenance_of, unpack
-from svhn.learning.paired import comparison_table
-from svhn.learning.records import digits_of
+from svhn.learning.paired import Comparison, Run, load_comparison
 from svhn.learning.training import Schedule, build, fit, plan_of, schedule_of
 from svhn.progress import interrupted, progress_bar, skip
+from svhn.typed import from_json, to_json
 
 SEEDS = (1, 2, 3)
 
@@ -86,9 +84,9 @@ def run_comparison(
             schedule = schedule_of(data[0], epochs, batch_size, steps_per_epoch, length)
             runs += [_Run(name, label, variant.build, data, replace(schedule, seed=seed), split) for seed in seeds]
         finished = _Finished(Path(base_dir) / CHECKPOINTS / f"{name}.json")
-        write_json(path, {"name": name, "reference": reference, **_train(name, runs, finished)})
+        write_json(path, to_json(_train(name, reference, runs, finished)))
         finished.path.unlink(missing_ok=True)
-    return _show(name, path)
+    return _show(load_comparison(path))
 
 
 class _Finished:
@@ -101,7 +99,7 @@ class _Finished:
         except (OSError, ValueError, TypeError):
             self.runs = {}
 
-    def add(self, name: str, run: dict[str, Any]) -> None:
+    def add(self, name: str, run: dict[str, object]) -> None:
         """Keeps one more finished training."""
         self.runs[name] = run
         write_json(self.path, self.runs)
@@ -122,7 +120,7 @@ class _Run:
     def batches(self) -> int:
         return self.schedule.epochs * self.schedule.steps_per_epoch
 
-    def finish(self, finished: _Finished, bar: tqdm) -> dict[str, Any]:
+    def finish(self, finished: _Finished, bar: tqdm) -> Run:
         """Trains it, unless that was finished before: its last accuracies, and which validation digits it reads."""
         training, X_val, y_val = self.data
         name = f"{self.comparison}, {self.label}, seed {self.schedule.seed}"
@@ -131,26 +129,26 @@ class _Run:
         plan = hashlib.sha256(json.dumps(plan_of(model, training, self.schedule, provenance)).encode()).hexdigest()
         if (known := finished.runs.get(name)) and known["plan"] == plan:
             skip(bar, self.batches)
-            return known["result"]
+            return from_json(Run, known["result"])
         trained = fit(name, model, training, (X_val, y_val), self.schedule, finished.path.parent, provenance, bar)
         right = predict(trained.model, X_val).argmax(axis=1) == y_val
-        result = {
-            "accuracy": trained.learning_curves["accuracy"][-1],
-            "val_accuracy": float(np.mean(right)),
-            "right": np.packbits(right).tobytes().hex(),
-        }
-        finished.add(name, {"plan": plan, "result": result})
+        result = Run(
+            accuracy=trained.learning_curves["accuracy"][-1],
+            val_accuracy=float(np.mean(right)),
+            right=np.packbits(right).tobytes().hex(),
+        )
+        finished.add(name, {"plan": plan, "result": to_json(result)})
         trained.checkpoint.unlink(missing_ok=True)
         return result
 
 
-def _train(name: str, runs: Sequence[_Run], finished: _Finished) -> dict[str, Any]:
-    """The conditions of all runs, and what came of each.
+def _train(name: str, reference: str, runs: Sequence[_Run], finished: _Finished) -> Comparison:
+    """Trains all runs that are not finished.
 
     Raises:
         Interrupted: By the person; the line says how many trainings are kept.
     """
-    variants: dict[str, dict[str, Any]] = {run.label: {} for run in runs}
+    variants: dict[str, dict[str, Run]] = {run.label: {} for run in runs}
     done = 0
     try:
         with progress_bar(sum(run.batches for run in runs), name, "batch", leave=True) as bar:
@@ -160,38 +158,32 @@ def _train(name: str, runs: Sequence[_Run], finished: _Finished) -> dict[str, An
     except KeyboardInterrupt:
         raise interrupted(name, f"{done} of {len(runs)} trainings are kept") from None
     training, X_val, _ = runs[-1].data
-    return {
-        "data": provenance_of(runs[-1].split, training),
-        "validation": len(X_val),
-        "epochs": runs[-1].schedule.epochs,
-        "batch_size": runs[-1].schedule.batch_size,
-        "steps_per_epoch": runs[-1].schedule.steps_per_epoch,
-        "backend": keras.backend.backend(),
-        "precision": precision(),
-        "variants": variants,
-    }
+    return Comparison(
+        name=name,
+        reference=reference,
+        data=provenance_of(runs[-1].split, training),
+        validation=len(X_val),
+        epochs=runs[-1].schedule.epochs,
+        batch_size=runs[-1].schedule.batch_size,
+        steps_per_epoch=runs[-1].schedule.steps_per_epoch,
+        backend=keras.backend.backend(),
+        precision=precision(),
+        variants=variants,
+    )
 
 
-def _show(name: str, path: Path) -> pd.DataFrame:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        table = comparison_table(stored)
-        batches = stored["epochs"] * stored["steps_per_epoch"]
-        held_out = digits_of(stored).removeprefix(", ") or "those held out"
-        seeds = len(next(iter(stored["variants"].values())))
-        print(
-            f"{batches:,} batches of {stored['batch_size']} each, {seeds} seeds; {stored['validation']:,} validation "
-            f"digits of {held_out}"
-        )
-    except FileNotFoundError:
-        raise SVHNError(f"{path} is missing; train it: make train MODEL={name}") from None
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
-        raise SVHNError(f"{path} is damaged ({error}); train it again (make train MODEL={name})") from error
+def _show(stored: Comparison) -> pd.DataFrame:
+    table = stored.table()
+    held_out = stored.data.description if stored.data else "those held out"
+    print(
+        f"{stored.batches:,} batches of {stored.batch_size} each, {stored.seeds} seeds; "
+        f"{stored.validation:,} validation digits of {held_out}"
+    )
     percent, points = "{:.1%}".format, lambda share: f"{100 * share:+.1f}"
     formats = {"mean": percent, "least": percent, "greatest": percent, "difference": points, "p": "{:.2g}".format}
     print(table.to_string(formatters=formats))
     print(
-        f"difference: from {stored['reference']!r}, in percentage points; gained, lost: digits read with more, or "
+        f"difference: from {stored.reference!r}, in percentage points; gained, lost: digits read with more, or "
         "fewer, of the seeds; p: exact binomial test on these two"
     )
     return table

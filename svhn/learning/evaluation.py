@@ -16,6 +16,7 @@ from IPython.utils.capture import capture_output
 
 from svhn.backend import keras, precision, versions
 from svhn.data.protocol import Split
+from svhn.data.provenance import Provenance
 from svhn.errors import SVHNError
 from svhn.files import CHECKPOINTS
 from svhn.learning.batches import (
@@ -29,7 +30,7 @@ from svhn.learning.batches import (
     unprocessed,
 )
 from svhn.learning.figures import plot_learning_curves
-from svhn.learning.records import BY_DIGIT, digits_of, load_record
+from svhn.learning.records import Record, load_record
 from svhn.learning.stored import load_model, store_model
 from svhn.learning.training import Schedule, Trained, build, fit, schedule_of, stopped
 from svhn.progress import progress_bar
@@ -101,7 +102,7 @@ def run_evaluation(
     _shout("Success!", verbose)
     if verbose:
         _report(model, record)
-        if split and not training_now and (record.get("data") or {}).get("fingerprint") != split.digits.fingerprint:
+        if split and not training_now and (record.data is None or record.data.fingerprint != split.digits.fingerprint):
             measured = accuracy(model, data[1], data[-1], "reading validation digits")
             print(f"On this run's {len(data[-1]):,} validation digits: {measured:.2%} ({split.digits.description})")
             if split.digits.real:
@@ -133,7 +134,8 @@ def _train(
             trained = fit(name, model, training, (X_val, y_val), schedule, checkpoints, provenance, shown)
         better = None if force else _better_stored(folder, name, trained.model, (X_val, y_val), provenance)
         if not better:
-            store_model(folder, name, trained.model, lambda stored: _record(stored, trained, data, split, provenance))
+            made = functools.partial(_record, trained=trained, data=data, split=split, provenance=provenance)
+            store_model(folder, name, trained.model, made)
             trained.checkpoint.unlink(missing_ok=True)
     except KeyboardInterrupt:
         raise stopped(name, schedule, checkpoints) from None
@@ -153,7 +155,7 @@ def _check_seen(name: str, X_val: Images, split: Split) -> None:
         )
 
 
-def provenance_of(split: Split | None, training: Augmented) -> dict[str, Any] | None:
+def provenance_of(split: Split | None, training: Augmented) -> Provenance | None:
     """The entry about the digits that a model saw, for its record.
 
     Raises:
@@ -161,16 +163,15 @@ def provenance_of(split: Split | None, training: Augmented) -> dict[str, Any] | 
     """
     if split is None:
         return None
-    said = dict(split.provenance)
-    if split.drawn:
-        said["shown_in_a_pass"] = training.pass_length
-    if (count := len(training.images)) != said["train"]:
+    said = replace(split.provenance, shown_in_a_pass=training.pass_length if split.drawn else None)
+    if (count := len(training.images)) != said.train:
         if split.drawn:
             raise SVHNError(
                 f"a record could not say how many of these {count:,} training digits are drawn; "
                 "train on X_train itself or Preprocessed(X_train, function)"
             )
-        said |= {"train": count, "train_real" if split.digits.real else "train_drawn": count}
+        real = split.digits.real
+        said = replace(said, train=count, train_real=count if real else 0, train_drawn=0 if real else count)
     return said
 
 
@@ -224,17 +225,16 @@ def _better_stored(
     name: str,
     model: keras.Model,
     validation: tuple[Images, np.ndarray],
-    provenance: dict[str, Any] | None,
+    provenance: Provenance | None,
 ) -> str | None:
     """A line that says how much better the stored model reads the same validation digits; None if it does not."""
     try:
         record = load_record(base_dir, name)
-        stored, same = record["accuracy"]["validation"], (record["data"] or {})["fingerprint"]
-    except (SVHNError, KeyError, TypeError):
+    except SVHNError:
         return None
-    if not provenance or same != provenance["fingerprint"]:
+    if not provenance or not record.data or record.data.fingerprint != provenance.fingerprint:
         return None
-    new = accuracy(model, *validation)
+    stored, new = record.accuracy["validation"], accuracy(model, *validation)
     if new >= stored:
         return None
     return (
@@ -248,38 +248,42 @@ def _record(
     trained: Trained,
     data: tuple[Augmented, Images, np.ndarray],
     split: Split | None,
-    provenance: dict[str, Any] | None,
-) -> dict[str, Any]:
+    provenance: Provenance | None,
+    **file: Any,
+) -> Record:
     _, X_val, y_val = data
-    measured, by_digit = {"validation": accuracy(stored, X_val, y_val, "reading validation digits")}, {}
+    measured, by_digit = {"validation": accuracy(stored, X_val, y_val, "reading validation digits")}, None
     if split:
         read = predict(stored, preprocess_like(X_val, split.X_test), "reading test digits").argmax(axis=1)
         measured["test"] = float(np.mean(read == split.y_test))
-        by_digit = {BY_DIGIT: shares_by_digit(read, split.y_test)}
-    return {
-        "learning_curves": trained.learning_curves,
-        "accuracy": measured,
-        **by_digit,
-        "data": provenance,
-        "preprocessing": preprocessing_name(X_val),
-        "recipe": trained.recipe,
-        "backend": keras.backend.backend(),
-        "precision": precision(),
-        "versions": versions(),
-        "seconds": round(trained.seconds, 1),
-    }
+        by_digit = shares_by_digit(read, split.y_test)
+    return Record(
+        **file,
+        learning_curves=trained.learning_curves,
+        accuracy=measured,
+        test_by_digit=by_digit,
+        data=provenance,
+        preprocessing=preprocessing_name(X_val),
+        recipe=trained.recipe,
+        backend=keras.backend.backend(),
+        precision=precision(),
+        versions=versions(),
+        seconds=round(trained.seconds, 1),
+    )
 
 
-def _report(model: keras.Model, record: dict[str, Any]) -> None:
+def _report(model: keras.Model, record: Record) -> None:
     summary: list[str] = []
     with capture_output(stdout=False, stderr=False):  # Keras shows notebooks an empty box as well.
         model.summary(line_length=100, print_fn=lambda line, **_: summary.append(line))
     _show_folded(f"The network: {len(model.layers)} layers, {model.count_params():,} parameters", "\n".join(summary))
-    curves = pd.DataFrame(record["learning_curves"])
+    curves = pd.DataFrame(record.learning_curves)
     print(curves.agg(["min", "max"]).to_string(float_format="%.4f"))
-    data, measured = record.get("data"), record.get("accuracy", {})
-    shares = [f"{part} {share:.2%}" + (f" of {data[part]:,}" if data else "") for part, share in measured.items()]
-    print(f"Accuracy of the stored file: {', '.join(shares)}{digits_of(record)}")
+    data = record.data
+    shares = [
+        f"{part} {share:.2%}" + (f" of {data.of(part):,}" if data else "") for part, share in record.accuracy.items()
+    ]
+    print(f"Accuracy of the stored file: {', '.join(shares)}" + (f", {data.description}" if data else ""))
     plot_learning_curves(record)
 
 

@@ -1,13 +1,14 @@
 """Plots in one style."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 from PIL import Image
 
+from svhn.data.provenance import Provenance
+from svhn.learning.records import Record
 from svhn.learning.reliability import expected_calibration_error, reliability
 
 TRAINING, VALIDATION = "#1f5fa8", "#d1495b"
@@ -41,7 +42,7 @@ def show_plot(description: str) -> None:
         plt.show()
 
 
-def plot_learning_curves(record: dict[str, Any]) -> None:
+def plot_learning_curves(record: Record) -> None:
     """Draws and shows loss and accuracy over the epochs, training and validation, side by side.
 
     The two differ in line and marker as well as in colour. A star marks the epoch of the best validation accuracy.
@@ -49,7 +50,7 @@ def plot_learning_curves(record: dict[str, Any]) -> None:
     Args:
         record: Of a stored model.
     """
-    curves, data = record["learning_curves"], record.get("data")
+    curves = record.learning_curves
     epochs = np.arange(1, len(curves["loss"]) + 1)
     best = int(np.argmax(curves["val_accuracy"]))
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
@@ -64,17 +65,17 @@ def plot_learning_curves(record: dict[str, Any]) -> None:
     panels[0].legend(frameon=False)
     share = curves["val_accuracy"][best]
     panels[1].set_title(f"best epoch {epochs[best]}: {share:.1%} of the validation digits", fontsize=9)
-    figure.suptitle(record["name"] + (_trained_on(data) if data else ""))
+    figure.suptitle(record.name + (_trained_on(record.data) if record.data else ""))
     show_plot(
-        f"Learning curves of {record['name']}: loss and accuracy over {len(epochs)} epochs, training and validation. "
+        f"Learning curves of {record.name}: loss and accuracy over {len(epochs)} epochs, training and validation. "
         f"Validation accuracy is {curves['val_accuracy'][0]:.1%} after the first epoch, {share:.1%} after the best "
         f"and {curves['val_accuracy'][-1]:.1%} after the last; training accuracy ends at {curves['accuracy'][-1]:.1%}."
     )
 
 
-def _trained_on(data: dict[str, Any]) -> str:
-    extension = data["train_drawn"] if "drawn" in data else 0
-    text = f", trained on {data['train'] - extension:,} digits of {data['name']}"
+def _trained_on(data: Provenance) -> str:
+    extension = data.train_drawn if data.drawn else 0
+    text = f", trained on {data.train - extension:,} digits of {data.name}"
     return text + (f" and {extension:,} drawn ones" if extension else "")
 
 

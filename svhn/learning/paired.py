@@ -1,33 +1,113 @@
-"""The table of a stored comparison: mean and spread over seeds, and a paired test on the same digits."""
+"""A stored comparison: mean and spread over seeds, and a paired test on the same digits; to read it loads no Keras."""
 
-from typing import Any
+import json
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-
-def comparison_table(stored: dict[str, Any]) -> pd.DataFrame:
-    """The table of `run_comparison`, out of what it stored."""
-    count = stored["validation"]
-    read = {label: _times_read(runs, count) for label, runs in stored["variants"].items()}
-    rows, base = {}, read[stored["reference"]]
-    for label, runs in stored["variants"].items():
-        shares = [run["val_accuracy"] for run in runs.values()]
-        gained, lost = int(np.sum(read[label] > base)), int(np.sum(read[label] < base))
-        rows[label] = {
-            "mean": np.mean(shares),
-            "least": min(shares),
-            "greatest": max(shares),
-            "difference": (read[label].sum() - base.sum()) / count / len(shares),
-            "gained": gained,
-            "lost": lost,
-            "p": binomtest(gained, gained + lost).pvalue if gained + lost else 1.0,
-        }
-    return pd.DataFrame(rows).T.astype({"gained": int, "lost": int})
+from svhn.data.provenance import Provenance
+from svhn.errors import SVHNError
+from svhn.typed import from_json
 
 
-def _times_read(runs: dict[str, Any], count: int) -> np.ndarray:
-    """With how many of the seeds each validation digit was read right, (n,)."""
-    rows = [np.unpackbits(np.frombuffer(bytes.fromhex(run["right"]), np.uint8), count=count) for run in runs.values()]
-    return np.sum(rows, axis=0, dtype=int)
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One variant trained with one seed.
+
+    Attributes:
+        accuracy: On the training digits, in the last epoch.
+        val_accuracy: On the validation digits.
+        right: Which validation digits it reads, a bit each, in hexadecimal.
+    """
+
+    accuracy: float
+    val_accuracy: float
+    right: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Variants of one network under the same conditions.
+
+    Attributes:
+        name: Of the comparison.
+        reference: The variant that the others are compared with.
+        data: The digits, None where nothing says which.
+        validation: How many validation digits there are.
+        epochs, batch_size, steps_per_epoch: Of each training.
+        backend, precision: What computed.
+        variants: The runs of each variant, by its name and the seed.
+    """
+
+    name: str
+    reference: str
+    data: Provenance | None
+    validation: int
+    epochs: int
+    batch_size: int
+    steps_per_epoch: int
+    backend: str
+    precision: str | None = None
+    variants: dict[str, dict[str, Run]]
+
+    def __post_init__(self) -> None:
+        """Checks what types do not tell.
+
+        Raises:
+            ValueError: The reference is missing, or a variant has no runs or fewer digits than there are.
+        """
+        if self.reference not in self.variants:
+            raise ValueError(f"variants has no {self.reference}")
+        for label, runs in self.variants.items():
+            if not runs or any(8 * len(bytes.fromhex(run.right)) < self.validation for run in runs.values()):
+                raise ValueError(f"variants.{label} does not say of each digit whether it was read")
+
+    @property
+    def batches(self) -> int:
+        """Of each training."""
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def seeds(self) -> int:
+        """How many times the reference was trained."""
+        return len(self.variants[self.reference])
+
+    def table(self) -> pd.DataFrame:
+        """One row a variant, as `svhn.learning.comparison.run_comparison` describes it."""
+        read = {label: self._times_read(label) for label in self.variants}
+        rows, base = {}, read[self.reference]
+        for label, runs in self.variants.items():
+            shares = [run.val_accuracy for run in runs.values()]
+            gained, lost = int(np.sum(read[label] > base)), int(np.sum(read[label] < base))
+            rows[label] = {
+                "mean": np.mean(shares),
+                "least": min(shares),
+                "greatest": max(shares),
+                "difference": (read[label].sum() - base.sum()) / self.validation / len(shares),
+                "gained": gained,
+                "lost": lost,
+                "p": binomtest(gained, gained + lost).pvalue if gained + lost else 1.0,
+            }
+        return pd.DataFrame(rows).T.astype({"gained": int, "lost": int})
+
+    def _times_read(self, label: str) -> np.ndarray:
+        """With how many of the seeds each validation digit was read right, (n,)."""
+        read = [np.frombuffer(bytes.fromhex(run.right), np.uint8) for run in self.variants[label].values()]
+        return np.sum([np.unpackbits(bits, count=self.validation) for bits in read], axis=0, dtype=int)
+
+
+def load_comparison(path: Path) -> Comparison:
+    """Loads a stored comparison.
+
+    Raises:
+        SVHNError: It is missing or damaged.
+    """
+    try:
+        return from_json(Comparison, json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise SVHNError(f"{path} is missing; train it: make train MODEL={path.stem}") from None
+    except (OSError, ValueError) as error:
+        raise SVHNError(f"{path} is damaged ({error}); train it again (make train MODEL={path.stem})") from error

@@ -2,16 +2,79 @@
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from svhn.data.provenance import Provenance
 from svhn.errors import SVHNError
+from svhn.files import write_json
+from svhn.typed import from_json, to_json
 
 # The assignment's limit on the file of a stored model.
 MOST_BYTES = 100_000_000
-# The entry of a record with the share of each test digit, 0 to 9, that is read right.
-BY_DIGIT = "test_by_digit"
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model was trained: schedule, augmentation, and optimizer and loss as Keras serializes them."""
+
+    epochs: int
+    batch_size: int
+    steps_per_epoch: int
+    seed: int
+    augmentation: str | None
+    optimizer: dict[str, Any]
+    loss: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What is known of a stored model.
+
+    Attributes:
+        name: Of the model.
+        format: Of the pair of files.
+        sha256, bytes: Digest and size of the model's file.
+        parameters: How many the network has.
+        learning_curves: `loss`, `accuracy`, `val_loss`, `val_accuracy`, one value an epoch.
+        accuracy: Of the stored file, 0..1, on the `validation` digits and, where a split was named, the `test` digits.
+        test_by_digit: The share of each test digit, 0 to 9, that is read right, None where there is no such digit.
+        data: The digits, None where nothing says which.
+        preprocessing: The notebook's function through which the model sees digits, None where it sees the colours.
+        recipe: Of its training.
+        backend, precision, versions: What computed.
+        seconds: Of training.
+    """
+
+    name: str
+    format: int
+    sha256: str
+    bytes: int
+    parameters: int
+    learning_curves: dict[str, list[float]]
+    accuracy: dict[str, float]
+    test_by_digit: list[float | None] | None = None
+    data: Provenance | None
+    preprocessing: str | None
+    recipe: Recipe
+    backend: str
+    precision: str | None = None
+    versions: dict[str, str]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        """Checks what types do not tell.
+
+        Raises:
+            ValueError: It lacks one of four learning curves, or they are empty or of unequal length.
+        """
+        lengths = {len(self.learning_curves.get(name, ())) for name in CURVES}
+        if len(lengths) != 1 or 0 in lengths:
+            raise ValueError("it has no four learning curves of equal length")
+        if "validation" not in self.accuracy:
+            raise ValueError("accuracy has no validation")
 
 
 def model_path(folder: str | Path, name: str) -> Path:
@@ -24,17 +87,17 @@ def record_path(folder: str | Path, name: str) -> Path:
     return Path(folder) / f"{name}.json"
 
 
-def load_record(folder: str | Path, name: str) -> dict[str, Any]:
+def load_record(folder: str | Path, name: str) -> Record:
     """Loads the record of a stored model.
 
     Raises:
-        SVHNError: It is missing, is no JSON, or lacks learning curves of equal length or the digest of its model.
+        SVHNError: It is missing, is no JSON, or is no record.
     """
     finish_store(folder, name)
     path = record_path(folder, name)
     remedy = f"train the model again (make train MODEL={name}) or restore the file from git"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(stored_names(folder)) or "none"
         raise SVHNError(
@@ -43,20 +106,20 @@ def load_record(folder: str | Path, name: str) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise SVHNError(f"{path} is damaged ({error}); {remedy}") from error
-    if not _is_record(record):
-        raise SVHNError(f"{path} is not a model's record (sha256 and four learning curves of equal length); {remedy}")
-    return record
+    try:
+        return from_json(Record, content)
+    except ValueError as error:
+        raise SVHNError(f"{path} is not a model's record ({error}); {remedy}") from error
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Writes a record, whole or not at all."""
+    write_json(path, to_json(record))
 
 
 def stored_names(folder: str | Path) -> list[str]:
     """The names of the models that have a record in `folder`, in order."""
     return sorted(path.stem for path in Path(folder).glob("model_*.json"))
-
-
-def digits_of(record: dict[str, Any]) -> str:
-    """The digits that a record's figures were measured on, as the end of a line."""
-    data = record.get("data")
-    return f", {'real SVHN' if data['real'] else 'drawn'} digits ({data['name']})" if data else ""
 
 
 def pending_paths(folder: str | Path, name: str) -> tuple[Path, Path]:
@@ -77,13 +140,3 @@ def finish_store(folder: str | Path, name: str) -> None:
             record_pending.replace(record_path(folder, name))
     except OSError as error:
         raise SVHNError(f"cannot finish storing {name} in {folder}: {error.strerror}; change its rights") from error
-
-
-def _is_record(record: Any) -> bool:
-    if not isinstance(record, dict) or not isinstance(record.get("sha256"), str):
-        return False
-    curves = record.get("learning_curves")
-    if not isinstance(curves, dict) or any(not isinstance(curves.get(key), list) for key in CURVES):
-        return False
-    lengths = {len(curves[key]) for key in CURVES}
-    return len(lengths) == 1 and 0 not in lengths

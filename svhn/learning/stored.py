@@ -4,22 +4,28 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from svhn.backend import keras
 from svhn.errors import SVHNError, one_line
-from svhn.files import atomic_path, sha256, write_json
-from svhn.learning.records import MOST_BYTES, finish_store, load_record, model_path, pending_paths, record_path
+from svhn.files import atomic_path, sha256
+from svhn.learning.records import (
+    MOST_BYTES,
+    Record,
+    finish_store,
+    load_record,
+    model_path,
+    pending_paths,
+    record_path,
+    write_record,
+)
 
 FORMAT = 1
 
 
-def store_model(
-    folder: str | Path, name: str, model: keras.Model, make_record: Callable[[keras.Model], dict[str, Any]]
-) -> dict[str, Any]:
+def store_model(folder: str | Path, name: str, model: keras.Model, make_record: Callable[..., Record]) -> Record:
     """Stores a model and its record as one: after a kill at any moment either both are the old ones or both the new.
 
     Weights are rounded to bfloat16 precision (16 of 32 bits; still float32 to Keras), which deflates to about
@@ -29,11 +35,11 @@ def store_model(
         folder: Where to.
         name: Of the model.
         model: What to store; its optimizer's state is left out.
-        make_record: Gets the model as read back from the file and returns its record, so that whatever the record
-            says was measured on the file.
+        make_record: Gets the model as read back from the file, so that whatever the record says was measured on the
+            file, and by name `name`, `format`, `sha256`, `bytes` and `parameters`; returns the record.
 
     Returns:
-        The record, with `name`, `format`, `parameters`, `bytes` and `sha256` of the file added.
+        The record.
 
     Raises:
         SVHNError: The file would be over 100 MB, or cannot be written.
@@ -51,24 +57,24 @@ def store_model(
             raise SVHNError(f"{name}: {size} are over the limit of {limit}; use fewer parameters")
     try:
         stored = keras.saving.load_model(model_pending)
-        record = {
-            "name": name,
-            "format": FORMAT,
-            "sha256": sha256(model_pending),
-            "bytes": model_pending.stat().st_size,
-            "parameters": stored.count_params(),
-            **make_record(stored),
-        }
+        record = make_record(
+            stored,
+            name=name,
+            format=FORMAT,
+            sha256=sha256(model_pending),
+            bytes=model_pending.stat().st_size,
+            parameters=stored.count_params(),
+        )
     except BaseException:
         model_pending.unlink()
         raise
     # From here on the pair is whole under its pending names; the next reader can finish the move.
-    write_json(record_pending, record)
+    write_record(record_pending, record)
     finish_store(folder, name)
     return record
 
 
-def load_model(folder: str | Path, name: str) -> tuple[keras.Model, dict[str, Any]]:
+def load_model(folder: str | Path, name: str) -> tuple[keras.Model, Record]:
     """Loads a stored model and its record.
 
     Raises:
@@ -79,7 +85,7 @@ def load_model(folder: str | Path, name: str) -> tuple[keras.Model, dict[str, An
     remedy = f"train it again (make train MODEL={name}) or restore both files from git"
     if not path.is_file():
         raise SVHNError(f"{path} is missing; {remedy}")
-    if sha256(path) != record["sha256"]:
+    if sha256(path) != record.sha256:
         raise SVHNError(f"{path} is damaged or is not the file that {record_path(folder, name)} describes; {remedy}")
     try:
         model = keras.saving.load_model(path, safe_mode=True)

@@ -14,11 +14,14 @@ import numpy as np
 from tqdm import tqdm
 
 from svhn.backend import devices, keras, precision
+from svhn.data.provenance import Provenance
 from svhn.errors import Interrupted, SVHNError, one_line
 from svhn.learning.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed
 from svhn.learning.callbacks import Checkpoint, EpochOf, Finite, Progress, state_of
+from svhn.learning.records import Recipe
 from svhn.progress import interrupted, skip
 from svhn.settings import FLOAT32
+from svhn.typed import to_json
 
 _VALIDATION_BATCH = 128
 
@@ -40,14 +43,14 @@ class Trained:
     Attributes:
         model: After its last epoch.
         learning_curves: `loss`, `accuracy`, `val_loss`, `val_accuracy`, one value an epoch.
-        recipe: How it was trained, in JSON's types.
+        recipe: How it was trained.
         seconds: Of training, those before an interruption included.
         checkpoint: The file that the training went on from if it were killed now.
     """
 
     model: keras.Model
     learning_curves: dict[str, list[float]]
-    recipe: dict[str, Any]
+    recipe: Recipe
     seconds: float
     checkpoint: Path
 
@@ -59,7 +62,7 @@ def fit(
     validation: tuple[Images, np.ndarray],
     schedule: Schedule,
     folder: Path,
-    provenance: dict[str, Any] | None,
+    provenance: Provenance | None,
     bar: tqdm | None = None,
 ) -> Trained:
     """Trains a compiled model, or goes on where a killed run with the same recipe on the same digits stopped.
@@ -198,15 +201,13 @@ def _check(name: str, model: keras.Model, schedule: Schedule) -> None:
         ) from error
 
 
-def plan_of(
-    model: keras.Model, train: Augmented, schedule: Schedule, provenance: dict[str, Any] | None
-) -> dict[str, Any]:
+def plan_of(model: keras.Model, train: Augmented, schedule: Schedule, provenance: Provenance | None) -> dict[str, Any]:
     """The marks of a training, in JSON's types, that tell it from any other: network, recipe, digits, augmentation."""
     train = replace(train, labels=as_targets(train.labels, model))
     batches = Batches(train, schedule.batch_size, schedule.steps_per_epoch, schedule.seed)
     return {
-        "recipe": recipe_of(model, train, schedule),
-        "data": provenance or _digest(train.images),
+        "recipe": to_json(recipe_of(model, train, schedule)),
+        "data": to_json(provenance) if provenance else _digest(train.images),
         "train": len(train.images),
         "first_batch": _outline(*batches[0]),
         "network": hashlib.sha256(model.to_json().encode()).hexdigest(),
@@ -214,13 +215,11 @@ def plan_of(
     }
 
 
-def recipe_of(model: keras.Model, train: Augmented, schedule: Schedule) -> dict[str, Any]:
-    """The recipe of a training, in JSON's types: schedule, augmentation, optimizer and loss."""
+def recipe_of(model: keras.Model, train: Augmented, schedule: Schedule) -> Recipe:
+    """The recipe of a training."""
     serialize = keras.saving.serialize_keras_object
-    recipe = {
-        **asdict(schedule),
-        "augmentation": None if train.augment is unaltered else function_name(train.augment),
-        "optimizer": serialize(model.optimizer),
-        "loss": model.loss if isinstance(model.loss, str) else serialize(model.loss),
-    }
-    return json.loads(json.dumps(recipe, default=float))  # NumPy's numbers become plain ones.
+    loss = model.loss if isinstance(model.loss, str) else serialize(model.loss)
+    # NumPy's numbers become plain ones.
+    optimizer, loss = json.loads(json.dumps([serialize(model.optimizer), loss], default=float))
+    augmentation = None if train.augment is unaltered else function_name(train.augment)
+    return Recipe(**asdict(schedule), augmentation=augmentation, optimizer=optimizer, loss=loss)

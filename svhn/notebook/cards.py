@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from scipy.stats import binomtest
 
+from svhn.data.provenance import Provenance
 from svhn.files import write_text
-from svhn.learning.records import BY_DIGIT
+from svhn.learning.records import Record
 
 CARDS = "README.md"
 _TOP = """# The stored models
@@ -33,22 +33,21 @@ def share_with_interval(share: float, of: int) -> str:
     return f"{share:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
-def headline(records: Sequence[dict[str, Any]]) -> str:
-    """One sentence: what the best model reads, and what it learned from; empty where no record says."""
-    measured = [record for record in records if record.get("data") and "test" in record.get("accuracy", {})]
+def headline(records: Sequence[Record]) -> str:
+    """One sentence about the best model, its share of test digits and its training digits; empty where none says."""
+    measured = [(record, record.data) for record in records if record.data and "test" in record.accuracy]
     if not measured:
         return ""
     # Chosen by validation: the best test accuracy of several would flatter.
-    best = max(measured, key=lambda record: record["accuracy"]["validation"])
-    data = best["data"]
-    read = share_with_interval(best["accuracy"]["test"], data["test"])
+    best, data = max(measured, key=lambda pair: pair[0].accuracy["validation"])
+    read = share_with_interval(best.accuracy["test"], data.test)
     return (
-        f"The network that reads most validation digits, {best['name']}, reads {read} of {data['test']:,} test digits, "
+        f"The network that reads most validation digits, {best.name}, reads {read} of {data.test:,} test digits, "
         f"after learning from {_learned_from(data)}; in brackets, the 95 % interval."
     )
 
 
-def write_cards(models: Path, records: Sequence[dict[str, Any]]) -> Path:
+def write_cards(models: Path, records: Sequence[Record]) -> Path:
     """Writes a card for each record into the models' folder.
 
     Args:
@@ -62,51 +61,35 @@ def write_cards(models: Path, records: Sequence[dict[str, Any]]) -> Path:
     return models / CARDS
 
 
-def _card(record: dict[str, Any]) -> str:
-    recipe, data = record.get("recipe") or {}, record.get("data")
-    optimizer = (recipe.get("optimizer") or {}).get("class_name", "an optimizer that is not recorded")
-    lines = [
-        f"## {record['name']}",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| size | {record['parameters']:,} parameters, {record['bytes'] / 1e6:.1f} MB |",
-        f"| sees | {_preprocessing(record)} |",
-    ]
+def _card(record: Record) -> str:
+    recipe, data = record.recipe, record.data
+    sees = f"what `{record.preprocessing}` of the notebook makes of an image"
+    steps = f"{recipe.epochs} epochs of {recipe.steps_per_epoch:,} batches of {recipe.batch_size}"
+    optimizer = recipe.optimizer.get("class_name", "an optimizer that is not recorded")
+    rows = {
+        "size": f"{record.parameters:,} parameters, {record.bytes / 1e6:.1f} MB",
+        "sees": sees if record.preprocessing else "colours, divided by 255",
+        "learned from": f"{_learned_from(data)} ({data.name})" if data else "",
+        "training": f"{steps}; {optimizer}; seed {recipe.seed}; {record.backend}",
+        "augmentation": recipe.augmentation or "none",
+    }
     if data:
-        lines.append(f"| learned from | {_learned_from(data)} ({data['name']}) |")
-    if recipe:
-        steps = f"{recipe['epochs']} epochs of {recipe['steps_per_epoch']:,} batches of {recipe['batch_size']}"
-        lines.append(f"| training | {steps}; {optimizer}; seed {recipe['seed']}; {record.get('backend', 'unknown')} |")
-        lines.append(f"| augmentation | {recipe.get('augmentation') or 'none'} |")
-    for part, share in record.get("accuracy", {}).items():
-        if data and part in data:
-            lines.append(
-                f"| {part} | {share_with_interval(share, data[part])} of {data[part]:,} digits, 95 % interval |"
-            )
-    if data and BY_DIGIT in record:
-        lines.append(f"| test, by digit | {by_digit(record)} |")
-    lines.append(f"| limits | {_limits(data)} |")
-    return "\n".join([*lines, ""])
+        for part, share in record.accuracy.items():
+            rows[part] = f"{share_with_interval(share, data.of(part))} of {data.of(part):,} digits, 95 % interval"
+        rows["test, by digit"] = by_digit(record)
+    measured = "one training from one seed; the split divides digits and not photos"
+    rows["limits"] = measured if data and data.real else "not measured on real digits"
+    lines = [f"| {title} | {text} |" for title, text in rows.items() if text]
+    return "\n".join([f"## {record.name}", "", "| | |", "|---|---|", *lines, ""])
 
 
-def by_digit(record: dict[str, Any]) -> str:
-    """The share of each test digit that a model reads right, as one line."""
-    return ", ".join(f"{digit}: {share:.1%}" for digit, share in enumerate(record[BY_DIGIT]) if share is not None)
+def by_digit(record: Record) -> str:
+    """The share of each test digit that a model reads right, as one line; empty where it was not measured."""
+    shares = enumerate(record.test_by_digit or [])
+    return ", ".join(f"{digit}: {share:.1%}" for digit, share in shares if share is not None)
 
 
-def _preprocessing(record: dict[str, Any]) -> str:
-    name = record.get("preprocessing")
-    return f"what `{name}` of the notebook makes of an image" if name else "colours, divided by 255"
-
-
-def _learned_from(data: dict[str, Any]) -> str:
-    real, drawn = data.get("train_real", data["train"] if data["real"] else 0), data.get("train_drawn", 0)
+def _learned_from(data: Provenance) -> str:
+    real, drawn = data.train_real, data.train_drawn
     kinds = [f"{real:,} real digits"] if real else []
     return " and ".join(kinds + ([f"{drawn:,} drawn ones" if real else f"{drawn:,} drawn digits"] if drawn else []))
-
-
-def _limits(data: dict[str, Any] | None) -> str:
-    if not data or not data["real"]:
-        return "not measured on real digits"
-    return "one training from one seed; the split divides digits and not photos"

@@ -136,8 +136,7 @@ class Explorer:
 
 def _load_reader(models: str | Path, name: str, definitions: dict[str, Any]) -> Reader:
     model, record = load_model(models, name)
-    named = record.get("preprocessing")
-    return Reader(model, definitions[named] if named else None)
+    return Reader(model, definitions[record.preprocessing] if record.preprocessing else None)
 
 
 def _draw_probabilities(panel: Axes, table: pd.DataFrame) -> None:

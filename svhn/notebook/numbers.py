@@ -1,20 +1,18 @@
 """Every number in the written answers, compared with what was measured or is written in the notebook."""
 
 import ast
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbconvert.filters import strip_ansi
 
 from svhn.errors import SVHNError
-from svhn.learning.paired import comparison_table
-from svhn.learning.records import load_record, record_path
+from svhn.learning.paired import Comparison, load_comparison
+from svhn.learning.records import Record, load_record, record_path
 from svhn.notebook.cells import QUESTION, RESULTS, read_notebook, tagged_cells
 from svhn.notebook.report import read_sections
 from svhn.notebook.results import REFERENCE, read_results
@@ -198,14 +196,9 @@ def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> M
         measured.numbers |= set(map(float, Counter(re.findall(r"^│ \w+ \((\w+)\)", text, re.M)).values()))
     place = question.replace(".", "_")
     if record_path(models, f"model_{place}").exists():
-        record = load_record(models, f"model_{place}")
-        try:
-            _add_record(measured, record)
-        except (KeyError, TypeError, AttributeError) as error:
-            path = record_path(models, f"model_{place}")
-            raise SVHNError(f"{path} is damaged ({type(error).__name__}: {error}); restore it from git") from error
+        _add_record(measured, load_record(models, f"model_{place}"))
     if (path := models / f"comparison_{place}.json").exists():
-        _add_comparison(measured, path)
+        _add_comparison(measured, load_comparison(path))
     published = read_results(models).get(question, {"figures": {}})
     measured.accuracies |= {100 * share for share in published["figures"].values()}
     names = (f"model_{place}", question, f"{question} averaged over copies")
@@ -214,28 +207,21 @@ def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> M
     return measured
 
 
-def _add_record(measured: Measured, record: dict[str, Any]) -> None:
-    curves, recipe = record["learning_curves"], record.get("recipe", {})
-    shares = [*record["accuracy"].values(), curves["accuracy"][-1], curves["val_accuracy"][-1]]
+def _add_record(measured: Measured, record: Record) -> None:
+    curves, recipe = record.learning_curves, record.recipe
+    shares = [*record.accuracy.values(), curves["accuracy"][-1], curves["val_accuracy"][-1]]
     measured.accuracies |= {100 * share for share in [*shares, max(curves["val_accuracy"])]}
-    measured.numbers |= {float(record["parameters"]), float(len(curves["loss"]))}
-    measured.numbers |= {float(value) for value in (record.get("data") or {}).values() if type(value) is int}
-    measured.numbers |= {float(recipe[name]) for name in ("epochs", "batch_size", "steps_per_epoch") if name in recipe}
-    if {"epochs", "steps_per_epoch"} <= set(recipe):  # "24 epochs of 250 batches", and all of these
-        measured.numbers |= {float(recipe["epochs"] * recipe["steps_per_epoch"])}
-        measured.pairs |= {(float(recipe["epochs"]), float(recipe["steps_per_epoch"]))}
+    data = vars(record.data).values() if record.data else ()
+    counts = [record.parameters, len(curves["loss"]), recipe.epochs, recipe.batch_size, recipe.steps_per_epoch]
+    # "24 epochs of 250 batches", and all of these.
+    counts += [recipe.epochs * recipe.steps_per_epoch, *(value for value in data if type(value) is int)]
+    measured.numbers |= set(map(float, counts))
+    measured.pairs |= {(float(recipe.epochs), float(recipe.steps_per_epoch))}
 
 
-def _add_comparison(measured: Measured, path: Path) -> None:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        table = comparison_table(stored)
-        counts = [stored["validation"], stored["epochs"], stored["batch_size"], stored["steps_per_epoch"]]
-        counts += [stored["epochs"] * stored["steps_per_epoch"], len(next(iter(stored["variants"].values())))]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
-        raise SVHNError(
-            f"{path} is damaged ({type(error).__name__}: {error}); train it again (make train MODEL={path.stem})"
-        ) from error
+def _add_comparison(measured: Measured, stored: Comparison) -> None:
+    table, counts = stored.table(), [stored.validation, stored.epochs, stored.batch_size, stored.steps_per_epoch]
+    counts += [stored.batches, stored.seeds]
     measured.accuracies |= {100 * float(share) for name in ("mean", "least", "greatest") for share in table[name]}
     measured.shares |= {100 * float(share) for share in table["difference"]}
     measured.numbers |= {float(one) for one in [*counts, *table["gained"], *table["lost"], *table["p"]]}

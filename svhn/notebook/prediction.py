@@ -102,9 +102,9 @@ def _predict_light(name: str, images: np.ndarray, models: Path, notebook: Path) 
     from svhn.learning.light import light_network
 
     record, path = load_record(models, name), model_path(models, name)
-    known = record.get("preprocessing")
-    function = load_alone(notebook, known) if isinstance(known, str) else None
-    if (known is not None and not callable(function)) or not path.is_file() or sha256(path) != record["sha256"]:
+    known = record.preprocessing
+    function = load_alone(notebook, known) if known is not None else None
+    if (known is not None and not callable(function)) or not path.is_file() or sha256(path) != record.sha256:
         return None
     network = light_network(path)
     if network is None:
@@ -118,7 +118,7 @@ def _predict(name: str, images: np.ndarray, models: Path, notebook: Path) -> np.
     from svhn.learning.stored import load_model
 
     model, record = load_model(models, name)
-    preprocessing = record.get("preprocessing")
+    preprocessing = record.preprocessing
     if preprocessing is None:
         return predict(model, images)
     function = load_definitions(notebook).get(preprocessing)

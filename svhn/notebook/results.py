@@ -12,10 +12,11 @@ from IPython.display import display
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.files import write_json, write_text
-from svhn.learning.records import load_record, stored_names
+from svhn.learning.records import Record, load_record, stored_names
 from svhn.notebook.cards import headline, share_with_interval, write_cards
 from svhn.notebook.cells import FIGURES_MIME, RESULTS, read_figures
 from svhn.rubric.questions import MODELS, REFERENCE
+from svhn.typed import to_json
 
 TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
 
@@ -30,7 +31,7 @@ def show_figures(question: str, split: Split, **figures: float) -> None:
     """
     lines = [f"Measured on: {split.digits.description}"]
     lines += [f"{name.replace('_', ' ').capitalize()}: {value:.2%}" for name, value in figures.items()]
-    content = {"question": question, "data": split.provenance, "figures": figures}
+    content = {"question": question, "data": to_json(split.provenance), "figures": figures}
     display({FIGURES_MIME: content, "text/plain": "\n".join(lines)}, raw=True)
 
 
@@ -43,7 +44,7 @@ def show_results(models: str | Path) -> None:
     """Shows the table of the stored models: parameters, accuracy on validation and test digits, the reference's."""
     records = {name: load_record(models, name) for name in stored_names(models)}
     table = results_table(records, {})
-    digits = {record["data"]["name"] for record in records.values() if record.get("data")}
+    digits = {record.data.name for record in records.values() if record.data}
     note = (
         f"Measured on the stored files; validation and test digits of {', '.join(sorted(digits)) or 'no known digits'}."
     )
@@ -91,7 +92,7 @@ def read_results(models: Path) -> dict[str, Any]:
         raise SVHNError(f"{path} is damaged ({error}); restore it from git, or publish again: make publish") from error
 
 
-def results_table(records: dict[str, dict[str, Any]], figures: dict[str, Any]) -> str:
+def results_table(records: dict[str, Record], figures: dict[str, Any]) -> str:
     """A Markdown table of every model that the reference has too, and of the figures of 3.1 and 4.2.
 
     Args:
@@ -103,12 +104,12 @@ def results_table(records: dict[str, dict[str, Any]], figures: dict[str, Any]) -
         "|---|---|---|---|---|",
     ]
     for name, record in records.items():
-        measured, data = record["accuracy"], record.get("data")
+        measured, data = record.accuracy, record.data
         if name not in MODELS or not data:
             continue
         lines.append(
-            f"| {name} | {record['parameters']:,} | {measured['validation']:.1%} "
-            f"| {share_with_interval(measured['test'], data['test'])} | {REFERENCE.get(name, '')} |"
+            f"| {name} | {record.parameters:,} | {measured['validation']:.1%} "
+            f"| {share_with_interval(measured['test'], data.test)} | {REFERENCE.get(name, '')} |"
         )
     for question, content in figures.items():
         shares, of = content["figures"], content["data"]["test"]

@@ -16,7 +16,7 @@ from svhn.data.protocol import Split, split_digits
 from svhn.data.sources import MAT_FILES, load_digits, read_mat
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
-from svhn.learning.records import BY_DIGIT, load_record, stored_names
+from svhn.learning.records import Record, load_record, stored_names
 from svhn.notebook.cards import by_digit
 from svhn.notebook.cells import NOTEBOOK, RESULTS, load_definitions, parameters, read_figures
 from svhn.notebook.execution import execute_notebook
@@ -107,14 +107,14 @@ def verify(
     split, records = split_digits(digits), {}
     for name in stored_names(models):
         records[name] = load_record(models, name)
-        if set(records[name].get("accuracy") or {}) != {"validation", "test"}:
+        if set(records[name].accuracy) != {"validation", "test"}:
             raise SVHNError(f"the record of {name} has no accuracy on validation and test digits; restore it from git")
         try:
             measured, why = measure(name, models, split, definitions), ""
         except SVHNError as error:
-            measured, why = {}, f"nothing ({error})"
+            measured, why = records[name], f"nothing ({error})"
         yield from _check_model(records[name], measured, why, split)
-        records[name] |= measured
+        records[name] = measured
     try:
         executed, missing = _execute(notebook, digits, definitions), "nothing"
     except SVHNError as error:  # As where a model is damaged, of which a line above speaks: the rest is still compared.
@@ -154,16 +154,12 @@ def print_checks(source: str | Path | None) -> int:
 
 def _published(models: Path) -> tuple[int, str, str]:
     """Number, fingerprint and name of the digits that the stored models' records speak of."""
-    named: dict[str, tuple[Any, Any, Any]] = {}
-    for name in stored_names(models):
-        data = load_record(models, name).get("data") or {}
-        named[name] = data.get("digits"), data.get("fingerprint"), data.get("name")
-    if len(set(named.values())) != 1 or None in next(iter(named.values())):
-        raise SVHNError(
-            f"the records in {models} do not speak of the same digits ({', '.join(named) or 'there are none'}); "
-            "restore them from git"
-        )
-    return next(iter(named.values()))
+    named = {name: load_record(models, name).data for name in stored_names(models)}
+    spoken_of = {data and (data.digits, data.fingerprint, data.name) for data in named.values()}
+    if len(spoken_of) == 1 and (published := spoken_of.pop()):
+        return published
+    listed = ", ".join(named) or "there are none"
+    raise SVHNError(f"the records in {models} do not speak of the same digits ({listed}); restore them from git")
 
 
 def _load(source: str | Path | None, folder: Path) -> Digits:
@@ -185,13 +181,13 @@ def _share(share: float, count: int) -> str:
     return f"{share:.2%} ({round(share * count):,} of {count:,})"
 
 
-def _check_model(record: dict[str, Any], measured: dict[str, Any], why: str, split: Split) -> Iterator[Check]:
-    """A record's accuracies beside those measured, or beside why there are none."""
-    name = record["name"]
-    for part, recorded in record["accuracy"].items():
+def _check_model(record: Record, measured: Record, why: str, split: Split) -> Iterator[Check]:
+    """A record's accuracies beside those measured, or beside the reason why there are none."""
+    name = record.name
+    for part, recorded in record.accuracy.items():
         count = _count(split, part)
-        yield Check(f"{name}, {part}", _share(recorded, count), why or _share(measured["accuracy"][part], count))
-    if BY_DIGIT in record:
+        yield Check(f"{name}, {part}", _share(recorded, count), why or _share(measured.accuracy[part], count))
+    if record.test_by_digit:
         yield Check(f"{name}, test, by digit", by_digit(record), why or by_digit(measured))
 
 
