@@ -1,5 +1,7 @@
 """The one kind of error that is meant for the person at the keyboard."""
 
+from collections.abc import Sequence
+
 
 class SVHNError(Exception):
     """A fault that its reader can mend: one line that names the thing and the remedy.
@@ -16,6 +18,12 @@ class SVHNError(Exception):
 def one_line(error: Exception | str) -> str:
     """An error's text without line breaks, cut where it is long."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def listed(names: Sequence[object], most: int = 5) -> str:
+    """Names in a row: the first few, and how many more there are."""
+    shown = ", ".join(map(str, names[:most]))
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 class Interrupted(KeyboardInterrupt):

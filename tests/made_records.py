@@ -1,6 +1,7 @@
 """Records as trainings write them, for tests that train nothing."""
 
 from svhn.data.provenance import Provenance
+from svhn.grading.facts import Measured
 from svhn.learning.records import CURVES, Recipe, Record
 from svhn.typed import from_json, to_json
 
@@ -38,3 +39,27 @@ def record(**changed):
 def record_of(model, **file):
     """A record of a stored network, for `store_model`."""
     return record(**file)
+
+
+def a_measured(**changed):
+    """A model of a hand-in as it was measured, with some of its facts changed."""
+    facts = {
+        "file": "model.keras",
+        "bytes": 1,
+        "parameters": 1,
+        "layers": 1,
+        "kinds": ["Dense"],
+        "filters": [],
+        "structure": "",
+        "convolutions": 0,
+        "dense": [64, 32, 10],
+        "channels": 3,
+        "weights": "own",
+        "accuracy": {"validation": 0.7, "test": 0.7},
+        "digits": {"validation": 1000, "test": 1000},
+        "preprocessing": "scaled",
+        "preprocessing_from": "the model's record",
+        "guessed": False,
+        "outputs": "digit",
+    }
+    return Measured(**facts | changed)

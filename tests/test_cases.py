@@ -1,11 +1,13 @@
 """Small hand-ins after real ones, each with what is right for it; skipped where they are not beside the project."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from conftest import require
 from given import CASES, REAL_DIGITS
 
+from svhn.grading.facts import Student
 from svhn.grading.handins import opened
 from svhn.grading.texts import read_written
 
@@ -21,7 +23,7 @@ def said_by(case):
     """What the texts of a case say, and the findings about it."""
     with opened(CASES / case) as handin:
         found = read_written(handin.notebooks, handin.written)
-        return found | {"findings": handin.findings + found["findings"]}
+        return replace(found, findings=handin.findings + found.findings)
 
 
 class TestTexts:
@@ -41,11 +43,11 @@ class TestTexts:
     )
     def test_answers_are_read(self, case, question, text):
         found = said_by(case)
-        assert found["answers"][question]["text"] == text
-        assert not any("is not Python" in line or "readable" in line for line in found["findings"])
+        assert found.answers[question].text == text
+        assert not any("is not Python" in line or "readable" in line for line in found.findings)
 
     def test_cells_are_numbered_as_people_count_them(self):
-        assert said_by("raw_cell_number")["answers"]["1.1"]["where"].endswith("cell 3")
+        assert said_by("raw_cell_number").answers["1.1"].where.endswith("cell 3")
 
     @pytest.mark.parametrize(
         ("case", "student"),
@@ -56,28 +58,28 @@ class TestTexts:
         ],
     )
     def test_who_it_is(self, case, student):
-        assert said_by(case)["student"] == student
+        assert said_by(case).student == Student(**student)
 
     def test_placeholders_are_no_answers(self):
         found = said_by("placeholders")
-        assert found["answers"] == {} and "placeholder" in found["no_answer"]["1.2"]
+        assert found.answers == {} and "placeholder" in found.no_answer["1.2"]
 
     def test_the_date_is_what_is_said(self):
-        assert said_by("last_edit")["date"]["value"] == "April 12, 2022"
+        assert said_by("last_edit").date.value == "April 12, 2022"
 
     @pytest.mark.parametrize("case", ["eval_accuracy_line", "eval_ansi"])
     def test_the_accuracy_of_4_2_is_found(self, case):
-        assert said_by(case)["evaluation_4_2"] == 0.8432
+        assert said_by(case).evaluation_4_2 == 0.8432
 
     def test_an_answer_that_is_not_asked_for_is_not_missing(self):
         found = said_by("no_answer_3_3_asked")
-        assert not any("3_3" in line for line in found["findings"])
-        assert found["no_answer"]["3.3"] == "none is asked for"
+        assert not any("3_3" in line for line in found.findings)
+        assert found.no_answer["3.3"] == "none is asked for"
 
     def test_the_notebook_counts_before_an_old_solution(self):
         found = said_by("stale_solution_py")
-        assert found["answers"]["1.1"]["text"].startswith("The newer text")
-        assert any("differ in answer_q_1_1: the notebook counts" in line for line in found["findings"])
+        assert found.answers["1.1"].text.startswith("The newer text")
+        assert any("differ in answer_q_1_1: the notebook counts" in line for line in found.findings)
 
 
 @pytest.fixture(scope="module")

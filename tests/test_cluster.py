@@ -104,7 +104,7 @@ def test_a_worker_that_is_killed_midway_costs_no_hand_in_and_none_is_graded_twic
     graded = grade([course], drawn, out, limit=10, scheduler=cluster.address)
     killer.join()
     assert victim.wait() == -signal.SIGKILL and 0 < len(at_the_kill) < len(NAMES)
-    assert [one.evidence["student"]["name"] for one in graded] == NAMES
+    assert [one.evidence.student.name for one in graded] == NAMES
     assert at_the_kill.items() <= written(out).items() and len(written(out)) == len(NAMES)
     with (out / "grades.csv").open(encoding="utf-8", newline="") as file:
         assert [row["handin"] for row in csv.DictReader(file)] == NAMES

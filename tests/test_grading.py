@@ -14,6 +14,7 @@ import pytest
 from conftest import ROOT, assert_one_clear_line, require
 
 import svhn.grading.evidence
+import svhn.grading.grade
 from svhn.data.laid_out import measured_digits
 from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
@@ -189,7 +190,7 @@ class TestReruns:
         graded = grade([folder], digits, out, limit=10)
         second = self.times(out)
         assert second["ann"] == first["ann"] and second["bob"] != first["bob"]
-        assert [one.evidence["student"]["name"] for one in graded] == ["ann", "Robert", "cem"]
+        assert [one.evidence.student.name for one in graded] == ["ann", "Robert", "cem"]
         grade([folder], digits, out, limit=11)
         assert self.times(out)["ann"] != first["ann"]
 
@@ -216,11 +217,11 @@ class TestReruns:
         genuine = svhn.grading.evidence.examine
         monkeypatch.setattr(svhn.grading.evidence, "examine", examine)
         graded = grade([folder], digits, out, limit=10)
-        assert [one.evidence["student"]["name"] for one in graded] == ["ann", None, "cem"]
+        assert [one.evidence.student.name for one in graded] == ["ann", None, "cem"]
         page = (out / "bob/report.html").read_text(encoding="utf-8")
         assert "the grader failed at it (ZeroDivisionError: of all things); please report this" in page
         monkeypatch.undo()
-        assert grade([folder], digits, out, limit=10)[1].evidence["student"]["name"] == "bob"
+        assert grade([folder], digits, out, limit=10)[1].evidence.student.name == "bob"
 
     def test_a_result_that_cannot_be_written_costs_no_other_hand_in(self, course, digits):
         folder, out = course
@@ -234,14 +235,27 @@ class TestReruns:
         assert [one.name for one in grade([folder], digits, out, limit=10)] == ["ann", "bob", "cem"]
         assert self.times(out)["ann"] == first["ann"]
 
-    def test_evidence_edited_into_another_shape_spoils_no_other_hand_in(self, course, digits):
+    @pytest.mark.parametrize("edited", [{"answers": {"1.1": 3}}, {"findings": "none"}, {"models": {}}])
+    def test_evidence_edited_into_another_shape_is_made_anew(self, course, digits, edited):
         folder, out = course
-        grade([folder], digits, out, limit=10)
+        first = grade([folder], digits, out, limit=10)
         evidence = evidence_of(out, "bob")
-        (out / "bob/evidence.json").write_text(json.dumps(evidence | {"answers": {"1.1": 3}}), encoding="utf-8")
+        (out / "bob/evidence.json").write_text(json.dumps(evidence | edited), encoding="utf-8")
+        assert [one.evidence for one in grade([folder], digits, out, limit=10)] == [one.evidence for one in first]
+
+    def test_a_fault_in_marking_one_hand_in_is_one_line_there_and_the_others_go_on(self, course, digits, monkeypatch):
+        folder, out = course
+
+        def mark_rows(evidence, *rest):
+            if evidence.student.name == "bob":
+                raise ZeroDivisionError("of all\nthings")
+            return genuine(evidence, *rest)
+
+        genuine = svhn.grading.grade.mark_rows
+        monkeypatch.setattr(svhn.grading.grade, "mark_rows", mark_rows)
         ann, bob, cem = grade([folder], digits, out, limit=10)
-        assert (ann.evidence["findings"], cem.student) == (evidence_of(out, "ann")["findings"], "cem (1)")
-        assert "the grader failed at it" in bob.evidence["findings"][0]
+        assert (ann.student, cem.student) == ("ann (1)", "cem (1)")
+        assert "the grader failed at it (ZeroDivisionError" in bob.evidence.findings[0]
 
     def test_an_executor_s_findings_are_shown_and_its_fault_is_contained(self, course, digits):
         folder, out = course
@@ -254,7 +268,7 @@ class TestReruns:
                     "notebook": "executed.ipynb"}  # fmt: skip
 
         graded = grade([folder], digits, out, limit=10, execute=execute)
-        assert graded[0].evidence["execution"]["seconds"] == 1.5
+        assert graded[0].evidence.execution.seconds == 1.5
         page = (out / "ann/report.html").read_text(encoding="utf-8")
         assert "it tried &lt;b&gt;the network&lt;/b&gt;" in page and 'href="executed.ipynb"' in page
         assert "it could not be run (OSError: no sandbox)" in (out / "bob/report.html").read_text(encoding="utf-8")
@@ -286,7 +300,7 @@ class TestReruns:
         assert "ann" in first and "cem" not in first and not (out / "grades.csv").exists()
         graded = grade([folder], digits, out)
         assert self.times(out)["ann"] == first["ann"]
-        assert [len(one.evidence["models"]["model_2_2"]["claims"]) for one in graded] == [2, 2, 2]
+        assert [len(one.evidence.models["model_2_2"].claims) for one in graded] == [2, 2, 2]
         assert (out / "index.html").exists()
         weights = ", ".join(f"the weights of model_{model}" for model in ("1_1", "1_2", "1_3", "2_1", "2_2", "4_1"))
         assert graded[1].flags[-1] == f"the hand-in has this in common with ann, cem: {weights}"
@@ -298,10 +312,10 @@ class TestLimits:
         shutil.copytree(SAMPLES / "good/models", tmp_path / "ann/models")
         with measured_digits(split_digits(digits), 10) as measured, opened(tmp_path / "ann") as handin:
             spent = examine(handin, measured, seconds=0)
-        reasons = {model["refused"] for model in spent["models"].values()}
-        assert reasons == {"the 0 s that one hand-in may take were used up"} and not spent["faults"]
-        assert all(model["here"] and model["curves_here"] for model in spent["models"].values())
-        assert "answers.py could not be read: the 0 s that one hand-in may take were used up" in spent["findings"]
+        reasons = {model.refused for model in spent.models.values()}
+        assert reasons == {"the 0 s that one hand-in may take were used up"} and not spent.faults
+        assert all(model.here and model.curves_here for model in spent.models.values())
+        assert "answers.py could not be read: the 0 s that one hand-in may take were used up" in spent.findings
 
     def test_a_grading_that_goes_on_is_not_joined_by_a_second_one(self, digits, tmp_path):
         small_handin(tmp_path / "ann")
@@ -336,7 +350,7 @@ class TestLimits:
         assert not list(folder.rglob(".*.tmp*"))
         assert enlarge("10m")
         graded = grade([tmp_path / "course"], digits, folder / "out", limit=10, workers=1)
-        assert [one.evidence["student"]["name"] for one in graded] == names
+        assert [one.evidence.student.name for one in graded] == names
         assert all(path.read_bytes() == content for path, content in written.items())
 
     def test_where_there_is_no_room_to_unpack_the_hand_in_is_not_to_blame(self, digits, tmp_path, disk, monkeypatch):

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.grading.curves import check_curves, read_pickle
+from svhn.grading.facts import Answer, Student
 from svhn.grading.handins import find_handins, opened
+from svhn.grading.reading.curves import check_curves, read_pickle
 from svhn.grading.texts import read_written
 from svhn.rubric.calibration import summarise
 from svhn.sandbox.process import Refused
@@ -286,14 +287,9 @@ class TestTexts:
         py = f"open({str(marker)!r}, 'w')\nanswer_q_1_1 = 'One ' + ('two ' 'three.')\nanswer_q_1_2: str = f'plain'\n"
         found = written(tmp_path, {"source": ["your_name = 'Ann'\n", "student_id = 12345"]}, py=py)
         assert not marker.exists()
-        assert found["student"] == {"name": "Ann", "id": "12345"}
-        assert found["answers"]["1.1"] == {
-            "text": "One two three.",
-            "characters": 14,
-            "limit": 500,
-            "where": "answers.py",
-        }
-        assert found["answers"]["1.2"]["text"] == "plain"
+        assert found.student == Student(name="Ann", id="12345")
+        assert found.answers["1.1"] == Answer(text="One two three.", characters=14, limit=500, where="answers.py")
+        assert found.answers["1.2"].text == "plain"
 
     @pytest.mark.parametrize(
         ("source", "text"),
@@ -308,26 +304,26 @@ class TestTexts:
         ],
     )
     def test_texts_put_together_out_of_constants_are_read(self, tmp_path, source, text):
-        found = written(tmp_path, py=source)["answers"]
+        found = written(tmp_path, py=source).answers
         assert (found["1.1"]["text"] if text else found.get("1.1")) == text
 
     def test_answers_in_the_notebook_outlast_an_answers_file_as_released(self, tmp_path):
         found = written(tmp_path, {"source": "answer_q_1_1 = 'Yes.'"}, py="answer_q_1_1 = ''\nanswer_q_1_2 = ''")
-        assert found["answers"]["1.1"]["text"] == "Yes." and found["answers"]["1.2"]["text"] == ""
+        assert found.answers["1.1"].text == "Yes." and found.answers["1.2"].text == ""
 
     def test_a_file_of_its_own_starts_with_its_own_assignments(self, tmp_path):
         source = "answer_q_1_1 = 'draft. '\nanswer_q_1_1 = ''\nanswer_q_1_1 += 'Final.'"
         found = written(tmp_path, {"source": "answer_q_1_1 = 'Earlier.'"}, py=source)
-        assert found["answers"]["1.1"]["text"] == "Final."
+        assert found.answers["1.1"].text == "Final."
 
     def test_a_number_of_thousands_of_digits_is_nobody_s(self, tmp_path):
         found = written(tmp_path, py=f"student_id = 0x{'f' * 5000}\nanswer_q_1_1 = 'Yes.'")
-        assert found["student"]["id"] is None and found["answers"]["1.1"]["text"] == "Yes."
+        assert found.student.id is None and found.answers["1.1"].text == "Yes."
 
     def test_lengths_are_those_of_the_question(self, tmp_path):
         found = written(tmp_path, py=f"answer_q_1_1 = '{'x' * 501}'\nanswer_q_2_1 = '{'x' * 800}'\n")
-        assert found["answers"]["2.1"]["limit"] == 800
-        over = [line for line in found["findings"] if "over the limit" in line]
+        assert found.answers["2.1"].limit == 800
+        over = [line for line in found.findings if "over the limit" in line]
         assert over == ["answer_q_1_1 has 501 characters, 1 over the limit of 500"]
 
     def test_cells_with_magics_and_cells_that_are_no_python(self, tmp_path):
@@ -338,8 +334,8 @@ class TestTexts:
             {"source": "def broken(:\n"},
             {"source": "answer_q_1_3 = 'Read too.'"},
         )
-        assert set(found["answers"]) == {"1.1", "1.3"}
-        assert [line for line in found["findings"] if "is not Python" in line] == [
+        assert set(found.answers) == {"1.1", "1.3"}
+        assert [line for line in found.findings if "is not Python" in line] == [
             "a.ipynb, cell 3, line 1: is not Python (invalid syntax)"
         ]
 
@@ -350,15 +346,15 @@ class TestTexts:
             {"source": "for i in [1]:\n    # is this right?\n    %matplotlib inline\nanswer_q_1_2 = 'Read?'"},
             {"source": "import os\nos.path?\nanswer_q_1_3 = 'Read.'"},
         )
-        assert [found["answers"][q]["text"] for q in ("1.1", "1.2", "1.3")] == ["Why?\n% of what?\n!", "Read?", "Read."]
-        assert not [line for line in found["findings"] if "is not Python" in line]
+        assert [found.answers[q].text for q in ("1.1", "1.2", "1.3")] == ["Why?\n% of what?\n!", "Read?", "Read."]
+        assert not [line for line in found.findings if "is not Python" in line]
 
     def test_name_and_date_and_accuracy_come_from_outputs_where_no_cell_says_them(self, tmp_path):
         text = "Student: Ann Smith (0042)\nEvaluation: 0.8351\nLast modified: 2020-04-02 10:11:12\n"
         found = written(tmp_path, {"source": "", "outputs": [{"output_type": "stream", "text": text}]})
-        assert found["student"] == {"name": "Ann Smith", "id": "0042"}
-        assert found["evaluation_4_2"] == 0.8351
-        assert found["date"]["value"] == "2020-04-02 10:11:12" and "output" in found["date"]["source"]
+        assert found.student == Student(name="Ann Smith", id="0042")
+        assert found.evaluation_4_2 == 0.8351
+        assert found.date.value == "2020-04-02 10:11:12" and "output" in found.date.source
 
     def test_plots_are_found_under_their_question_and_only_pngs(self, tmp_path):
         def output(content):
@@ -366,7 +362,7 @@ class TestTexts:
 
         png = b"\x89PNG\r\n\x1a\n0000"
         found = written(tmp_path, output(png), "## Question 3.2: activations", output(png), output(b"<svg onload>"))
-        assert [plot["question"] for plot in found["plots"]] == ["3.2"]
+        assert [plot.question for plot in found.plots] == ["3.2"]
 
     def test_many_plots_of_one_question_take_no_room_from_the_next(self, tmp_path):
         png = {"data": {"image/png": base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()}}
@@ -377,8 +373,8 @@ class TestTexts:
             "## Question 3.2",
             {"outputs": [png], "source": ""},
         )
-        assert [plot["question"] for plot in found["plots"]] == ["3.1"] * 20 + ["3.2"]
-        assert "25 of the plots of 3.1 are too large or too many to be in the report" in found["findings"]
+        assert [plot.question for plot in found.plots] == ["3.1"] * 20 + ["3.2"]
+        assert "25 of the plots of 3.1 are too large or too many to be in the report" in found.findings
 
     @pytest.mark.parametrize(
         ("content", "said"),
@@ -393,26 +389,26 @@ class TestTexts:
     def test_notebooks_that_cannot_be_read_are_named(self, tmp_path, content, said):
         path = tmp_path / "a.ipynb"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        assert any(said in line for line in read_written([path], [])["findings"])
+        assert any(said in line for line in read_written([path], []).findings)
 
     def test_of_two_notebooks_neither_is_guessed(self, tmp_path):
         paths = [write_notebook(tmp_path / name, {"source": "your_name = 'Ann'"}) for name in ("a.ipynb", "b.ipynb")]
         found = read_written(paths, [])
-        assert found["student"]["name"] is None
-        assert any("2 notebooks" in line and "Assignment3.ipynb" in line for line in found["findings"])
+        assert found.student.name is None
+        assert any("2 notebooks" in line and "Assignment3.ipynb" in line for line in found.findings)
         paths.append(write_notebook(tmp_path / "Assignment3.ipynb", {"source": "your_name = 'Bo'"}))
-        assert read_written(paths, [])["student"]["name"] == "Bo"
+        assert read_written(paths, []).student.name == "Bo"
 
     def test_computed_empty_missing_and_latin_1_answers_are_told_apart(self, tmp_path):
         found = written(tmp_path, py=b"answer_q_1_1 = ''\nanswer_q_1_2 = str(5)\nanswer_q_1_3 = 'na\xefve'\n")
-        told = "\n".join(found["findings"])
+        told = "\n".join(found.findings)
         assert "answer_q_1_1 (answers.py) is empty" in told and "answer_q_1_2 (answers.py) is computed" in told
-        assert "not UTF-8" in told and found["answers"]["1.3"]["text"] == "naïve"
+        assert "not UTF-8" in told and found.answers["1.3"].text == "naïve"
         assert "missing: answer_q_2_1, " in told
 
     def test_a_source_that_is_nested_too_deeply_is_one_line(self, tmp_path):
         found = written(tmp_path, py="answer_q_1_1 = " + "(" * 5000 + ")" * 5000)
-        assert any("answers.py" in line and "not Python" in line for line in found["findings"])
+        assert any("answers.py" in line and "not Python" in line for line in found.findings)
 
 
 class TestCurves:
@@ -469,8 +465,8 @@ class TestCurves:
 
     def test_a_single_peak_does_not_count_and_a_steady_curve_s_best_epoch_does(self):
         steady = summarise(CURVES | {"val_accuracy": [0.5, 0.6, 0.7, 0.71, 0.72]}, 5, 0.025)
-        assert (steady["counted"], steady["erratic"], steady["best_epoch"]) == (0.72, False, 5)
+        assert (steady.counted, steady.erratic, steady.best_epoch) == (0.72, False, 5)
         rising = summarise(CURVES | {"val_accuracy": [0.19, 0.3, 0.41, 0.6]}, 5, 0.025)
-        assert (rising["counted"], rising["erratic"]) == (0.6, False)
+        assert (rising.counted, rising.erratic) == (0.6, False)
         erratic = summarise(CURVES | {"val_accuracy": [0.5, 0.6, 0.9, 0.61, 0.62]}, 5, 0.025)
-        assert (erratic["counted"], erratic["erratic"], erratic["best"]) == (0.62, True, 0.9)
+        assert (erratic.counted, erratic.erratic, erratic.best) == (0.62, True, 0.9)

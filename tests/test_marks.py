@@ -1,12 +1,15 @@
 """From figures and judgement to sixteen marks and a total."""
 
 import csv
+from dataclasses import replace
 
 import pytest
+from made_records import a_measured, provenance
 
 from svhn.errors import SVHNError
 from svhn.grading.claims import compare
-from svhn.grading.evidence import departures, doubts, nothing_but
+from svhn.grading.evidence import departures, doubts
+from svhn.grading.facts import Answer, Model, NamedDigits, Recorded, Student, nothing_but
 from svhn.grading.marks import Mark, mark_rows, total_of
 from svhn.grading.pages.feedback import feedback_text
 from svhn.grading.pages.manual import list_waiting, read_manual
@@ -18,7 +21,8 @@ from svhn.rubric.questions import ROWS
 KNOWN = {"1.1": (0.701, 6.0), "1.2": (0.754, 7.1), "1.3": (0.756, 7.1), "2.1": (0.945, 8.6), "2.2": (0.898, 5.9),
          "4.1": (0.808, 7.5), "4.2": (0.818, 7.0)}  # fmt: skip
 VGG16 = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
-PROVENANCE = {"name": "digits", "real": True, "fingerprint": "f00", "validation": 1000, "test": 1000}
+DRAWN = NamedDigits(name="drawn, seed 1", real=False, fingerprint="other")
+PROVENANCE = provenance(name="digits", validation=1000, test=1000)
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +30,25 @@ def calibration():
     return load_calibration()
 
 
-def a_model(curve, measured, record=None, digits=1000):
-    model = {
-        "curves": {"val_accuracy": curve, "accuracy": curve, "loss": curve, "val_loss": curve},
-        "record": record,
-        "measured": {"accuracy": measured, "digits": {"validation": digits, "test": digits}},
-    }
-    return model | {"claims": compare(model, PROVENANCE)}
+def a_model(curve, measured, record=None, digits=1000, of=PROVENANCE, **more):
+    counts = {"validation": digits, "test": digits}
+    model = Model(
+        curves={"val_accuracy": curve, "accuracy": curve, "loss": curve, "val_loss": curve},
+        record=record,
+        measured=a_measured(accuracy=measured, digits=counts, **more),
+    )
+    model.claims = compare(model, of)
+    return model
+
+
+def evidence_with(model, **more):
+    """The evidence of a hand-in of which nothing but its `model_1_1` was read."""
+    evidence = nothing_but("")
+    return replace(evidence, models=evidence.models | {"model_1_1": model}, **more)
 
 
 def mark_of(calibration, row, model):
-    evidence = nothing_but("")
-    evidence["models"]["model_1_1"] = model
-    return next(mark for mark in mark_rows(evidence, calibration, {}) if mark.row.name == row)
+    return next(mark for mark in mark_rows(evidence_with(model), calibration, {}) if mark.row.name == row)
 
 
 class TestCalibration:
@@ -77,13 +87,13 @@ class TestCalibration:
 class TestClaims:
     def test_a_confirmed_curve_counts(self, calibration):
         model = a_model([0.5, 0.69, 0.701], {"validation": 0.695, "test": 0.7})
-        assert [(claim["flagged"], claim["contradicted"]) for claim in model["claims"]] == [(False, False)]
+        assert [(claim.flagged, claim.contradicted) for claim in model.claims] == [(False, False)]
         mark = mark_of(calibration, "1.1 performance", model)
         assert (mark.value, mark.by) == (6.0, "calibration") and "70.1%" in mark.reason
 
     def test_more_than_one_point_is_flagged_but_chance_contradicts_nothing(self, calibration):
         model = a_model([0.5, 0.69, 0.701], {"validation": 0.675, "test": 0.7})
-        assert [(claim["flagged"], claim["contradicted"]) for claim in model["claims"]] == [(True, False)]
+        assert [(claim.flagged, claim.contradicted) for claim in model.claims] == [(True, False)]
         assert mark_of(calibration, "1.1 performance", model).value == 6.0
 
     def test_a_model_that_does_not_do_what_is_claimed_gets_no_mark_by_itself(self, calibration):
@@ -92,11 +102,11 @@ class TestClaims:
 
     def test_a_forged_plateau_before_a_true_last_epoch_gets_no_mark_by_itself(self, calibration):
         model = a_model([0.3, 0.5, *[0.97] * 6, 0.3], {"validation": 0.3, "test": 0.3})
-        assert not any(claim["flagged"] for claim in model["claims"])
+        assert not any(claim.flagged for claim in model.claims)
         mark = mark_of(calibration, "1.1 performance", model)
         assert mark.value is None and "far less than its curve" in mark.reason
-        graded = Graded("ann", nothing_but("") | {"models": {"model_1_1": model}}, [mark],
-                        {"model_1_1": calibration.summarise(model["curves"])})  # fmt: skip
+        graded = Graded("ann", evidence_with(model), [mark],
+                        {"model_1_1": calibration.summarise(model.curves)})  # fmt: skip
         assert graded.flags == ["model_1_1: its curve would count with 97.0%, and the stored file scores 30.0%"]
 
     @pytest.mark.parametrize(
@@ -128,8 +138,10 @@ class TestClaims:
         ],
     )
     def test_a_model_is_the_one_that_its_question_asks_for(self, name, changed, said):
-        plain = {"kinds": ["Dense"], "convolutions": 0, "dense": [64, 32, 10], "channels": 3, "weights": "own"}
-        models = {"model_2_1": {"measured": plain | {"weights": "other's"}}, name: {"measured": plain | changed}}
+        models = {
+            "model_2_1": Model(measured=a_measured(weights="other's")),
+            name: Model(measured=a_measured(**changed)),
+        }
         found = doubts(name, models)
         assert (found == []) if not said else (len(found) == 1 and said in found[0])
 
@@ -146,12 +158,12 @@ class TestClaims:
         ],
     )
     def test_what_the_assignment_does_not_allow_is_told(self, name, changed, epochs, said):
-        measured = {"dense": [64, 32, 10], "channels": 3} | changed
-        found = departures(name, {"curves": {"loss": [1.0] * epochs}, "measured": measured})
+        found = departures(name, Model(curves={"loss": [1.0] * epochs}, measured=a_measured(**changed)))
         assert (found == []) if not said else (len(found) == 1 and said in found[0])
 
     def test_what_is_doubted_gets_no_mark_by_itself(self, calibration):
-        model = a_model([0.5, 0.69, 0.701], {"validation": 0.7, "test": 0.7}) | {"doubts": ["has convolutions"]}
+        model = a_model([0.5, 0.69, 0.701], {"validation": 0.7, "test": 0.7})
+        model.doubts = ["has convolutions"]
         mark = mark_of(calibration, "1.1 performance", model)
         assert mark.value is None and "the model has convolutions" in mark.reason
 
@@ -161,72 +173,62 @@ class TestClaims:
         mark = mark_of(calibration, "1.1 performance", model)
         assert calibration.mark("1.1", 0.701) <= mark.value <= calibration.mark("1.1", 0.711)
         assert "71.1% counts" in mark.reason
-        graded = Graded("ann", nothing_but("") | {"models": {"model_1_1": model}}, [],
-                        {"model_1_1": calibration.summarise(model["curves"])})  # fmt: skip
+        graded = Graded("ann", evidence_with(model), [],
+                        {"model_1_1": calibration.summarise(model.curves)})  # fmt: skip
         assert "its curve would count with" in graded.flags[0]
 
     @pytest.mark.parametrize("claimed", [0.3, 0.5, 0.97])
     def test_where_the_preprocessing_is_a_guess_the_figure_is_a_lower_bound_and_no_charge(self, calibration, claimed):
-        model = a_model([claimed] * 5, {"validation": 0.25, "test": 0.25})
-        model["measured"]["guessed"] = True
-        model["claims"] = compare(model, PROVENANCE)
+        model = a_model([claimed] * 5, {"validation": 0.25, "test": 0.25}, guessed=True)
         mark = mark_of(calibration, "1.1 performance", model)
         assert mark.value is None and "at least 25.0%" in mark.reason and "claimed" not in mark.reason
-        (line,) = Graded("ann", nothing_but("") | {"models": {"model_1_1": model}}, []).flags
+        (line,) = Graded("ann", evidence_with(model), []).flags
         assert "at least 25.0% measured" in line and "preprocessing is not known" in line
 
     def test_a_guess_that_confirms_the_claim_is_no_obstacle(self, calibration):
-        model = a_model([0.701] * 5, {"validation": 0.7, "test": 0.7})
-        model["measured"]["guessed"] = True
-        model["claims"] = compare(model, PROVENANCE)
+        model = a_model([0.701] * 5, {"validation": 0.7, "test": 0.7}, guessed=True)
         assert mark_of(calibration, "1.1 performance", model).value == 6.0
 
     def test_much_more_than_claimed_may_have_been_trained_on_these_digits(self):
         model = a_model([0.7] * 5, {"validation": 0.99, "test": 0.7})
-        (line,) = Graded("ann", nothing_but("") | {"models": {"model_1_1": model}}, []).flags
+        (line,) = Graded("ann", evidence_with(model), []).flags
         assert "may have been trained on the digits measured on" in line
 
     @pytest.mark.parametrize("words", ["the same", "unnamed", "None"])
     def test_a_record_s_own_words_steer_nothing(self, words):
-        record = {"accuracy": {}, "data": {"fingerprint": "other", "name": words, "real": False}}
+        record = Recorded(data=NamedDigits(name=words, real=False, fingerprint="other"))
         model = a_model([0.9, 0.99], {"validation": 0.3, "test": 0.3}, record)
-        (claim,) = model["claims"]
-        assert (
-            not claim["same"] and not claim["comparable"] and f"claimed on other digits, {words}" in claim_text(claim)
-        )
+        (claim,) = model.claims
+        assert not claim.same and not claim.comparable and f"claimed on other digits, {words}" in claim_text(claim)
 
     @pytest.mark.parametrize("curve", ["accuracy", "loss"])
     def test_a_gap_in_another_curve_is_no_obstacle_to_mark_or_page(self, calibration, tmp_path, curve):
         model = a_model([0.5, 0.69, 0.701], {"validation": 0.7, "test": 0.7})
-        model["curves"][curve] = [None, 0.6, 0.7]
-        evidence = nothing_but("") | {"digits": "digits", "data": PROVENANCE}
-        evidence["models"]["model_1_1"] = model
+        model.curves[curve] = [None, 0.6, 0.7]
+        evidence = evidence_with(model, digits="digits", data=PROVENANCE)
         marks = mark_rows(evidence, calibration, {})
-        model["measured"] |= {"file": "x", "bytes": 1, "parameters": 1, "layers": 1, "preprocessing": "scaled",
-                              "preprocessing_from": "", "outputs": "digit"}  # fmt: skip
-        figures = {"model_1_1": calibration.summarise(model["curves"])}
+        figures = {"model_1_1": calibration.summarise(model.curves)}
         write_handin(Graded("ann", evidence, marks, figures), tmp_path)
         assert marks[0].value == 6.0 and (tmp_path / "report.html").read_text(encoding="utf-8").count("<polyline") == 3
 
     def test_a_file_of_the_best_epoch_is_compared_with_that(self):
-        (claim,) = a_model([0.5, 0.8, 0.7], {"validation": 0.8, "test": 0.8})["claims"]
-        assert claim["source"] == "its best epoch, 2 of 3" and not claim["flagged"]
+        (claim,) = a_model([0.5, 0.8, 0.7], {"validation": 0.8, "test": 0.8}).claims
+        assert claim.source == "its best epoch, 2 of 3" and not claim.flagged
 
     def test_a_record_s_test_accuracy_is_a_claim_too(self):
-        record = {"accuracy": {"test": 0.9}, "data": None}
-        claims = a_model([0.7, 0.7], {"validation": 0.7, "test": 0.7}, record)["claims"]
-        assert [claim["part"] for claim in claims if claim["flagged"]] == ["test"]
+        record = Recorded(accuracy={"test": 0.9})
+        claims = a_model([0.7, 0.7], {"validation": 0.7, "test": 0.7}, record).claims
+        assert [claim.part for claim in claims if claim.flagged] == ["test"]
 
     def test_drawn_digits_prove_nothing_about_real_ones(self, calibration):
-        record = {"accuracy": {}, "data": {"fingerprint": "other", "name": "drawn, seed 1", "real": False}}
+        record = Recorded(data=DRAWN)
         model = a_model([0.9, 0.99], {"validation": 0.3, "test": 0.3}, record)
-        assert not model["claims"][0]["flagged"] and not model["claims"][0]["comparable"]
+        assert not model.claims[0].flagged and not model.claims[0].comparable
         mark = mark_of(calibration, "1.1 performance", model)
         assert mark.value is None and "drawn, seed 1" in mark.reason
 
     def test_without_digits_of_svhn_no_claim_is_believed(self, calibration):
-        model = a_model([0.96, 0.97], {"validation": 0.1, "test": 0.1})
-        model["claims"] = compare(model, PROVENANCE | {"real": False})
+        model = a_model([0.96, 0.97], {"validation": 0.1, "test": 0.1}, of=replace(PROVENANCE, real=False))
         mark = mark_of(calibration, "1.1 performance", model)
         assert mark.value is None and "the grader's digits are not SVHN" in mark.reason
 
@@ -235,12 +237,12 @@ class TestClaims:
         [
             (0.818, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), None),
             (1.0, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), "model_4_1 itself reads 80.0% of the test"),
-            (0.818, nothing_but("")["models"]["model_4_1"], "no model_4_1 to compare"),
+            (0.818, nothing_but("").models["model_4_1"], "no model_4_1 to compare"),
         ],
     )
     def test_neighbours_of_embeddings_read_no_more_than_the_network(self, calibration, stated, base, said):
-        evidence = nothing_but("") | {"evaluation_4_2": stated}
-        evidence["models"]["model_4_1"] = base
+        evidence = nothing_but("")
+        evidence.evaluation_4_2, evidence.models["model_4_1"] = stated, base
         (mark,) = [mark for mark in mark_rows(evidence, calibration, {}) if mark.row.question == "4.2"]
         assert mark.value == (None if said else 7.0) and (said or "81.8%") in mark.reason
 
@@ -270,7 +272,7 @@ class TestTotals:
                  for row, mark in zip(ROWS, marks, strict=True)]  # fmt: skip
         earned = sum(mark.points for mark in marks)
         marks[2] = Mark(ROWS[2], marks[2].value + (33 - earned) * 10 / ROWS[2].points, "person", "")
-        graded = Graded("ann", nothing_but("") | {"digits": "digits"}, marks)
+        graded = Graded("ann", replace(nothing_but(""), digits="digits"), marks)
         assert round(graded.total.earned, 6) == 33
         write_course([graded], tmp_path, "digits")
         assert graded.total.text.startswith("8.3/10") and "Total: 8.3/10" in feedback_text(graded)
@@ -281,7 +283,7 @@ class TestTotals:
     @pytest.mark.parametrize("name", ["=1+1", "Doe; =1+1", "Doe\t@x", "-2+3|cmd", ' "=1+1"', "＝1+1"])
     @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
     def test_no_cell_starts_a_formula_however_the_table_is_split(self, tmp_path, name, delimiter):
-        evidence = nothing_but("") | {"student": {"name": name, "id": name}}
+        evidence = replace(nothing_but(""), student=Student(name=name, id=name))
         write_course([Graded("ann", evidence, [Mark(row, None, "", "") for row in ROWS])], tmp_path, "digits")
         with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
             cells = [cell.strip(" \"'")[:1] and cell.lstrip(" \"")[:1] for row in csv.reader(file, delimiter=delimiter)
@@ -385,21 +387,20 @@ class TestManualMarks:
 
 class TestFeedback:
     def feedback(self, calibration, model, **evidence):
-        evidence = nothing_but("x") | {"texts_here": False} | evidence
-        evidence["models"]["model_1_1"] = model | {"doubts": model.get("doubts", [])}
-        figures = {"model_1_1": calibration.summarise(model["curves"])} if "curves" in model else {}
+        evidence = evidence_with(model, **{"texts_here": False} | evidence)
+        figures = {"model_1_1": calibration.summarise(model.curves)} if model.curves else {}
         text = feedback_text(Graded("ann", evidence, mark_rows(evidence, calibration, {}), figures))
         return " ".join(text[text.index("Question 1.1") : text.index("Question 1.2")].split())
 
     def test_it_speaks_to_the_student(self, calibration):
         model = a_model([0.6, 0.701], {"validation": 0.7, "test": 0.7})
-        answer = {"text": "x" * 512, "characters": 512, "limit": 500, "where": "answers.py"}
+        answer = Answer(text="x" * 512, characters=512, limit=500, where="answers.py")
         assert self.feedback(calibration, model, answers={"1.1": answer}) == (
             "Question 1.1 Performance: Your best validation accuracy is 70.1%, in epoch 2 of 2. Explanation: Your "
             "answer has 512 characters, 12 over the limit. A person will mark this."
         )
-        refused = {"curves_refused": "model_1_1.json: loss of epoch 1 is nan", "record": None, "claims": []}
-        said = self.feedback(calibration, refused | {"refused": "no model was handed in"})
+        refused = Model(curves_refused="model_1_1.json: loss of epoch 1 is nan", refused="no model was handed in")
+        said = self.feedback(calibration, refused)
         assert "Your learning curves could not be read: model_1_1.json: loss of epoch 1 is nan." in said
         assert "You handed in no model_1_1." in said and "No written answer of yours was read." in said
 
@@ -413,10 +414,10 @@ class TestFeedback:
         [
             a_model([0.96, 0.97], {"validation": 0.1, "test": 0.1}),
             a_model([0.9, 0.99], {"validation": 0.3, "test": 0.3},
-                    {"accuracy": {}, "data": {"fingerprint": "other", "name": "drawn, seed 1", "real": False}}),
-            a_model([0.9, 0.99], {"validation": 0.3, "test": 0.3}) | {"claims": []},
-            {"curves_refused": "it took longer than 120 s", "curves_here": True, "refused": "it took longer than 600 s",
-             "here": True, "record": None, "claims": []},
+                    Recorded(data=DRAWN)),
+            replace(a_model([0.9, 0.99], {"validation": 0.3, "test": 0.3}), claims=[]),
+            Model(curves_refused="it took longer than 120 s", curves_here=True, refused="it took longer than 600 s",
+                  here=True),
         ],
     )  # fmt: skip
     def test_what_follows_from_the_grader_s_digits_limits_and_faults_is_not_the_student_s(self, calibration, model):
@@ -424,6 +425,6 @@ class TestFeedback:
         assert said == "Question 1.1 Performance: A person will mark this. Explanation: A person will mark this."
 
     def test_a_hand_in_that_cannot_be_opened_is_said_once(self, calibration):
-        evidence = nothing_but("the archive is damaged") | {"unopened": "the archive is damaged"}
+        evidence = replace(nothing_but("the archive is damaged"), unopened="the archive is damaged")
         text = feedback_text(Graded("ann", evidence, mark_rows(evidence, calibration, {})))
         assert text.count("Your hand-in could not be opened: the archive is damaged.") == text.count("damaged") == 1

@@ -23,9 +23,11 @@ ASKED = """
 from pathlib import Path
 
 import nbformat
+from made_records import a_measured
 
 from svhn.course.build import mark_cells
-from svhn.grading.evidence import departures, doubts, nothing_but
+from svhn.grading.evidence import departures, doubts
+from svhn.grading.facts import Model, nothing_but
 from svhn.grading.marks import mark_rows
 from svhn.grading.reading.names import model_of
 from svhn.grading.texts import read_written
@@ -35,18 +37,18 @@ from svhn.rubric.questions import REFERENCE
 
 Path("answers.py").write_text(f"answer_q_5_1 = '{'Yes.' * 200}'\\n")
 written = read_written([], [Path("answers.py")])
-assert written["answers"]["5.1"]["limit"] == 700, written
-assert any("100 over the limit of 700" in finding for finding in written["findings"]), written
+assert written.answers["5.1"].limit == 700, written
+assert any("100 over the limit of 700" in finding for finding in written.findings), written
 assert model_of("model_5_1_best.keras") == "model_5_1" and model_of("model_5_2.keras") is None
 
-measured = {"kinds": ["Conv2D", "Dense"], "convolutions": 1, "dense": [10, 20], "channels": 1, "weights": "own"}
-model = {"measured": measured, "curves": {"loss": [0.1] * 10}}
+measured = a_measured(kinds=["Conv2D", "Dense"], convolutions=1, dense=[10, 20], channels=1)
+model = Model(measured=measured, curves={"loss": [0.1] * 10})
 assert "5.1 asks for a dense network" in doubts("model_5_1", {"model_5_1": model})[0]
 said = departures("model_5_1", model)
 assert "3 to 9 are allowed" in said[0] and "5.1 asks for colour" in said[1] and "each narrower" in said[2], said
 
 calibration, evidence = load_calibration(), nothing_but("nothing was opened")
-assert "model_5_1" in evidence["models"]
+assert "model_5_1" in evidence.models
 marks = {mark.row.name: mark for mark in mark_rows(evidence, calibration, {"5.1 explanation": (8.0, "")})}
 assert len(marks) == 18 and round(marks["5.1 explanation"].points, 9) == 2.4 and marks["5.1 performance"].value is None
 assert performance_points("5.1", 0.9) == 1.5 and REFERENCE["model_5_1"] == "99.9 %, validation"

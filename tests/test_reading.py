@@ -14,9 +14,10 @@ import pytest
 
 from svhn.errors import SVHNError
 from svhn.files import only_one, temporary_folder, write_json, write_text
-from svhn.grading.curves import check_curves, read_curves
+from svhn.grading.facts import LastModified, Student
 from svhn.grading.handins import find_handins, opened
 from svhn.grading.reading.causes import cause_of
+from svhn.grading.reading.curves import check_curves, read_curves
 from svhn.grading.reading.names import file_name, model_of
 from svhn.grading.texts import read_written
 from svhn.sandbox.process import Refused
@@ -58,9 +59,9 @@ class TestNotebookSyntax:
     )  # fmt: skip
     def test_answers_beside_what_only_ipython_understands_are_read(self, tmp_path, before):
         found = said_in(tmp_path, f"{before}\nanswer_q_1_1 = 'Read.'\nanswer_q_1_2 = '''Line one,\n% and two?'''")
-        assert found["answers"]["1.1"]["text"] == "Read."
-        assert found["answers"]["1.2"]["text"] == "Line one,\n% and two?"
-        assert not [line for line in found["findings"] if "Python" in line]
+        assert found.answers["1.1"].text == "Read."
+        assert found.answers["1.2"].text == "Line one,\n% and two?"
+        assert not [line for line in found.findings if "Python" in line]
 
     @pytest.mark.parametrize(
         "cell",
@@ -74,32 +75,32 @@ class TestNotebookSyntax:
          "def f():\n    answer_q_1_1 = 'Inside.'\nanswer_q_1_1 = 'Read.'"],
     )  # fmt: skip
     def test_answers_in_blocks_and_in_cells_that_are_broken_elsewhere_are_read(self, tmp_path, cell):
-        assert said_in(tmp_path, cell)["answers"]["1.1"]["text"] == "Read."
+        assert said_in(tmp_path, cell).answers["1.1"].text == "Read."
 
     @pytest.mark.parametrize(
         "cell", ["answer_q_1_1 = 'not closed", "answer_q_1_1 = (((\n'a'", "answer_q_1_1 = 'a' 5 'b'"]
     )
     def test_what_cannot_be_read_is_named_with_its_cell_and_not_called_missing(self, tmp_path, cell):
         found = said_in(tmp_path, "x = 1", cell)
-        assert any("answer_q_1_1 (Assignment 3.ipynb, cell 2) cannot be read" in line for line in found["findings"])
-        assert not any("missing" in line and "answer_q_1_1" in line for line in found["findings"])
-        assert "cell 2" in found["no_answer"]["1.1"]
+        assert any("answer_q_1_1 (Assignment 3.ipynb, cell 2) cannot be read" in line for line in found.findings)
+        assert not any("missing" in line and "answer_q_1_1" in line for line in found.findings)
+        assert "cell 2" in found.no_answer["1.1"]
 
     def test_other_magics_hold_no_python_and_nothing_is_run(self, tmp_path):
         marker = tmp_path / "ran"
         found = said_in(tmp_path, f"%%bash\ntouch {marker}\nanswer_q_1_1 = 'no'", f"!touch {marker}", f"%run {marker}",
                         "%%html\n<b>'</b>")  # fmt: skip
-        assert found["answers"] == {} and not marker.exists()
-        assert not [line for line in found["findings"] if "Python" in line]
+        assert found.answers == {} and not marker.exists()
+        assert not [line for line in found.findings if "Python" in line]
 
     def test_a_sum_of_thousands_of_texts_takes_nothing_else_with_it(self, tmp_path):
         found = said_in(tmp_path, "answer_q_1_1 = 'One.'", "answer_q_1_2 = " + "+".join(["'a'"] * 1500),
                         "answer_q_1_3 = " + "(" * 3000 + ")" * 3000)  # fmt: skip
-        assert found["answers"]["1.1"]["text"] == "One." and found["answers"]["1.2"]["characters"] == 1500
+        assert found.answers["1.1"].text == "One." and found.answers["1.2"].characters == 1500
 
     def test_countless_broken_cells_are_cut_and_counted(self, tmp_path):
         found = said_in(tmp_path, *["def broken(:"] * 5000)
-        assert len(found["findings"]) < 100 and any("more findings" in line for line in found["findings"])
+        assert len(found.findings) < 100 and any("more findings" in line for line in found.findings)
 
     @pytest.mark.parametrize("version", [2, 3])
     def test_notebooks_of_old_formats_are_read(self, tmp_path, version):
@@ -111,7 +112,7 @@ class TestNotebookSyntax:
         path = tmp_path / "a.ipynb"
         path.write_text(json.dumps({"nbformat": version, "worksheets": [{"cells": cells}]}), encoding="utf-8")
         found = read_written([path], [])
-        assert (found["answers"]["4.2"]["text"], found["evaluation_4_2"]) == ("Old.", 0.81)
+        assert (found.answers["4.2"].text, found.evaluation_4_2) == ("Old.", 0.81)
 
 
 class TestSeveralNotebooks:
@@ -126,19 +127,19 @@ class TestSeveralNotebooks:
         paths = [notebook(tmp_path / "Assignment 3.ipynb", self.ANSWERS)]
         paths += [notebook(tmp_path / name, source) for name, source in others.items()]
         found = read_written(sorted(paths), [])
-        assert found["answers"]["1.1"]["text"] == "Three layers."
-        assert any("only Assignment 3.ipynb was read" in line for line in found["findings"])
+        assert found.answers["1.1"].text == "Three layers."
+        assert any("only Assignment 3.ipynb was read" in line for line in found.findings)
 
     def test_where_that_is_unclear_nothing_else_is_said(self, tmp_path):
         paths = [notebook(tmp_path / f"{name}.ipynb", f"answer_q_1_1 = '{name}'") for name in ("a", "b")]
         found = read_written(paths, [])
-        (line,) = found["findings"]
+        (line,) = found.findings
         assert "it is not clear which" in line and "2 notebooks" in line
-        assert all("not clear" in why for why in found["no_answer"].values()) and found["answers"] == {}
+        assert all("not clear" in why for why in found.no_answer.values()) and found.answers == {}
 
     def test_an_unreadable_one_says_nothing_of_what_may_be_in_it(self, tmp_path):
         (tmp_path / "a.ipynb").write_text("{")
-        (line,) = read_written([tmp_path / "a.ipynb"], [])["findings"]
+        (line,) = read_written([tmp_path / "a.ipynb"], []).findings
         assert "not a readable notebook" in line
 
 
@@ -150,13 +151,13 @@ class TestWords:
     )  # fmt: skip
     def test_what_the_template_left_is_unanswered(self, tmp_path, text):
         found = said_in(tmp_path, f'answer_q_1_1 = """\n   {text}\n """')
-        assert found["answers"] == {} and "placeholder" in found["no_answer"]["1.1"]
+        assert found.answers == {} and "placeholder" in found.no_answer["1.1"]
 
     @pytest.mark.parametrize(
         "text", ["Not done yet, for the dense network overfits.", "None of them helps.", "No.", "7"]
     )
     def test_a_short_answer_is_one(self, tmp_path, text):
-        assert said_in(tmp_path, f"answer_q_1_1 = {text!r}")["answers"]["1.1"]["text"] == text
+        assert said_in(tmp_path, f"answer_q_1_1 = {text!r}").answers["1.1"].text == text
 
     @pytest.mark.parametrize(
         ("cells", "name", "number"),
@@ -176,7 +177,7 @@ class TestWords:
         ],
     )
     def test_names_and_numbers_as_people_write_them(self, tmp_path, cells, name, number):
-        assert said_in(tmp_path, *cells)["student"] == {"name": name, "id": number}
+        assert said_in(tmp_path, *cells).student == Student(name=name, id=number)
 
     @pytest.mark.parametrize(
         ("printed", "share"),
@@ -195,10 +196,10 @@ class TestWords:
     def test_the_accuracy_of_4_2_in_other_words(self, tmp_path, printed, share):
         found = said_in(tmp_path, ("code", "x", "Accuracy: 0.5\n"), ("markdown", "### Question 4.2"),
                         ("code", "evaluate()", printed))  # fmt: skip
-        assert found["evaluation_4_2"] == (pytest.approx(share) if share else None)
-        assert (found["printed_4_2"] is None) == bool(share)
+        assert found.evaluation_4_2 == (pytest.approx(share) if share else None)
+        assert (found.printed_4_2 is None) == bool(share)
         if not share:
-            assert printed.split()[0] in found["printed_4_2"]
+            assert printed.split()[0] in found.printed_4_2
 
     @pytest.mark.parametrize(
         ("file", "text", "told"),
@@ -206,19 +207,19 @@ class TestWords:
     )
     def test_a_second_source_that_says_otherwise_is_told(self, tmp_path, file, text, told):
         found = said_in(tmp_path, "answer_q_1_1 = 'New.'", **{file: "answer_q_1_1 = 'Na\xefve.'".encode("cp1252")})
-        assert found["answers"]["1.1"]["text"] == text
-        assert any("differ in answer_q_1_1" in line and told in line for line in found["findings"])
+        assert found.answers["1.1"].text == text
+        assert any("differ in answer_q_1_1" in line and told in line for line in found.findings)
 
     @pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
     def test_text_is_decoded_as_it_was_encoded(self, tmp_path, encoding):
         source = "answer_q_1_1 = 'Curly \u2018quotes\u2019 and na\xefve.'"
         found = said_in(tmp_path, "x = 1", answers=source.encode(encoding))
-        assert found["answers"]["1.1"]["text"] == "Curly \u2018quotes\u2019 and na\xefve."
+        assert found.answers["1.1"].text == "Curly \u2018quotes\u2019 and na\xefve."
 
     @pytest.mark.parametrize("name", ["last_edit", "last_modified", "date"])
     def test_dates_as_people_write_them(self, tmp_path, name):
         found = said_in(tmp_path, "x = 1", solution=f"{name} = 'April 12, 2022'")
-        assert found["date"] == {"value": "April 12, 2022", "source": f"{name} in solution.py"}
+        assert found.date == LastModified(value="April 12, 2022", source=f"{name} in solution.py")
 
 
 def stored(kind):

@@ -2,9 +2,11 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator, Mapping
+
+from svhn.data.provenance import Provenance
+from svhn.errors import listed
+from svhn.grading.facts import Claim, Evidence, Measured, Model, NamedDigits, Recorded
 
 TOLERANCE = 0.01
 FALL = 0.03
@@ -12,90 +14,81 @@ FALL = 0.03
 _OWN_WORDS = 80
 
 
-def compare(model: dict[str, Any], provenance: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a hand-in claims of a model against what was measured.
+def compare(model: Model, provenance: Provenance) -> list[Claim]:
+    """Compares the figures that a hand-in states of a model with the measured ones.
 
     The stored file is the model after its last epoch, or, where a student kept the best, after that one: the curve's
     value nearer to the measured one is the claim. A difference over one percentage point is flagged. It contradicts
     the claim where it is also too large for chance: less than claimed by over three standard errors.
 
     Args:
-        model: With `curves`, `record` and `measured`.
+        model: That was measured.
         provenance: Of the digits measured on.
-
-    Returns:
-        For each claim `part`, `source`, `claimed`, `measured`, `difference`, `standard_error`, `same` (whether of these
-        very digits), `digits` (the name that its record gives them, or None), `comparable`, `at_least` (the
-        preprocessing is a guess, and the true figure may be higher), `above` (so far above the claim that the model may
-        have been trained on these digits), `flagged` and `contradicted`.
     """
-    measured, record = model["measured"], model.get("record") or {}
-    claims = []
-    if curves := model.get("curves"):
-        curve = curves["val_accuracy"]
-        found = measured["accuracy"]["validation"]
+    measured, record = model.measured, model.record or Recorded()
+    if measured is None:
+        return []
+    stated = []
+    if model.curves:
+        curve = [share for share in model.curves["val_accuracy"] if share is not None]
+        found = measured.accuracy["validation"]
         epochs = {f"its last epoch, {len(curve)}": curve[-1]}
         epochs[f"its best epoch, {curve.index(max(curve)) + 1} of {len(curve)}"] = max(curve)
         source = min(epochs, key=lambda key: abs(epochs[key] - found))
-        claims.append(("validation", source, epochs[source]))
-    if "test" in (record.get("accuracy") or {}):
-        claims.append(("test", "its record", record["accuracy"]["test"]))
-    return [_compared(claim, measured, record.get("data"), provenance) for claim in claims]
+        stated.append(("validation", source, epochs[source]))
+    if "test" in record.accuracy:
+        stated.append(("test", "its record", record.accuracy["test"]))
+    return [_compared(*one, measured, record.data, provenance) for one in stated]
 
 
 def _compared(
-    claim: tuple[str, str, float], measured: dict[str, Any], data: dict[str, Any] | None, provenance: dict[str, Any]
-) -> dict[str, Any]:
-    part, source, claimed = claim
-    found, count = measured["accuracy"][part], measured["digits"][part]
-    error = math.sqrt(found * (1 - found) / count)
-    same = data is not None and data["fingerprint"] == provenance["fingerprint"]
-    real = provenance["real"] and (data is None or data["real"])
-    at_least = bool(measured.get("guessed")) and found < claimed - TOLERANCE
-    flagged = (same or real) and abs(found - claimed) > TOLERANCE
-    return {
-        "part": part,
-        "source": source,
-        "claimed": claimed,
-        "measured": found,
-        "difference": found - claimed,
-        "standard_error": error,
-        "same": same,
-        "digits": data["name"] if data else None,
-        "comparable": same or real,
-        "at_least": at_least,
-        "above": (same or real) and found - claimed > max(FALL, 3 * error),
-        "flagged": flagged,
-        "contradicted": flagged and not at_least and claimed - found > max(TOLERANCE, 3 * error),
-    }
-
-
-def falls_short(model: dict[str, Any], counted: float) -> bool:
-    """Whether the figure that counts lies far above what the stored file scores, on comparable digits."""
-    return any(
-        counted - claim["measured"] > max(FALL, 3 * claim["standard_error"]) for claim in _comparable(model["claims"])
+    part: str, source: str, claimed: float, measured: Measured, data: NamedDigits | None, provenance: Provenance
+) -> Claim:
+    found = measured.accuracy[part]
+    error = math.sqrt(found * (1 - found) / measured.digits[part])
+    same = data is not None and data.fingerprint == provenance.fingerprint
+    comparable = same or (provenance.real and (data is None or data.real))
+    at_least = measured.guessed and found < claimed - TOLERANCE
+    flagged = comparable and abs(found - claimed) > TOLERANCE
+    return Claim(
+        part=part,
+        source=source,
+        claimed=claimed,
+        measured=found,
+        difference=found - claimed,
+        standard_error=error,
+        same=same,
+        digits=data.name if data else None,
+        comparable=comparable,
+        at_least=at_least,
+        above=comparable and found - claimed > max(FALL, 3 * error),
+        flagged=flagged,
+        contradicted=flagged and not at_least and claimed - found > max(TOLERANCE, 3 * error),
     )
 
 
-def bound(model: dict[str, Any], counted: float) -> float:
+def falls_short(model: Model, counted: float) -> bool:
+    """Whether the figure that counts lies far above what the stored file scores, on comparable digits."""
+    return any(counted - claim.measured > max(FALL, 3 * claim.standard_error) for claim in _comparable(model))
+
+
+def bound(model: Model, counted: float) -> float:
     """The most that a curve's figure counts for: what the stored file scores, and what chance may have taken from it.
 
     A file is of one epoch and the best epoch of a curve counts, so that a little more may be true.
     """
     most = [
-        claim["measured"] + max(TOLERANCE, 2 * claim["standard_error"])
-        for claim in _comparable(model["claims"])
-        if not claim["at_least"]
+        claim.measured + max(TOLERANCE, 2 * claim.standard_error) for claim in _comparable(model) if not claim.at_least
     ]
     return min([counted, *most])
 
 
-def _comparable(claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [claim for claim in claims if claim["part"] == "validation" and claim["comparable"]]
+def _comparable(model: Model) -> list[Claim]:
+    return [claim for claim in model.claims if claim.part == "validation" and claim.comparable]
 
 
-def in_common(evidence: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """What hand-ins share that two people do not come by apart: weights to the last bit, a long answer to the word.
+def in_common(evidence: Mapping[str, Evidence]) -> dict[str, list[str]]:
+    """The things that hand-ins share and two people do not come by apart: equal weights, a long answer to the word.
 
     Args:
         evidence: Of each hand-in.
@@ -105,33 +98,27 @@ def in_common(evidence: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
     """
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, one in evidence.items():
-        # Evidence that was edited into another shape is told where it is marked.
-        with suppress(AttributeError, KeyError, TypeError):
-            for work, what in _own_work(one):
-                found[work].append((name, what))
+        for work, called in _own_work(one):
+            found[work].append((name, called))
     circles: dict[str, dict[tuple[str, ...], list[str]]] = {name: defaultdict(list) for name in evidence}
     for sharing in found.values():
         names = sorted({name for name, _ in sharing})
-        for name, what in sharing if len(names) > 1 else ():
-            circles[name][tuple(other for other in names if other != name)].append(what)
+        for name, called in sharing if len(names) > 1 else ():
+            circles[name][tuple(other for other in names if other != name)].append(called)
     return {
         name: [
-            f"the hand-in has this in common with {_listed(others)}: {', '.join(what)}" for others, what in of.items()
+            f"the hand-in has this in common with {listed(others)}: {', '.join(works)}" for others, works in of.items()
         ]
         for name, of in circles.items()
     }
 
 
-def _own_work(evidence: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What only its maker can have, and what to call it."""
-    for model, facts in evidence["models"].items():
-        if weights := facts.get("measured", {}).get("weights"):
-            yield weights, f"the weights of {model}"
-    for question, answer in evidence["answers"].items():
-        words = " ".join(answer["text"].casefold().split())
+def _own_work(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """The work that only its maker can have, and what to call it."""
+    for name, model in evidence.models.items():
+        if model.measured:
+            yield model.measured.weights, f"the weights of {name}"
+    for question, answer in evidence.answers.items():
+        words = " ".join(answer.text.casefold().split())
         if len(words) >= _OWN_WORDS:
             yield words, f"answer {question}"
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -7,22 +7,22 @@ import importlib.metadata
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from svhn.data.laid_out import MeasuredDigits
 from svhn.errors import SVHNError
 from svhn.files import NoRoom, atomic_path, digest_of, is_no_room, write_json
+from svhn.grading.facts import FORMAT, Evidence, Execution, Plot, nothing_but
 from svhn.grading.handins import HandIn, opened
 from svhn.grading.pages.reports import PLOTS
 from svhn.grading.reading.causes import cause_of
-from svhn.typed import to_json
+from svhn.rubric.questions import MODELS
+from svhn.typed import from_json, to_json
 
 EVIDENCE = "evidence.json"
-FORMAT = 1
-# Whoever runs a hand-in: takes its folder and the folder of its results; returns `ran`, `seconds`, `findings` (one
-# line each), `notebook` (the executed copy's file name, or None) and, where they are not the hand-in's, `faults`.
+# Runs a hand-in: takes its folder and the folder of its results, returns an `Execution` in JSON's types.
 Execute = Callable[[Path, Path], dict[str, Any]]
 # Evidence is of the code that looked: of all of it, as a list of modules would one day miss one.
 _PACKAGE = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
     Raises:
         SVHNError: The evidence cannot be written, or this machine has no room to unpack the hand-in.
     """
-    from svhn.grading.evidence import examine, nothing_but  # Keras comes with it.
+    from svhn.grading.evidence import examine  # Keras comes with it.
 
     assert job.digits is not None
     folder = job.out / name
@@ -67,21 +67,23 @@ def examine_one(name: str, path: Path, job: Job, show: Callable[[str], None] = l
             evidence = examine(handin, job.digits, job.threads, lambda model: show(f"{name}: {model}"))
             if job.execute:
                 show(f"{name}: running it")
-                evidence["execution"] = _executed(job.execute, handin.folder, folder)
-                evidence["faults"] += evidence["execution"].pop("faults", 0)
-            if evidence.pop("faults"):
+                evidence.execution = _executed(job.execute, handin.folder, folder)
+                evidence.faults += evidence.execution.faults
+            if evidence.faults:
                 key = ""  # The grader's own failure is no evidence: the next run tries again.
     except NoRoom:
         raise
     except SVHNError as error:
-        key, evidence = _key(str(error), job), nothing_but(str(error)) | {"unopened": str(error)}
+        key, evidence = _key(str(error), job), nothing_but(str(error))
+        evidence.unopened = str(error)
     except Exception as error:  # One line in this hand-in's report; the others go on.
         if is_no_room(error):
             raise NoRoom(f"cannot unpack it ({cause_of(error)}); free some space or set TMPDIR") from error
         key, evidence = "", nothing_but(fault(error))
-    _write_plots(folder / PLOTS, evidence.pop("plots"))
-    head = {"format": FORMAT, "key": key, "handin": name, "digits": job.digits.description}
-    write_json(folder / EVIDENCE, head | {"data": to_json(job.digits.provenance)} | evidence)
+    _write_plots(folder / PLOTS, evidence.plots)
+    evidence.key, evidence.handin = key, name
+    evidence.digits, evidence.data = job.digits.description, job.digits.provenance
+    write_json(folder / EVIDENCE, to_json(replace(evidence, plots=[])))
 
 
 def has_changed(name: str, path: Path, job: Job) -> bool:
@@ -96,14 +98,13 @@ def has_changed(name: str, path: Path, job: Job) -> bool:
     return _key_stored(job.out / name) != key
 
 
-def stored(folder: Path) -> dict[str, Any] | None:
-    """The evidence as last written, None where there is none or it is damaged."""
+def stored(folder: Path) -> Evidence | None:
+    """The evidence as last written, None where there is none, or it is damaged or of another format."""
     try:
-        evidence = json.loads((folder / EVIDENCE).read_text(encoding="utf-8"))
+        evidence = from_json(Evidence, json.loads((folder / EVIDENCE).read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
         return None
-    whole = isinstance(evidence, dict) and evidence.get("format") == FORMAT
-    return evidence if whole and {"key", "models", "answers", "findings", "student"} <= set(evidence) else None
+    return evidence if evidence.format == FORMAT and set(evidence.models) == set(MODELS) else None
 
 
 def fault(error: Exception) -> str:
@@ -111,13 +112,13 @@ def fault(error: Exception) -> str:
     return f"the grader failed at it ({type(error).__name__}: {cause_of(error)}); please report this"
 
 
-def _executed(execute: Execute, handin: Path, folder: Path) -> dict[str, Any]:
+def _executed(execute: Execute, handin: Path, folder: Path) -> Execution:
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return execute(handin, folder)
+        return from_json(Execution, execute(handin, folder))
     except Exception as error:  # One line in this hand-in's report; the others go on.
         finding = f"it could not be run ({type(error).__name__}: {cause_of(error)})"
-        return {"ran": False, "seconds": 0.0, "findings": [finding], "notebook": None, "faults": 1}
+        return Execution(ran=False, seconds=0.0, findings=[finding], notebook=None, faults=1)
 
 
 def _key_of(handin: HandIn, job: Job) -> str:
@@ -125,7 +126,8 @@ def _key_of(handin: HandIn, job: Job) -> str:
 
 
 def _key_stored(folder: Path) -> str | None:
-    return (stored(folder) or {}).get("key")
+    evidence = stored(folder)
+    return evidence.key if evidence else None
 
 
 def _key(fingerprint: str, job: Job) -> str:
@@ -141,12 +143,12 @@ def code_digest() -> str:
     return digest_of(_PACKAGE, "*.py")
 
 
-def _write_plots(folder: Path, plots: list[dict[str, str]]) -> None:
+def _write_plots(folder: Path, plots: list[Plot]) -> None:
     """Writes a hand-in's stored plots, `3.1-1.png` and so on, and removes those of an earlier grading."""
     for path in folder.glob("*.png"):
         path.unlink(missing_ok=True)
     numbers: Counter[str] = Counter()
     for plot in plots:
-        numbers[plot["question"]] += 1
-        with atomic_path(folder / f"{plot['question']}-{numbers[plot['question']]}.png") as temporary:
-            temporary.write_bytes(base64.b64decode(plot["png"]))
+        numbers[plot.question] += 1
+        with atomic_path(folder / f"{plot.question}-{numbers[plot.question]}.png") as temporary:
+            temporary.write_bytes(base64.b64decode(plot.png))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -20,6 +19,7 @@ from svhn.files import only_one, write_text
 from svhn.grading.claims import in_common
 from svhn.grading.cluster import cluster, examine_there, packed
 from svhn.grading.examination import EVIDENCE, Execute, Job, code_digest, examine_one, fault, has_changed, stored
+from svhn.grading.facts import Evidence, nothing_but
 from svhn.grading.handins import find_handins
 from svhn.grading.marks import mark_rows
 from svhn.grading.pages.feedback import feedback_text
@@ -152,43 +152,30 @@ def examine_all(handins: dict[str, Path], job: Job | bytes, pool: Executor, exam
 
 def mark_one(
     name: str,
-    evidence: dict[str, Any],
+    evidence: Evidence,
     out: Path,
     calibration: Calibration,
     entered: dict[str, tuple[float | None, str]],
     shared: list[str],
 ) -> Graded:
     """Marks a hand-in by its evidence and by what a person entered, and writes its report and feedback."""
+
+    def mark(one: Evidence) -> Graded:
+        figures = {key: calibration.summarise(model.curves) for key, model in one.models.items() if model.curves}
+        graded = Graded(name, one, mark_rows(one, calibration, entered), figures, shared)
+        write_handin(graded, out / name)
+        write_text(out / name / "feedback.txt", feedback_text(graded))
+        return graded
+
     try:
-        return _mark(name, evidence, out, calibration, entered, shared)
+        return mark(evidence)
     except SVHNError:
         raise
     except Exception as error:  # One line in this hand-in's report; the others go on.
-        from svhn.grading.evidence import nothing_but
-
-        head = {part: evidence.get(part) for part in ("digits", "data")}
-        return _mark(name, nothing_but(fault(error)) | head, out, calibration, entered, shared)
+        return mark(replace(nothing_but(fault(error)), digits=evidence.digits, data=evidence.data))
 
 
-def _mark(
-    name: str,
-    evidence: dict[str, Any],
-    out: Path,
-    calibration: Calibration,
-    entered: dict[str, tuple[float | None, str]],
-    shared: list[str],
-) -> Graded:
-    marks = mark_rows(evidence, calibration, entered)
-    figures = {
-        key: calibration.summarise(model["curves"]) for key, model in evidence["models"].items() if "curves" in model
-    }
-    graded = Graded(name, evidence, marks, figures, shared)
-    write_handin(graded, out / name)
-    write_text(out / name / "feedback.txt", feedback_text(graded))
-    return graded
-
-
-def _evidence(folder: Path) -> dict[str, Any]:
+def _evidence(folder: Path) -> Evidence:
     evidence = stored(folder)
     if evidence is None:
         raise SVHNError(f"{folder / EVIDENCE} is damaged; remove it and grade again")

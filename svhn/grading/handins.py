@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from svhn.errors import SVHNError
+from svhn.errors import SVHNError, listed
 from svhn.files import sha256, temporary_folder
 from svhn.grading.reading.archives import CACHES, is_archive, names_in, unopened, unpack
 from svhn.grading.reading.names import (
@@ -21,7 +21,7 @@ from svhn.grading.reading.names import (
     model_of,
     shown_name,
 )
-from svhn.grading.reading.unread import Unread, find_unread, listed, reason_to_refuse, regular_files, told, walk
+from svhn.grading.reading.unread import Unread, find_unread, reason_to_refuse, regular_files, told, walk
 from svhn.learning.records import MOST_BYTES
 
 TEXT_BYTES = 60_000_000

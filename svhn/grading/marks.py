@@ -3,14 +3,11 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from svhn.grading.claims import FALL, bound, falls_short
-from svhn.rubric.calibration import Calibration, round_half_up
-from svhn.rubric.questions import BY_NUMBER, POINTS, ROWS, TEST, Row
-
-# Why a model or its curves are not there, as evidence says it.
-NO_MODEL, NO_CURVES = "no model was handed in", "no learning curves were handed in"
+from svhn.grading.facts import NO_MODEL, Evidence, Model
+from svhn.rubric.calibration import Calibration, CurveFigures, round_half_up
+from svhn.rubric.questions import BY_NUMBER, POINTS, ROWS, TEST, Question, Row
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class Total:
 
 
 def mark_rows(
-    evidence: dict[str, Any], calibration: Calibration, by_person: dict[str, tuple[float | None, str]]
+    evidence: Evidence, calibration: Calibration, by_person: dict[str, tuple[float | None, str]]
 ) -> list[Mark]:
     """Marks the sixteen rows.
 
@@ -99,86 +96,86 @@ def total_of(marks: Iterable[Mark]) -> Total:
     return Total(sum(mark.points for mark in marked), sum(mark.row.points for mark in marked), len(marked))
 
 
-def _by_calibration(row: Row, evidence: dict[str, Any], calibration: Calibration) -> tuple[float | None, str]:
+def _by_calibration(row: Row, evidence: Evidence, calibration: Calibration) -> tuple[float | None, str]:
     question = BY_NUMBER[row.question]
     if question.figure == TEST:
-        stated = evidence["evaluation_4_2"]
-        if stated is None:
-            printed = evidence.get("printed_4_2")
-            shown = f"; the cells of 4.2 printed: {printed}" if printed else ""
-            return None, f"for a person to mark: no accuracy was found in the notebook's stored output{shown}"
-        reason = f"test accuracy {stated:.1%}, as the notebook's stored output states it; not measured here"
-        if doubt := _unlikely(stated, question.base, evidence["models"][question.base]):
-            return None, f"withheld until a person has looked: {reason}; {doubt}"
-        return calibration.mark(row.question, stated), reason
-    model = evidence["models"][question.model]
-    if "curves_refused" in model:
-        unread = model.get("refused", NO_MODEL)
-        also = "" if unread == NO_MODEL else f"; {unread}"
-        return None, f"withheld: {model['curves_refused']}{also}"
-    if "refused" in model:
-        return None, f"withheld: {model['refused']}"
-    figures = calibration.summarise(model["curves"])
+        return _by_the_pipeline(question, evidence, calibration)
+    model = evidence.models[question.model]
+    if model.curves is None:
+        also = f"; {model.refused}" if model.refused not in ("", NO_MODEL) else ""
+        return None, f"withheld: {model.curves_refused}{also}"
+    if model.refused:
+        return None, f"withheld: {model.refused}"
+    figures = calibration.summarise(model.curves)
     reason = _counted(figures)
-    if not any(claim["comparable"] for claim in model["claims"]):
-        data = (model["record"] or {}).get("data")
-        if data and not data["real"]:
-            return None, f"withheld: the curve is of other digits, which are not SVHN ({data['name']})"
+    if not any(claim.comparable for claim in model.claims):
+        data = model.record.data if model.record else None
+        if data and not data.real:
+            return None, f"withheld: the curve is of other digits, which are not SVHN ({data.name})"
         return None, "withheld: the grader's digits are not SVHN, so that what the curve claims could not be checked"
-    if waiting := _to_look_at(model, figures["counted"]):
+    if waiting := _to_look_at(model, figures.counted):
         return None, f"{waiting}; {reason}"
-    counted = bound(model, figures["counted"])
-    if counted < figures["counted"]:
+    counted = bound(model, figures.counted)
+    if counted < figures.counted:
         reason += f"; {counted:.1%} counts, the most that what the stored file scores allows"
     return calibration.mark(row.question, counted), reason
 
 
-def _to_look_at(model: dict[str, Any], counted: float) -> str:
+def _by_the_pipeline(question: Question, evidence: Evidence, calibration: Calibration) -> tuple[float | None, str]:
+    stated = evidence.evaluation_4_2
+    if stated is None:
+        shown = f"; the cells of 4.2 printed: {evidence.printed_4_2}" if evidence.printed_4_2 else ""
+        return None, f"for a person to mark: no accuracy was found in the notebook's stored output{shown}"
+    reason = f"test accuracy {stated:.1%}, as the notebook's stored output states it; not measured here"
+    if doubt := _unlikely(stated, question.base, evidence.models[question.base]):
+        return None, f"withheld until a person has looked: {reason}; {doubt}"
+    return calibration.mark(question.number, stated), reason
+
+
+def _to_look_at(model: Model, counted: float) -> str:
     """Why a person has to look before a figure counts; empty where none has to."""
-    if model.get("doubts"):
-        return f"withheld until a person has looked: the model {'; '.join(model['doubts'])}"
-    if unsure := [claim for claim in model["claims"] if claim["at_least"]]:
+    if model.doubts:
+        return f"withheld until a person has looked: the model {'; '.join(model.doubts)}"
+    if unsure := [claim for claim in model.claims if claim.at_least]:
         return (
             "for a person to mark: how the images were preprocessed is not stored with the model, and with what was "
-            f"tried here it reads at least {max(claim['measured'] for claim in unsure):.1%} of the digits"
+            f"tried here it reads at least {max(claim.measured for claim in unsure):.1%} of the digits"
         )
-    if any(claim["contradicted"] for claim in model["claims"]):
+    if any(claim.contradicted for claim in model.claims):
         return "withheld until a person has looked: the stored model does not do what is claimed"
     if falls_short(model, counted):
         return "withheld until a person has looked: the stored file scores far less than its curve"
     return ""
 
 
-def _unlikely(stated: float, name: str, base: dict[str, Any]) -> str | None:
+def _unlikely(stated: float, name: str, base: Model) -> str | None:
     """Why neighbours of a network's embeddings are not simply believed to read so many test digits; None if they are.
 
     They read about as many as the network itself.
     """
-    if "measured" not in base:
+    if base.measured is None:
         return f"there is no {name} to compare that with"
-    if base["claims"] and not any(claim["comparable"] for claim in base["claims"]):
+    if base.claims and not any(claim.comparable for claim in base.claims):
         return f"{name}'s own figures are of other digits than those measured on"
-    found, count = base["measured"]["accuracy"]["test"], base["measured"]["digits"]["test"]
+    found, count = base.measured.accuracy["test"], base.measured.digits["test"]
     if stated - found > max(FALL, 3 * math.sqrt(found * (1 - found) / count)):
         return f"{name} itself reads {found:.1%} of the test digits"
     return None
 
 
-def _counted(figures: dict[str, Any]) -> str:
-    if figures["erratic"]:
+def _counted(figures: CurveFigures) -> str:
+    if figures.erratic:
         return (
-            f"validation accuracy {figures['counted']:.1%}, the smoothed curve's best: the curve is erratic, and its "
-            f"peak of {figures['best']:.1%} does not count"
+            f"validation accuracy {figures.counted:.1%}, the smoothed curve's best: the curve is erratic, and its "
+            f"peak of {figures.best:.1%} does not count"
         )
-    return f"validation accuracy {figures['counted']:.1%}, epoch {figures['best_epoch']} of {figures['epochs']}"
+    return f"validation accuracy {figures.counted:.1%}, epoch {figures.best_epoch} of {figures.epochs}"
 
 
-def _to_judge(row: Row, evidence: dict[str, Any]) -> str:
-    answer = evidence["answers"].get(row.question)
-    if not answer:
-        why = evidence.get("no_answer", {}).get(row.question)
+def _to_judge(row: Row, evidence: Evidence) -> str:
+    answer = evidence.answers.get(row.question)
+    if answer is None:
+        why = evidence.no_answer.get(row.question)
         return f"for a person to mark; no written answer was read{f': {why}' if why else ''}"
-    over = (
-        f", {answer['characters'] - answer['limit']} over the limit" if answer["characters"] > answer["limit"] else ""
-    )
-    return f"for a person to mark; the written answer has {answer['characters']} characters{over}"
+    over = f", {answer.characters - answer.limit} over the limit" if answer.characters > answer.limit else ""
+    return f"for a person to mark; the written answer has {answer.characters} characters{over}"

@@ -4,12 +4,12 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from svhn.backend import keras
 from svhn.data.laid_out import MeasuredDigits
+from svhn.grading.facts import Measured
 from svhn.grading.models import REMEDY, is_network, load_untrusted, weights_beside
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.descriptions import SIDE
@@ -28,7 +28,7 @@ _OUTPUTS = ("digit", "OpenML class index")
 
 def measure_model(
     paths: list[Path], digits: MeasuredDigits, recorded: str | None, claimed: float | None = None
-) -> dict[str, Any]:
+) -> Measured:
     """Loads one model of a hand-in and measures it; to be called in a process of its own.
 
     Args:
@@ -36,14 +36,6 @@ def measure_model(
         digits: What to measure on.
         recorded: The name of its preprocessing, where a record says it.
         claimed: The validation accuracy that its curves claim: a preprocessing that bears it out needs no better.
-
-    Returns:
-        `file`, `bytes`, `parameters`, `layers`, `kinds` (of layers with weights, each once), `convolutions`, `filters`
-        (of each), `dense` (units of the dense layers, in order), `structure` (a digest of kinds and shapes of all
-        layers with weights), `channels`, `weights` (a digest), `accuracy` (validation and test, 0..1), `digits` (how
-        many each), `preprocessing`, `preprocessing_from`, `guessed` and `candidates` (whether it had to be chosen, and
-        accuracies), and `outputs`: whether output d stands for the digit d or for OpenML's class index d, the digit
-        (d + 1) % 10.
 
     Raises:
         Refused: There is no model, it is not safe to load, or it is no classifier of these digits.
@@ -66,11 +58,11 @@ def _measured(
     digits: MeasuredDigits,
     recorded: str | None,
     claimed: float | None,
-) -> dict[str, Any]:
+) -> Measured:
     shape = _digit_shape(model, path)
     fit, channels = _fitting(shape), math.prod(shape) // (SIDE * SIDE)
     candidates = CANDIDATES[channels]
-    chosen, choice = _choose(model, digits, candidates, fit, recorded, claimed)
+    chosen, tried = _choose(model, digits, candidates, fit, recorded, claimed)
     shares: dict[str, dict[str, float]] = {order: {} for order in _OUTPUTS}
     sizes = {}
     for part in ("validation", "test"):
@@ -79,24 +71,28 @@ def _measured(
             shares[order][part] = share
         sizes[part] = len(labels)
     outputs = max(_OUTPUTS, key=lambda order: shares[order]["validation"])
-    return {
-        "file": path.name,
-        "bytes": path.stat().st_size + (weights.stat().st_size if (weights := weights_beside(path, paths)) else 0),
-        "parameters": model.count_params(),
-        "layers": len(model.layers),
-        "kinds": sorted({type(layer).__name__ for layer in _flat(model) if layer.weights}),
-        "filters": [int(layer.filters) for layer in _flat(model) if hasattr(layer, "filters")],
-        "structure": _structure(model),
-        "convolutions": sum("Conv" in type(layer).__name__ for layer in _flat(model)),
-        "dense": [layer.units for layer in _flat(model) if isinstance(layer, keras.layers.Dense)],
-        "channels": channels,
-        "weights": hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()[:16],
-        "accuracy": shares[outputs],
-        "digits": sizes,
-        "preprocessing": chosen,
-        **choice,
-        "outputs": outputs,
-    }
+    files = [path, weights_beside(path, paths)]
+    compared = f"compared on {min(CHOICE_DIGITS, sizes['validation']):,} validation digits"
+    return Measured(
+        file=path.name,
+        bytes=sum(file.stat().st_size for file in files if file),
+        parameters=model.count_params(),
+        layers=len(model.layers),
+        kinds=sorted({type(layer).__name__ for layer in _flat(model) if layer.weights}),
+        filters=[int(layer.filters) for layer in _flat(model) if hasattr(layer, "filters")],
+        structure=_structure(model),
+        convolutions=sum("Conv" in type(layer).__name__ for layer in _flat(model)),
+        dense=[int(layer.units) for layer in _flat(model) if isinstance(layer, keras.layers.Dense)],
+        channels=channels,
+        weights=hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()[:16],
+        accuracy=shares[outputs],
+        digits=sizes,
+        preprocessing=chosen,
+        preprocessing_from=compared if tried else "the model's record",
+        guessed=tried is not None,
+        candidates=tried,
+        outputs=outputs,
+    )
 
 
 def _structure(model: keras.Model) -> str:
@@ -188,13 +184,16 @@ def _choose(
     fit: Callable[[np.ndarray], np.ndarray],
     recorded: str | None,
     claimed: float | None,
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, dict[str, float] | None]:
     """The preprocessing that the record names, else the plain one unless a later one is better by more than MARGIN.
 
     Where the plain one bears out what is claimed, no other is chosen: one that fits by chance would be taken for it.
+
+    Returns:
+        Its name, and the accuracies that it was chosen by, None where the record names it.
     """
     if recorded in candidates:
-        return recorded, {"preprocessing_from": "the model's record", "guessed": False}
+        return recorded, None
     images, labels = (part[:CHOICE_DIGITS] for part in digits.part("validation"))
     shares = {
         name: max(_accuracies(model, images, labels, function, fit).values()) for name, function in candidates.items()
@@ -204,7 +203,6 @@ def _choose(
     chosen = plain
     for name, share in shares.items():
         chosen = name if share > shares[chosen] + MARGIN else chosen
-    source = f"compared on {len(labels):,} validation digits"
     if claimed is not None and shares[plain] >= claimed - 2 * math.sqrt(claimed * (1 - claimed) / len(labels)):
         chosen = plain
-    return chosen, {"preprocessing_from": source, "guessed": True, "candidates": shares}
+    return chosen, shares

@@ -10,17 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from svhn.grading.reading.cells import decoded, joined, problem_of, python_of
+from svhn.grading.facts import Answer, LastModified, Plot, Written
+from svhn.grading.reading.causes import without_escapes
+from svhn.grading.reading.cells import HEADING, decoded, joined, problem_of, python_of
 from svhn.grading.reading.constants import Values, collect, salvage
 from svhn.grading.reading.names import shown_name
 from svhn.grading.reading.notebooks import choose_notebook
 from svhn.grading.reading.people import is_of_a_person, is_placeholder, student
-from svhn.grading.reading.printed import printed, stated_accuracy
 from svhn.rubric.questions import BY_NUMBER
 
 _DATES = ("last_edit", "last_modified", "last_edited", "date", "edit_date")
 _MODIFIED = re.compile(r"^Last modified: (\d{4}-\d\d-\d\d[ \d:]{0,9})", re.M)
-_HEADING = re.compile(rf"^#+ .*?\b({'|'.join(map(re.escape, BY_NUMBER))})\b", re.M)
+_EVALUATION = re.compile(r"^\W*Evaluation\W*: *([01]?\.\d+|[01])\b", re.M)
+_SHARE = r"(?<![\w.])(\d{1,3}(?:\.\d+)? ?%|[01]?\.\d+|1(?:\.0*)?)(?![\w.]*\d)"
+_WORDED = re.compile(rf"\b(?:accuracy|acc|score|evaluation)\b[^\n\d]{{0,60}}?{_SHARE}", re.I)
+_BARE = re.compile(rf"^\s*(?:np\.float\d+\()?{_SHARE}\)?\s*$")
+_SHOWN = 300
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Of a plot in base64, and of all; and how many of a question.
 _PLOT_BYTES, _ALL_PLOTS_BYTES = 3_000_000, 40_000_000
@@ -33,18 +38,12 @@ def is_wanted(name: str) -> bool:
     return name.startswith("answer_q_") or name in _DATES or is_of_a_person(name)
 
 
-def read_written(notebooks: list[Path], written: list[Path]) -> dict[str, Any]:
+def read_written(notebooks: list[Path], written: list[Path]) -> Written:
     """Name, number, answers, date, stated accuracy of 4.2 and plots of a hand-in.
 
     Args:
         notebooks: Of the hand-in; of several, the one with the answers is read.
         written: Its `answers.py` and `solution.py`.
-
-    Returns:
-        `student` (`name`, `id`), `answers` (question to `text`, `characters`, `limit`, `where`), `no_answer` (question
-        to why there is none), `date` (`value`, `source`), `evaluation_4_2` (a share or None), `printed_4_2` (what the
-        cells of 4.2 printed, where no accuracy was found in it), `plots` (`question`, `png` in base64), and `findings`,
-        one line for each thing that is missing or unreadable.
     """
     findings: list[str] = []
     cells, unread = choose_notebook(notebooks, findings)
@@ -57,16 +56,16 @@ def read_written(notebooks: list[Path], written: list[Path]) -> dict[str, Any]:
     outputs = "\n".join(printed(cells))
     evaluation, shown = stated_accuracy(cells)
     answers, no_answer = _answers(said, unread, findings)
-    return {
-        "student": student(said.values, cells, outputs, None if unread else findings),
-        "answers": answers,
-        "no_answer": no_answer,
-        "date": _date(said.values, outputs, [*notebooks, *written]),
-        "evaluation_4_2": evaluation,
-        "printed_4_2": shown,
-        "plots": list(_plots(cells, findings)),
-        "findings": _cut(findings),
-    }
+    return Written(
+        student=student(said.values, cells, outputs, None if unread else findings),
+        answers=answers,
+        no_answer=no_answer,
+        date=_date(said.values, outputs, [*notebooks, *written]),
+        evaluation_4_2=evaluation,
+        printed_4_2=shown,
+        plots=list(_plots(cells, findings)),
+        findings=_cut(findings),
+    )
 
 
 def _cut(findings: list[str]) -> list[str]:
@@ -126,7 +125,7 @@ def _answered(text: str) -> bool:
     return bool(text.strip()) and not is_placeholder(text)
 
 
-def _answers(said: _Said, unread: str, findings: list[str]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def _answers(said: _Said, unread: str, findings: list[str]) -> tuple[dict[str, Answer], dict[str, str]]:
     """The answers, and for each other question why there is none: not there, not readable, or not looked at."""
     answers, no_answer = {}, {}
     required = sum(not question.answer_optional for question in BY_NUMBER.values())
@@ -157,33 +156,33 @@ def _answers(said: _Said, unread: str, findings: list[str]) -> tuple[dict[str, d
             continue
         elif len(text) > limit:
             findings.append(f"{name} has {len(text):,} characters, {len(text) - limit:,} over the limit of {limit}")
-        answers[question] = {"text": text[:20_000], "characters": len(text), "limit": limit, "where": where}
+        answers[question] = Answer(text=text[:20_000], characters=len(text), limit=limit, where=where)
     if missing := [named[question] for question, why in no_answer.items() if why == "it is missing"]:
         which = "all of them" if not answers and len(missing) >= required else ", ".join(missing)
         findings.append(f"written answers are missing: {which}")
     return answers, no_answer
 
 
-def _date(values: Values, outputs: str, paths: list[Path]) -> dict[str, str] | None:
+def _date(values: Values, outputs: str, paths: list[Path]) -> LastModified | None:
     if stated := _MODIFIED.findall(outputs):
-        return {"value": stated[-1].strip(), "source": "the notebook's stored output"}
+        return LastModified(value=stated[-1].strip(), source="the notebook's stored output")
     for name in _DATES:
         value, where = values.get(name, (None, ""))
         if isinstance(value, str) and value.strip():
-            return {"value": value.strip()[:60], "source": f"{name} in {where}"}
+            return LastModified(value=value.strip()[:60], source=f"{name} in {where}")
     if not paths:
         return None
     youngest = max(path.stat().st_mtime for path in paths)
     value = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(youngest))
-    return {"value": value, "source": "the youngest file's time, which copying may have changed"}
+    return LastModified(value=value, source="the youngest file's time, which copying may have changed")
 
 
-def _plots(cells: list[dict[str, Any]], findings: list[str]) -> Iterator[dict[str, str]]:
+def _plots(cells: list[dict[str, Any]], findings: list[str]) -> Iterator[Plot]:
     """The stored plots under each question's heading, for the person who marks them; as many of each as fit."""
     question = None
     numbers, left_out, room = Counter[str](), Counter[str](), _ALL_PLOTS_BYTES
     for cell in cells:
-        if cell["cell_type"] == "markdown" and (headings := _HEADING.findall(cell["source"])):
+        if cell["cell_type"] == "markdown" and (headings := HEADING.findall(cell["source"])):
             question = headings[-1]
         for output in cell["outputs"]:
             data = output.get("data")
@@ -195,7 +194,7 @@ def _plots(cells: list[dict[str, Any]], findings: list[str]) -> Iterator[dict[st
                 continue
             numbers[question] += 1
             room -= len(png)
-            yield {"question": question, "png": "".join(png.split())}
+            yield Plot(question=question, png="".join(png.split()))
     for question, count in left_out.items():
         findings.append(f"{count} of the plots of {question} are too large or too many to be in the report")
 
@@ -205,3 +204,61 @@ def _is_png(text: str) -> bool:
         return base64.b64decode("".join(text.split()), validate=True).startswith(_PNG)
     except (binascii.Error, ValueError):
         return False
+
+
+def printed(cells: list[dict[str, Any]]) -> Iterator[str]:
+    """What each output says as text, without the codes that colour it; of a long one the start."""
+    for cell in cells:
+        yield from _texts(cell)
+
+
+def stated_accuracy(cells: list[dict[str, Any]]) -> tuple[float | None, str | None]:
+    """The accuracy of 4.2 on the test digits that a notebook's outputs state.
+
+    `Evaluation: 0.8351` counts wherever it stands, the last one. Else what is said in words below the heading of 4.2,
+    about the test digits first; else a result that is nothing but a share. Where two shares are stated and nothing says
+    which is meant, neither is taken.
+
+    Returns:
+        A share, 0..1, or None; and where it is None what the cells of 4.2 printed, for a person to read.
+    """
+    if stated := _EVALUATION.findall("\n".join(printed(cells))):
+        last = float(stated[-1])
+        return (last, None) if last <= 1 else (None, f"Evaluation: {stated[-1]}")
+    own = [text for cell in _of_4_2(cells) for text in _texts(cell) if text.strip()]
+    lines = [line for text in own for line in text.splitlines()]
+    worded = [(line, share) for line in lines for share in _WORDED.findall(line)]
+    for chosen in ([item for item in worded if re.search(r"\btest", item[0], re.I)], worded):
+        shares = {share for _, text in chosen if (share := _share(text)) is not None}
+        if len(shares) == 1:
+            return shares.pop(), None
+    bare = [share for text in own if (found := _BARE.match(text)) and (share := _share(found[1])) is not None]
+    if not worded and len(set(bare)) == 1:
+        return bare[0], None
+    shown = " ".join(" ".join(own).split())
+    return None, (shown if len(shown) <= _SHOWN else f"... {shown[-_SHOWN:]}") or None
+
+
+def _texts(cell: dict[str, Any]) -> Iterator[str]:
+    for output in cell["outputs"]:
+        data = output.get("data")
+        yield without_escapes(joined(output.get("text"))[:100_000])
+        yield without_escapes(joined(data.get("text/plain"))[:100_000]) if isinstance(data, dict) else ""
+
+
+def _of_4_2(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The code cells below the heading of 4.2, or that name its functions."""
+    chosen, question = [], None
+    for cell in cells:
+        if cell["cell_type"] == "markdown" and (headings := HEADING.findall(cell["source"])):
+            question = headings[-1]
+        elif cell["cell_type"] == "code" and (
+            question == "4.2" or re.search(r"\bevaluat\w*_4_2|\bevaluate_pipeline|\bpipeline_4_2", cell["source"])
+        ):
+            chosen.append(cell)
+    return chosen
+
+
+def _share(text: str) -> float | None:
+    value = float(text.rstrip(" %")) / (100 if text.endswith("%") else 1)
+    return value if 0 <= value <= 1 else None

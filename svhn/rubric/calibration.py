@@ -4,14 +4,37 @@ import itertools
 import math
 import statistics
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from svhn.errors import SVHNError, one_line
 from svhn.rubric.questions import ROWS
 
 CALIBRATION = Path(__file__).with_name("calibration.toml")
+
+
+@dataclass(frozen=True)
+class CurveFigures:
+    """The figures of a validation curve.
+
+    Attributes:
+        epochs: How many.
+        best, best_epoch: The greatest value, and its epoch from 1.
+        last: Value.
+        smoothed_curve, smoothed: The running median, and its maximum.
+        erratic: Whether the best epoch stands out so far that it does not count.
+        counted: The value that counts.
+    """
+
+    epochs: int
+    best: float
+    best_epoch: int
+    last: float
+    smoothed: float
+    smoothed_curve: list[float]
+    erratic: bool
+    counted: float
 
 
 @dataclass(frozen=True)
@@ -38,7 +61,7 @@ class Calibration:
                 return round_half_up(low_mark + (per_cent - low) / (high - low) * (high_mark - low_mark))
         return line[-1][1]
 
-    def summarise(self, curves: dict[str, list[float]]) -> dict[str, Any]:
+    def summarise(self, curves: Mapping[str, Sequence[float | None]]) -> CurveFigures:
         """The figures of a validation curve; see the function `summarise`."""
         return summarise(curves, self.window, self.erratic / 100)
 
@@ -65,7 +88,7 @@ def load_calibration(path: Path = CALIBRATION) -> Calibration:
     return Calibration(lines, window, erratic)
 
 
-def summarise(curves: dict[str, list[float]], window: int, erratic: float) -> dict[str, Any]:
+def summarise(curves: Mapping[str, Sequence[float | None]], window: int, erratic: float) -> CurveFigures:
     """The figures of a validation curve, and which of them counts.
 
     The smoothed curve is a running median. A curve is erratic where its best epoch rises above all of the smoothed
@@ -76,28 +99,16 @@ def summarise(curves: dict[str, list[float]], window: int, erratic: float) -> di
         curves: As `check_curves` returns them.
         window: Epochs a median is taken over, odd; at the ends as many as there are.
         erratic: A share, 0..1.
-
-    Returns:
-        `epochs`, `best`, `best_epoch` (from 1), `last`, `smoothed` (its maximum), `smoothed_curve`, `erratic` and
-        `counted`.
     """
-    curve = curves["val_accuracy"]
+    curve = [share for share in curves["val_accuracy"] if share is not None]  # It has no gaps.
     smoothed_curve = running_median(curve, window)
     smoothed = max(smoothed_curve)
     best = max(curve)
     top, half = curve.index(best), window // 2
     falls = any(later < earlier for earlier, later in itertools.pairwise(curve[max(0, top - half) : top + half + 1]))
     is_erratic = falls and best - smoothed > erratic
-    return {
-        "epochs": len(curve),
-        "best": best,
-        "best_epoch": curve.index(best) + 1,
-        "last": curve[-1],
-        "smoothed": smoothed,
-        "smoothed_curve": smoothed_curve,
-        "erratic": is_erratic,
-        "counted": smoothed if is_erratic else best,
-    }
+    counted = smoothed if is_erratic else best
+    return CurveFigures(len(curve), best, top + 1, curve[-1], smoothed, smoothed_curve, is_erratic, counted)
 
 
 def running_median(curve: list[float], window: int) -> list[float]:

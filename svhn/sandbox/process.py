@@ -18,6 +18,7 @@ from typing import Any
 from svhn.backend import silence
 from svhn.errors import SVHNError, one_line
 from svhn.files import NoRoom
+from svhn.typed import to_json
 
 _REPLY_BYTES = 64_000_000
 _start = threading.Lock()
@@ -75,7 +76,7 @@ def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) 
     """Calls a function in another process and waits for it.
 
     Args:
-        function: Importable from a module; takes `arguments`, returns JSON's types.
+        function: Importable from a module; takes `arguments`, returns JSON's types or dataclasses of them.
         *arguments: Picklable; they go to the other process, nothing pickled comes back.
         limits: What it may use.
 
@@ -149,7 +150,7 @@ def _call(send: Connection, function: Callable[..., Any], arguments: tuple, limi
     """The other process: limits first, then the function."""
     _limit(limits)
     try:
-        reply = {"result": function(*arguments)}
+        reply = {"result": to_json(function(*arguments))}
     except NoRoom as error:
         reply = {"fault": str(error)}
     except SVHNError as error:

@@ -5,11 +5,12 @@ What follows from the grader's digits, limits or faults alone is the grader's bu
 
 import textwrap
 from itertools import groupby
-from typing import Any
 
 from svhn.grading.claims import bound
-from svhn.grading.marks import NO_CURVES, NO_MODEL, Mark
+from svhn.grading.facts import NO_CURVES, NO_MODEL, Evidence, Model
+from svhn.grading.marks import Mark
 from svhn.grading.pages.reports import Graded, plain
+from svhn.rubric.calibration import CurveFigures
 from svhn.rubric.questions import BY_NUMBER, TEST
 
 _WAITS = "A person will mark this."
@@ -23,7 +24,7 @@ def feedback_text(graded: Graded) -> str:
         earned = "" if mark.value is None else f"   {mark.points:.2f} of {mark.row.points:g} points"
         lines.append(f"{mark.row.name:16} {value}{earned}".rstrip())
     lines += ["", f"Total: {graded.total.text}", ""]
-    if reason := graded.evidence.get("unopened"):
+    if reason := graded.evidence.unopened:
         lines += [*_wrapped(f"Your hand-in could not be opened: {plain(reason)}."), ""]
     for question, marks in groupby(graded.marks, key=lambda mark: mark.row.question):
         lines.append(f"Question {question}")
@@ -49,52 +50,52 @@ def _said(mark: Mark, graded: Graded) -> list[str]:
     elif question.figure == TEST:
         said = _of_the_pipeline(mark, graded.evidence)
     elif mark.value is not None:
-        said = _of_the_curve(graded.evidence["models"][question.model], graded.figures[question.model])
+        said = _of_the_curve(graded.evidence.models[question.model], graded.figures[question.model])
     else:
-        said = _of_the_model(question.model, graded.evidence["models"][question.model])
+        said = _of_the_model(question.model, graded.evidence.models[question.model])
     return [*said, _WAITS] if mark.value is None else said
 
 
-def _of_the_answer(question: str, evidence: dict[str, Any]) -> list[str]:
-    answer = evidence["answers"].get(question)
-    if answer and answer["characters"]:
-        over = answer["characters"] - answer["limit"]
-        return [f"Your answer has {answer['characters']:,} characters, {over:,} over the limit."] if over > 0 else []
-    if BY_NUMBER[question].answer_optional or evidence.get("texts_here"):
+def _of_the_answer(question: str, evidence: Evidence) -> list[str]:
+    answer = evidence.answers.get(question)
+    if answer and answer.characters:
+        over = answer.characters - answer.limit
+        return [f"Your answer has {answer.characters:,} characters, {over:,} over the limit."] if over > 0 else []
+    if BY_NUMBER[question].answer_optional or evidence.texts_here:
         return []
-    why = evidence.get("no_answer", {}).get(question)
+    why = evidence.no_answer.get(question)
     return [f"No written answer of yours was read{f': {plain(why)}' if why and why != 'it is missing' else ''}."]
 
 
-def _of_the_pipeline(mark: Mark, evidence: dict[str, Any]) -> list[str]:
-    stated = evidence["evaluation_4_2"]
+def _of_the_pipeline(mark: Mark, evidence: Evidence) -> list[str]:
+    stated = evidence.evaluation_4_2
     if stated is None:
-        unread = evidence.get("texts_here") or evidence.get("unopened")
+        unread = evidence.texts_here or evidence.unopened
         return [] if unread else ["What your notebook put out states no test accuracy that could be read."]
     return [] if mark.value is None else [f"Your notebook states a test accuracy of {stated:.1%}."]
 
 
-def _of_the_curve(model: dict[str, Any], figures: dict[str, Any]) -> list[str]:
-    epochs, counted = figures["epochs"], figures["counted"]
-    if figures["erratic"]:
+def _of_the_curve(model: Model, figures: CurveFigures) -> list[str]:
+    epochs, counted = figures.epochs, figures.counted
+    if figures.erratic:
         said = [
             f"Your validation accuracy counts with {counted:.1%}, the best of its smoothed curve: the curve jumps from "
-            f"epoch to epoch, and its single peak of {figures['best']:.1%} does not count."
+            f"epoch to epoch, and its single peak of {figures.best:.1%} does not count."
         ]
     else:
-        said = [f"Your best validation accuracy is {counted:.1%}, in epoch {figures['best_epoch']} of {epochs}."]
+        said = [f"Your best validation accuracy is {counted:.1%}, in epoch {figures.best_epoch} of {epochs}."]
     if (most := bound(model, counted)) < counted:
         said.append(f"Of that {most:.1%} counts, because the model file that you handed in reads no more.")
     return said
 
 
-def _of_the_model(name: str, model: dict[str, Any]) -> list[str]:
+def _of_the_model(name: str, model: Model) -> list[str]:
     """What in the hand-in itself keeps a model from a mark."""
     said = []
-    if (reason := model.get("curves_refused")) and not model.get("curves_here"):
+    if (reason := model.curves_refused) and not model.curves_here:
         unread = f"Your learning curves could not be read: {plain(reason)}."
         said.append("You handed in no learning curves." if reason == NO_CURVES else unread)
-    if (reason := model.get("refused")) and not model.get("here"):
+    if (reason := model.refused) and not model.here:
         unread = f"Your {name} could not be measured: {plain(reason)}."
         said.append(f"You handed in no {name}." if reason == NO_MODEL else unread)
-    return said + [f"Your {name} {plain(doubt)}." for doubt in model.get("doubts", [])]
+    return said + [f"Your {name} {plain(doubt)}." for doubt in model.doubts]

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -16,7 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from svhn.files import write_text
 from svhn.grading.claims import bound
+from svhn.grading.facts import Claim, Evidence
 from svhn.grading.marks import Mark, Total, total_of
+from svhn.rubric.calibration import CurveFigures
 from svhn.rubric.questions import BY_NUMBER, POINTS, ROWS
 
 PLOTS = "plots"
@@ -36,9 +38,9 @@ class Graded:
     """
 
     name: str
-    evidence: dict[str, Any]
+    evidence: Evidence
     marks: list[Mark]
-    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    figures: dict[str, CurveFigures] = field(default_factory=dict)
     shared: list[str] = field(default_factory=list)
 
     @property
@@ -49,10 +51,10 @@ class Graded:
     @property
     def student(self) -> str:
         """As `NAME (ID)`, or where nothing says either, the hand-in's name."""
-        student = self.evidence["student"]
-        if not student["name"] and not student["id"]:
+        student = self.evidence.student
+        if not student.name and not student.id:
             return f"unknown, of the hand-in {self.name}"
-        return f"{plain(student['name'] or 'name unknown')} ({plain(student['id'] or 'number unknown')})"
+        return f"{plain(student.name or 'name unknown')} ({plain(student.id or 'number unknown')})"
 
     @property
     def flags(self) -> list[str]:
@@ -61,12 +63,12 @@ class Graded:
         Models that are not what is asked for or do not do what is claimed of them, and work of other hand-ins.
         """
         lines = []
-        for name, model in self.evidence["models"].items():
-            lines += [f"{name} {doubt}" for doubt in model.get("doubts", [])]
-            lines += [f"{name}: {claim_text(claim)}" for claim in model["claims"] if claim["flagged"]]
-            counted = self.figures.get(name, {}).get("counted", 0)
-            if bound(model, counted) < counted:
-                found = model["measured"]["accuracy"]["validation"]
+        for name, model in self.evidence.models.items():
+            lines += [f"{name} {doubt}" for doubt in model.doubts]
+            lines += [f"{name}: {claim_text(claim)}" for claim in model.claims if claim.flagged]
+            counted = self.figures[name].counted if name in self.figures else 0
+            if model.measured and bound(model, counted) < counted:
+                found = model.measured.accuracy["validation"]
                 lines.append(
                     f"{name}: its curve would count with {counted:.1%}, and the stored file scores {found:.1%}"
                 )
@@ -80,27 +82,27 @@ def plain(text: Any) -> str:
     )
 
 
-def claim_text(claim: dict[str, Any]) -> str:
+def claim_text(claim: Claim) -> str:
     """One line: claimed, measured, difference, and what they were measured on."""
-    least = "at least " if claim["at_least"] else ""
-    sign = "+" if claim["difference"] >= 0 else "-"
+    least = "at least " if claim.at_least else ""
+    sign = "+" if claim.difference >= 0 else "-"
     line = (
-        f"{claim['part']} accuracy by {claim['source']}: {claim['claimed']:.1%} claimed, {least}"
-        f"{claim['measured']:.1%} measured, {sign}{abs(claim['difference']) * 100:.1f} points (standard error "
-        f"{claim['standard_error'] * 100:.1f})"
+        f"{claim.part} accuracy by {claim.source}: {claim.claimed:.1%} claimed, {least}"
+        f"{claim.measured:.1%} measured, {sign}{abs(claim.difference) * 100:.1f} points (standard error "
+        f"{claim.standard_error * 100:.1f})"
     )
-    if claim["at_least"]:
+    if claim.at_least:
         line += "; its preprocessing is not known, and the nearest of those tried here was used"
-    elif claim["above"]:
+    elif claim.above:
         line += "; so much more than claimed is measured that it may have been trained on the digits measured on"
-    elif claim["flagged"] and abs(claim["difference"]) < 2 * claim["standard_error"]:
+    elif claim.flagged and abs(claim.difference) < 2 * claim.standard_error:
         line += ", which may be chance"
-    if claim["same"]:
+    if claim.same:
         return line
-    if claim["digits"] is None:
+    if claim.digits is None:
         return f"{line}; the hand-in does not say on which digits"
-    return f"{line}; claimed on other digits, {plain(claim['digits'])}" + (
-        "" if claim["comparable"] else ", so the two cannot be compared"
+    return f"{line}; claimed on other digits, {plain(claim.digits)}" + (
+        "" if claim.comparable else ", so the two cannot be compared"
     )
 
 
@@ -110,8 +112,8 @@ def write_handin(graded: Graded, folder: Path) -> None:
         _question(graded, question, list(marks), folder)
         for question, marks in groupby(graded.marks, key=lambda mark: mark.row.question)
     ]
-    claims = [claim for model in graded.evidence["models"].values() for claim in model["claims"]]
-    others = [claim["digits"] for claim in claims if claim["digits"] not in ("the same", "unnamed")]
+    claims = [claim for model in graded.evidence.models.values() for claim in model.claims]
+    others = [claim.digits for claim in claims if claim.digits and not claim.same]
     page = _template("report.html").render(
         graded=graded,
         questions=questions,
@@ -130,12 +132,12 @@ def write_course(graded: Sequence[Graded], out: Path, digits: str) -> None:
     writer.writerow(("handin", "name", "student_id", "mark", "points", "points_marked", "rows_marked",
                      *(row.name for row in ROWS), "flags", "findings"))  # fmt: skip
     for one in graded:
-        total, student = one.total, one.evidence["student"]
+        total, student = one.total, one.evidence.student
         mark = "" if total.mark is None else f"{total.mark:.1f}"
         values = ["" if m.value is None else f"{m.value:.1f}" for m in one.marks]
-        writer.writerow([cell(one.name), cell(student["name"] or ""), cell(student["id"] or ""), mark,
+        writer.writerow([cell(one.name), cell(student.name or ""), cell(student.id or ""), mark,
                          f"{total.earned:.2f}", f"{total.possible:g}", total.marked, *values, len(one.flags),
-                         len(one.evidence["findings"])])  # fmt: skip
+                         len(one.evidence.findings)])  # fmt: skip
     write_text(out / "grades.csv", table.getvalue())
     marks = [one.total.mark for one in graded if one.total.mark is not None]
     page = _template("index.html").render(
@@ -151,8 +153,8 @@ def write_course(graded: Sequence[Graded], out: Path, digits: str) -> None:
 
 def _question(graded: Graded, question: str, marks: list[Mark], folder: Path) -> dict[str, Any]:
     evidence, name = graded.evidence, BY_NUMBER[question].model
-    model = evidence["models"].get(name)
-    curves = (model or {}).get("curves")
+    model = evidence.models.get(name)
+    curves = model.curves if model else None
     plots = sorted((folder / PLOTS).glob(f"{question}-*.png"), key=lambda path: int(path.stem.rpartition("-")[2]))
     return {
         "number": question,
@@ -160,15 +162,15 @@ def _question(graded: Graded, question: str, marks: list[Mark], folder: Path) ->
         "marks": marks,
         "name": name,
         "model": model,
-        "claims": [(claim, claim_text(claim)) for claim in (model or {}).get("claims", [])],
+        "claims": [(claim, claim_text(claim)) for claim in model.claims] if model else [],
         "figures": graded.figures.get(name),
-        "chart": _chart(curves, graded.figures[name]["smoothed_curve"]) if curves else None,
-        "answer": evidence["answers"].get(question),
+        "chart": _chart(curves, graded.figures[name].smoothed_curve) if curves else None,
+        "answer": evidence.answers.get(question),
         "plots": [f"{PLOTS}/{path.name}" for path in plots],
     }
 
 
-def _chart(curves: dict[str, list[float]], smoothed: list[float]) -> dict[str, Any]:
+def _chart(curves: Mapping[str, Sequence[float | None]], smoothed: Sequence[float]) -> dict[str, Any]:
     """Lines of a chart of accuracies over the epochs, as an SVG's points."""
     lines = {"training": curves["accuracy"], "validation": curves["val_accuracy"], "smoothed": smoothed}
     low = min(0.9, min(value for line in lines.values() for value in line if value is not None) // 0.1 * 0.1)

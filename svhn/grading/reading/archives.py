@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from svhn.errors import SVHNError
+from svhn.errors import SVHNError, listed
 from svhn.files import is_no_room
 from svhn.grading.reading.causes import cause_of
 
@@ -36,10 +36,8 @@ DIRECTORY_BYTES = 20_000_000
 def unopened(names: Iterable[str]) -> list[str]:
     """The finding that there are archives in a hand-in, which stay as they are."""
     archives = [name for name in names if is_archive(Path(name))]
-    if not archives:
-        return []
-    more = f" and {len(archives) - 3} more" if len(archives) > 3 else ""
-    return [f"not opened: {', '.join(archives[:3])}{more}; where hand-ins are in there, unpack them and grade again"]
+    told = f"not opened: {listed(archives, 3)}; where hand-ins are in there, unpack them and grade again"
+    return [told] if archives else []
 
 
 def can_unpack(path: Path) -> bool:

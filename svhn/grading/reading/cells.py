@@ -13,6 +13,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.constants import parse
 from svhn.grading.reading.names import shown_name
+from svhn.rubric.questions import BY_NUMBER
 
 # Magics over a whole cell whose text is Python that is run where it stands.
 _PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "memit", "mprun", "lprun", "notify", "python", "python3", "px",
@@ -21,6 +22,8 @@ _PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "memit", "mprun", "lprun"
 _LONGEST, _MOST_COMMANDS = 200_000, 100
 _COMMAND = re.compile(r"^([ \t]*+)[%!].*", re.M)
 _QUESTION = re.compile(r"^([ \t]*+)(?:\?.*|.*\?[ \t]*)$", re.M)
+# A heading of a question.
+HEADING = re.compile(rf"^#+ .*?\b({'|'.join(map(re.escape, BY_NUMBER))})\b", re.M)
 _BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -69,7 +72,7 @@ def read_cells(path: Path, findings: list[str]) -> list[dict[str, Any]] | None:
         {
             "cell_type": str(cell.get("cell_type")),
             "source": joined(cell.get("source")),
-            "outputs": [item for item in _list(cell.get("outputs")) if isinstance(item, dict)],
+            "outputs": [item for item in as_list(cell.get("outputs")) if isinstance(item, dict)],
             "where": f"{name}, cell {number}",
         }
         for number, cell in enumerate(cells, start=1)
@@ -136,7 +139,8 @@ def problem_of(source: str) -> tuple[ast.Module | None, str]:
         return None, f"{line}: is not Python ({cause_of(getattr(error, 'msg', None) or error)})"
 
 
-def _list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """A list as it is; empty where a stranger's file has anything else in its place."""
     return value if isinstance(value, list) else []
 
 
@@ -145,8 +149,8 @@ def _cells_of_old(worksheets: Any) -> list[dict[str, Any]]:
     return [
         cell | {"source": _source_of_old(cell), "outputs": list(_outputs_of_old(cell)),
                 "cell_type": "markdown" if cell.get("cell_type") == "heading" else cell.get("cell_type")}
-        for sheet in _list(worksheets) if isinstance(sheet, dict)
-        for cell in _list(sheet.get("cells")) if isinstance(cell, dict)
+        for sheet in as_list(worksheets) if isinstance(sheet, dict)
+        for cell in as_list(sheet.get("cells")) if isinstance(cell, dict)
     ]  # fmt: skip
 
 
@@ -157,7 +161,7 @@ def _source_of_old(cell: dict[str, Any]) -> str:
 
 
 def _outputs_of_old(cell: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for output in _list(cell.get("outputs")):
+    for output in as_list(cell.get("outputs")):
         if isinstance(output, dict):
             data = {"text/plain": output.get("text"), "image/png": output.get("png")}
             stream = output.get("output_type") == "stream"

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from svhn.backend import keras
+from svhn.grading.reading.cells import as_list
 from svhn.sandbox.process import Refused
 
 SIDE = 32
@@ -204,8 +205,7 @@ def _as_keras_3(name: str, config: dict[str, Any]) -> dict[str, Any]:
     if name == "Sequential" and isinstance(config.get("layers"), list):
         config["layers"] = _with_input(config["layers"], config.pop("build_input_shape", None))
     # A layer told its input's shape keeps it wherever it stands; Keras 3 knows it in an InputLayer only.
-    inner = config.get("layers")
-    for layer in [*(inner if isinstance(inner, list) else []), config.get("layer")]:
+    for layer in [*as_list(config.get("layers")), config.get("layer")]:
         if isinstance(layer, dict) and isinstance(layer.get("config"), dict):
             layer["config"].pop("batch_input_shape", None)
     return config
@@ -215,11 +215,11 @@ def _renumber(config: dict[str, Any]) -> None:
     """Counts the calls of models inside a model as Keras 3 does: to Keras 2 the first was a model's own making."""
     layers = [layer for layer in config.get("layers") or [] if isinstance(layer, dict)]
     models = {layer.get("name"): layer["class_name"] for layer in layers if layer.get("class_name") in _MODELS}
-    calls = [node for layer in layers for node in _lists(layer.get("inbound_nodes")) if isinstance(node, list)]
+    calls = [node for layer in layers for node in as_list(layer.get("inbound_nodes")) if isinstance(node, list)]
     if not models or not calls:  # Keras 3 writes calls as dictionaries.
         return
-    inner = [one for node in calls for one in _lists(node) if _refers(one, models)]
-    outer = [one for one in _lists(config.get("output_layers")) if _refers(one, models)]
+    inner = [one for node in calls for one in as_list(node) if _refers(one, models)]
+    outer = [one for one in as_list(config.get("output_layers")) if _refers(one, models)]
     for name, kind in models.items():
         first = min((one[1] for one in [*inner, *outer] if one[0] == name), default=0)
         for one in inner:
@@ -227,10 +227,6 @@ def _renumber(config: dict[str, Any]) -> None:
         for one in outer:
             # Of its outputs alone Keras 3 still counts as Keras 2 did, except in Sequential models.
             one[1] -= first - (kind == "Functional") if one[0] == name else 0
-
-
-def _lists(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _refers(item: Any, models: dict[Any, str]) -> bool:

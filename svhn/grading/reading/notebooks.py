@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from svhn.grading.reading.cells import problem_of, python_of, read_cells
+from svhn.grading.reading.cells import HEADING, problem_of, python_of, read_cells
 from svhn.grading.reading.constants import Values, collect
 from svhn.grading.reading.names import shown_name
 from svhn.grading.reading.people import is_placeholder
@@ -12,7 +12,6 @@ from svhn.grading.reading.people import is_placeholder
 PROJECT_NOTEBOOK = "Assignment3.ipynb"
 _MOST = 20
 _COPY = re.compile(r"(?:-Copy\d*|\(\d+\)|\bcopy\b|backup|old|draft|scratch)", re.I)
-_HEADING = re.compile(r"^#+ .*?\b[1-4]\.[1-3]\b", re.M)
 Cells = list[dict[str, Any]]
 
 
@@ -79,7 +78,7 @@ def _without_answers(good: dict[Path, Cells]) -> Path | None:
     if len(named) == 1:
         return named[0]
     headings = {
-        path: sum(len(_HEADING.findall(cell["source"])) for cell in good[path] if cell["cell_type"] == "markdown")
+        path: sum(len(HEADING.findall(cell["source"])) for cell in good[path] if cell["cell_type"] == "markdown")
         for path in named
     }
     most = max(headings.values())

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from svhn.grading.facts import Student
 from svhn.grading.reading.constants import Values
 
 _NAMES = ("your_name", "student_name", "full_name", "name", "author", "my_name", "names", "authors", "students")
@@ -39,9 +40,7 @@ def is_placeholder(text: str) -> bool:
     return bool(text.strip()) and _PLACEHOLDER.fullmatch(words) is not None
 
 
-def student(
-    values: Values, cells: list[dict[str, Any]], outputs: str, findings: list[str] | None
-) -> dict[str, str | None]:
+def student(values: Values, cells: list[dict[str, Any]], outputs: str, findings: list[str] | None) -> Student:
     """Name and number of who handed in; of several people all, with semicolons between them.
 
     Args:
@@ -63,7 +62,7 @@ def student(
     missing = [word for word, key in (("name", "name"), ("student number", "id")) if not found[key]]
     if missing and findings is not None:
         findings.append(f"no {' and no '.join(missing)} was found (your_name, student_id)")
-    return found
+    return Student(name=found["name"], id=found["id"])
 
 
 def _first(values: Values, names: tuple[str, ...]) -> str | None:

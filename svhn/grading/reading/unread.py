@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from svhn.errors import listed
 from svhn.grading.reading.archives import CACHES, is_archive
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.names import FOREIGN, MODEL_SUFFIXES, NETWORKS, model_of
 
-_MOST_NAMED = 5
 HAND_IN_INSTEAD = "hand in the model as model.save('model_X_Y.keras') or model.save('model_X_Y.h5') stores it"
 
 
@@ -73,12 +73,6 @@ def told(unread: list[tuple[str, str]]) -> list[str]:
     for name, reason in unread:
         reasons.setdefault(reason, []).append(name)
     return [f"not read: {listed(names)}, which {reason}" for reason, names in reasons.items()]
-
-
-def listed(names: list[str]) -> str:
-    """Names in a row, the first few and how many more."""
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def reason_to_refuse(path: Path, root: Path, limit: int) -> str | None:

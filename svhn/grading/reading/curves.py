@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from svhn.errors import listed
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.kinds import kind_of, reason_for_no_data
 from svhn.grading.reading.pickles import unpickled
@@ -182,6 +183,5 @@ def _checked(name: str, curve: list[Any], where: str, notes: list[str]) -> list[
             raise Refused(f"{where}: {name} of epoch {epoch} is {value:g}, not between 0 and 1")
         values.append(float(value))
     if gaps := [epoch for epoch, value in enumerate(values, start=1) if value is None]:
-        more = f" and {len(gaps) - 3} more" if len(gaps) > 3 else ""
-        notes.append(f"{where}: {name} is no finite number in epoch {', '.join(map(str, gaps[:3]))}{more}")
+        notes.append(f"{where}: {name} is no finite number in epoch {listed(gaps, 3)}")
     return values
