@@ -137,19 +137,20 @@ def temporary_folder(prefix: str, place: Path | None = None) -> Iterator[Path]:
     Raises:
         NoRoom: There is no place for it.
     """
-    place = place or Path(tempfile.gettempdir())
-    for left in place.glob(f"{glob.escape(prefix)}*"):
-        _remove_abandoned(left)
     folder = None
     try:
         try:
+            place = place or Path(tempfile.gettempdir())
+            for left in place.glob(f"{glob.escape(prefix)}*"):
+                _remove_abandoned(left)
             folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
             owner = (folder / _OWNER).open("w")
             fcntl.flock(owner, fcntl.LOCK_EX)
             inside = folder / "content"
             inside.mkdir()
         except OSError as error:
-            raise NoRoom(f"cannot write to {place}: {error.strerror}; free some space or set TMPDIR") from error
+            where = f"cannot write to {place}" if place else "no folder takes temporary files"
+            raise NoRoom(f"{where}: {error.strerror}; free some space or set TMPDIR") from error
         with owner:
             yield inside
     finally:

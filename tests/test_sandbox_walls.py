@@ -14,9 +14,9 @@ from conftest import ROOT, require
 from nbformat.v4 import new_code_cell, new_notebook
 from ordinary import NOBODY, run_as_nobody
 
+from svhn.files import temporary_folder
 from svhn.sandbox.bubblewrap import run_confined, sandbox_problem
 from svhn.sandbox.mounts import inside_python
-from svhn.sandbox.temporary import temporary_folder
 from svhn.sandbox.watch import Limits
 
 SMALL = {"seconds": 300, "cpu_seconds": 100, "memory": 600 << 20, "tasks": 120, "disk": 24 << 20, "output": 4 << 20}
@@ -293,10 +293,10 @@ def test_a_notebook_cannot_forge_its_end_or_its_outputs(as_user):
 
 KILLED = """
 import os, pathlib, sys, time
-from svhn.sandbox.temporary import temporary_folder
+from svhn.files import temporary_folder
 with temporary_folder(sys.argv[1]) as folder:
     (folder / "kept").write_text("")
-    os.utime(folder, (1, 1))
+    os.utime(folder.parent, (1, 1))
     print(folder, flush=True)
     time.sleep(600)
 """

@@ -11,6 +11,7 @@ import nbformat
 
 from svhn.data.sources import source_files
 from svhn.errors import SVHNError
+from svhn.files import temporary_folder
 from svhn.grading.staging import (
     bare_notebook,
     find_notebook,
@@ -25,7 +26,6 @@ from svhn.sandbox.bubblewrap import Confined, run_confined, sandbox_problem
 from svhn.sandbox.inside.outputs import clean_output
 from svhn.sandbox.inside.runner import HAND_IN
 from svhn.sandbox.mounts import HARNESS, WORK, inside_python
-from svhn.sandbox.temporary import temporary_folder
 from svhn.sandbox.watch import SHORT_OF_MEMORY, Limits
 from svhn.settings import Settings, variable_of
 

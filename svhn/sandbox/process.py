@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,11 @@ from svhn.files import NoRoom
 from svhn.typed import to_json
 
 _REPLY_BYTES = 64_000_000
+# Where the forking process listens if the folder for temporary files takes no socket: its name is too long for an
+# address, or its disk is full.
+_SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+_ADDRESS_BYTES = 103  # Linux takes four more, macOS does not.
+_ADDED = len("/pymp-xxxxxxxx/listener-xxxxxxxx")  # By `multiprocessing` to the folder's name.
 _start = threading.Lock()
 _stopped = threading.Event()
 _serving = threading.Event()
@@ -141,9 +147,29 @@ def _silent_server() -> Iterator[None]:
         return
     _context.set_forkserver_preload([f"{__package__}.preloaded"])
     with silence():
-        forkserver.ensure_running()
+        _start_server()
     _serving.set()
     yield
+
+
+def _start_server() -> None:
+    """Starts the forking process, whatever TMPDIR says."""
+    reason = "their names are too long"
+    usual = tempfile.tempdir
+    try:
+        for folder in (tempfile.gettempdir(), *_SHORT_FOLDERS):
+            if len(os.fsencode(folder)) + _ADDED <= _ADDRESS_BYTES:
+                # `multiprocessing` asks for this, and remembers the folder that it makes there.
+                tempfile.tempdir = folder
+                try:
+                    return forkserver.ensure_running()
+                except OSError as error:
+                    reason = error.strerror or str(error)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    finally:
+        tempfile.tempdir = usual
+    raise NoRoom(f"no folder for temporary files takes a socket ({reason}); set TMPDIR to a short name with free space")
 
 
 def _call(send: Connection, function: Callable[..., Any], arguments: tuple, limits: Limits) -> None:
