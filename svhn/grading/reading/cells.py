@@ -71,7 +71,7 @@ def read_cells(path: Path, findings: list[str]) -> list[dict[str, Any]] | None:
     return [
         {
             "cell_type": str(cell.get("cell_type")),
-            "source": joined(cell.get("source")),
+            "source": joined(cell.get("source")).lstrip("\ufeff\u200b"),  # As pasted from a web page.
             "outputs": [item for item in as_list(cell.get("outputs")) if isinstance(item, dict)],
             "where": f"{name}, cell {number}",
         }

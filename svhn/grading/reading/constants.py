@@ -11,6 +11,8 @@ from typing import Any
 _METHODS = {"strip": str.strip, "lstrip": str.lstrip, "rstrip": str.rstrip}
 _FUNCTIONS = {"dedent": textwrap.dedent, "cleandoc": inspect.cleandoc}
 _LEADING_ZEROS = re.compile(r"^([ \t]*\w+[ \t]*=[ \t]*)(0\d+)([ \t]*(?:#.*)?)$", re.M)
+# How the names of answers begin: one that is set where no value can be told is computed, and not missing.
+_ANSWER = "answer_q_"
 _LONGEST_ASSIGNMENT, _MOST_LOST = 80, 50
 Values = dict[str, tuple[Any, str]]
 
@@ -46,6 +48,9 @@ def collect(tree: ast.Module, where: str, values: Values, is_wanted: Callable[[s
         if lengthens:
             value = earlier + value if isinstance(earlier, str) and isinstance(value, str) else None
         values[name] = (value, where)
+    for name in _out_of_sight(tree):
+        if name.startswith(_ANSWER):
+            values.setdefault(name, (None, where))
 
 
 def salvage(source: str, where: str, values: Values, is_wanted: Callable[[str], bool]) -> set[str]:
@@ -91,10 +96,20 @@ def _assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr, bool]]:
         for target, value in pairs:
             named = [(target, value)]
             if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
-                named = list(zip(target.elts, value.elts, strict=False))
+                shared_out = not any(isinstance(part, ast.Starred) for part in [*target.elts, *value.elts])
+                named = list(zip(target.elts, value.elts, strict=False)) if shared_out else []
             for name, node in named:
                 if isinstance(name, ast.Name):
                     yield name.id, node, lengthens
+
+
+def _out_of_sight(tree: ast.Module) -> Iterator[str]:
+    """Names that are set anywhere, in functions and classes too, and keys that something is stored under."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            yield str(getattr(node.slice, "value", ""))
 
 
 def _inner(statement: ast.stmt) -> list[ast.stmt]:
