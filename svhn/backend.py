@@ -4,10 +4,12 @@
 """
 
 import functools
+import importlib.abc
 import importlib.metadata
 import logging
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +49,25 @@ def silence() -> Iterator[None]:
         os.close(nowhere)
 
 
+class _NoJAX(importlib.abc.MetaPathFinder):
+    """Refuses JAX to TensorFlow, which would import it for a converter that is of no use here, at 100 MB."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> None:
+        """Raises for JAX where it is TensorFlow that asks; otherwise finds nothing."""
+        if name == "jax" and "tensorflow.lite.python.util" in sys.modules:
+            raise ImportError(name)
+
+
+@contextmanager
+def _without_jax() -> Iterator[None]:
+    finder = _NoJAX()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
 @functools.cache
 def load_keras() -> ModuleType:
     """Imports Keras and returns it; the first time, this comes before any other import of it.
@@ -60,7 +81,7 @@ def load_keras() -> ModuleType:
     """
     _check_memory()
     try:
-        with silence():
+        with silence(), _without_jax():
             import keras
 
             keras.ops.zeros(())  # The first of them would otherwise tell of drivers that are not there.

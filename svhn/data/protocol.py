@@ -7,7 +7,7 @@ import numpy as np
 
 from svhn.data.provenance import Extension, Provenance
 from svhn.data.sources import drawn_digits
-from svhn.digits import Digits
+from svhn.digits import Digits, let_go
 from svhn.errors import SVHNError
 from svhn.settings import EXTENSION_SEED
 
@@ -99,8 +99,11 @@ def split_digits(digits: Digits) -> Split:
         train, val, test = split_rows(digits.labels)
     except ValueError as error:
         raise SVHNError(f"{digits.name}: {len(digits)} digits are too few to split ({error}); use more") from error
-    X, y = digits.images, digits.labels
-    return Split(digits, X[train], X[val], X[test], y[train], y[val], y[test])
+    X, y, parts = digits.images, digits.labels, []
+    for rows in (train, val, test):
+        parts.append(X[rows])
+        let_go(X)
+    return Split(digits, *parts, y[train], y[val], y[test])
 
 
 def split_rows(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

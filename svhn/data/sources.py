@@ -1,5 +1,6 @@
 """The sources of digits: the one function that turns a source's name into `Digits`."""
 
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -173,10 +174,30 @@ def _load_npz(path: Path) -> Digits:
     if not path.is_file():
         raise SVHNError(f"{path}: no such file; check the path, or use openml, mat or drawn")
     with _readable(path, "make or copy it again"), np.load(path, allow_pickle=False) as archive:
-        images, labels = np.asarray(archive["X"]), np.asarray(archive["y"])
+        images, labels = _mapped(archive, "X"), np.asarray(archive["y"])
         real = bool(archive["real"]) if "real" in archive else True
         identity = str(archive["identity"]) if "identity" in archive else None
     return Digits(images, _whole_labels(labels, 0, 9, path), path.name, real, identity)
+
+
+def _mapped(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    """An array of an archive, mapped into memory where the archive is on disk as it is and not compressed."""
+    member, file = f"{name}.npy", archive.zip.filename if archive.zip else None
+    if not file or name not in archive or archive.zip.getinfo(member).compress_type != zipfile.ZIP_STORED:
+        return np.asarray(archive[name])
+    with archive.zip.open(member) as stored:
+        first = np.lib.format.read_magic(stored) == (1, 0)
+        read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        shape, by_columns, kind = read_header(stored)
+        header = stored.tell()
+        while stored.read(1 << 20):  # To its end, where its check sum is compared.
+            pass
+    if kind.hasobject or 0 in shape:  # The one is refused when it is read, and the other cannot be mapped.
+        return np.asarray(archive[name])
+    with open(file, "rb") as raw:
+        raw.seek(archive.zip.getinfo(member).header_offset + 26)
+        start = raw.tell() + 4 + sum(struct.unpack("<HH", raw.read(4))) + header
+    return np.memmap(file, kind, "r", start, shape, "F" if by_columns else "C")
 
 
 def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:

@@ -53,6 +53,7 @@ def run_evaluation(
     split: Split | None = None,
     length: float = 1.0,
     force: bool = False,
+    measure: bool = True,
     **kwargs: Any,
 ) -> keras.Model:
     """Trains and stores a model with its learning curves, or reloads both; prints and plots them either way.
@@ -77,6 +78,7 @@ def run_evaluation(
             file, and where drawn digits extend the training digits, a pass goes over `split.rows`.
         length: By how much to multiply the batches of an epoch.
         force: Whether the new model replaces a stored one that reads more of the same validation digits.
+        measure: Whether a loaded model is measured on validation digits that its record does not speak of.
         **kwargs: Passed on to `model_builder`.
 
     Returns:
@@ -102,7 +104,8 @@ def run_evaluation(
     _shout("Success!", verbose)
     if verbose:
         _report(model, record)
-        if split and not training_now and (record.data is None or record.data.fingerprint != split.digits.fingerprint):
+        known = not split or (record.data is not None and record.data.fingerprint == split.digits.fingerprint)
+        if split and measure and not training_now and not known:
             measured = accuracy(model, data[1], data[-1], "reading validation digits")
             print(f"On this run's {len(data[-1]):,} validation digits: {measured:.2%} ({split.digits.description})")
             if split.digits.real:

@@ -1,6 +1,8 @@
 """A stored model: `NAME.keras` and, beside it, its record `NAME.json`."""
 
+import contextlib
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -88,11 +90,20 @@ def load_model(folder: str | Path, name: str) -> tuple[keras.Model, Record]:
     if sha256(path) != record.sha256:
         raise SVHNError(f"{path} is damaged or is not the file that {record_path(folder, name)} describes; {remedy}")
     try:
-        model = keras.saving.load_model(path, safe_mode=True)
+        model = _load(path)
     except Exception as error:  # Keras raises whatever its layers raise.
         reason = one_line(error)
         raise SVHNError(f"{path} cannot be loaded by Keras {keras.__version__} ({reason}); {remedy}") from error
     return model, record
+
+
+def _load(path: Path) -> keras.Model:
+    """Loads a file by way of its unpacked parts: out of the archive, Keras holds all weights three times at once."""
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="svhn-model-") as folder:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+        return keras.saving.load_model(folder, safe_mode=True)
+    return keras.saving.load_model(path, safe_mode=True)  # There is no room for them.
 
 
 def _round_to_bfloat16(weight: np.ndarray) -> np.ndarray:
