@@ -2,7 +2,7 @@
 
     python benchmarks/full_size.py                        at all of SVHN's 99,289 digits
     python benchmarks/full_size.py --digits 1000 3000     at other numbers
-    python benchmarks/full_size.py --precision auto       where the processor computes in bfloat16
+    python benchmarks/full_size.py --precision float32 auto     also in bfloat16, where the processor has it
 
 Digits are repeated to the number asked for: only cost is measured, and no accuracy. Both run one after the other in the
 same run, each with nothing kept from before. Writes `benchmarks/full_size.md` and `full_size.png`, of this run alone.
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from svhn.data.sources import load_digits
 from svhn.digits import Digits
 from svhn.errors import SVHNError
 from svhn.files import atomic_path, write_text
+from svhn.settings import FLOAT32, PRECISIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE, PLOT = ROOT / "benchmarks" / "full_size.md", ROOT / "benchmarks" / "full_size.png"
@@ -105,9 +106,9 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def compare(digits: Digits, count: int, precision: str) -> Iterator[Cost]:
-    """Both works on so many digits, one after the other."""
-    for work in (OURS, STUDENT):
+def compare(digits: Digits, count: int, precisions: Sequence[str]) -> Iterator[Cost]:
+    """The notebook in each precision and the procedure of 2020, on so many digits, one after the other."""
+    for work in (*(f"{OURS}, {precision}" for precision in precisions), STUDENT):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             for name in NEEDED:
@@ -115,19 +116,20 @@ def compare(digits: Digits, count: int, precision: str) -> Iterator[Cost]:
             (folder / "data").mkdir()
             images, labels = tiled(digits, count)
             np.savez(folder / "digits.npz", X=images, y=labels, real=digits.real)
+            precision = work.rpartition(" ")[2]
             ours = ["-m", "svhn", "run", "--data", "digits.npz", "--out", "out", "--precision", precision]
             student = [str(ROOT / "benchmarks" / "procedure_2020.py"), "digits.npz", "models"]
-            command = [sys.executable, *(ours if work == OURS else student)]
+            command = [sys.executable, *(student if work == STUDENT else ours)]
             yield measure(work, count, command, folder)
 
 
-def table(costs: Iterable[Cost], digits: Digits, precision: str) -> str:
+def table(costs: Iterable[Cost], digits: Digits) -> str:
     """The page: what was measured, on what, and the two side by side."""
     lines = [
         "# What the notebook costs, and what a student's procedure of 2020 does",
         "",
-        f"Written by `benchmarks/full_size.py`: the notebook with stored models and its report, precision {precision},",
-        "beside `benchmarks/procedure_2020.py` on the same digits, in one run. Digits are repeated to their number, so",
+        f"Written by `benchmarks/full_size.py`: the notebook with stored models and its report, and",
+        "beside it `benchmarks/procedure_2020.py` on the same digits, in one run. Digits are repeated to their number, so",
         f"that only cost is measured: {digits.description}. On {_processor()}, {os.cpu_count()} cores; "
         + ", ".join(f"{name} {number}" for name, number in versions().items())
         + ".",
@@ -149,7 +151,7 @@ def plot(costs: list[Cost]) -> None:
     import matplotlib.pyplot as plt
 
     figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    for work in (OURS, STUDENT):
+    for work in dict.fromkeys(cost.work for cost in costs):
         own = sorted((cost for cost in costs if cost.work == work), key=lambda cost: cost.digits)
         counts = [cost.digits for cost in own]
         panels[0].plot(counts, [cost.processor for cost in own], marker="o", label=work)
@@ -179,7 +181,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--digits", type=int, nargs="+", default=[ALL], metavar="N", help="default: %(default)s")
-    parser.add_argument("--precision", default="float32", help="of the notebook (default: float32)")
+    parser.add_argument(
+        "--precision", nargs="+", choices=PRECISIONS, default=[FLOAT32], help="of the notebook (default: float32)"
+    )
     parser.add_argument("--source", help="of the digits to repeat (default: the given real ones, else drawn ones)")
     options = parser.parse_args()
     try:
@@ -190,7 +194,7 @@ def main() -> int:
                 costs.append(cost)
                 print(cost, flush=True)
                 # After each: at the largest number one may take an hour, and be stopped.
-                write_text(TABLE, table(costs, digits, options.precision))
+                write_text(TABLE, table(costs, digits))
                 plot(costs)
     except SVHNError as error:
         print(f"full_size: {error}", file=sys.stderr)

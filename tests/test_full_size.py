@@ -35,6 +35,6 @@ def test_a_work_that_fails_is_one_line_and_no_figure(tmp_path):
 
 
 def test_the_table_holds_what_was_measured(digits):
-    page = table([Cost("this project", 1000, 12.4, 3 * 2**29)], digits, "float32")
-    assert "| 1,000 | this project | 12 | 1.50 |" in page and "7 digits drawn by this project" in page
+    page = table([Cost("this project, auto", 1000, 12.4, 3 * 2**29)], digits)
+    assert "| 1,000 | this project, auto | 12 | 1.50 |" in page and "7 digits drawn by this project" in page
     assert len([line for line in page.splitlines() if line.startswith("| ")]) == 2

@@ -213,6 +213,14 @@ def test_vgg16_s_augmentation_inverts_nothing(definitions, drawn):
     assert np.mean(likeness(seen, changed) > 0) > 0.95
 
 
+def test_embeddings_are_found_again_where_only_a_temporary_folder_can_be_written_to(definitions, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    one, other = (definitions["embedding_folder"](tmp_path / "file" / "embeddings") for _ in range(2))
+    assert one == other and one.is_dir()
+
+
 def test_neighbours_vote_as_the_pipeline_of_scikit_learn_does(definitions):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 300)

@@ -88,7 +88,8 @@ def test_comparisons_show_mean_spread_and_a_paired_test(text):
 
 def test_figures_are_labelled_as_drawn(text):
     assert "Measured on: 500 digits drawn by this project, not SVHN" in text
-    assert text.count("On this run's 80 validation digits") == len(MODELS)
+    assert text.count("On this run's 80 validation digits") == len(MODELS) - 1
+    assert re.search(r"^The dense head of 4.1 instead: validation \d+\.\d\d%, test ", text, re.M)  # The one left.
 
 
 def test_every_question_shows_its_plots(project):

@@ -8,6 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from svhn.data import sources
+from svhn.data.protocol import split_digits, split_rows
 from svhn.data.sources import drawn_path, load_digits
 from svhn.digits import Digits
 from svhn.errors import SVHNError
@@ -160,6 +161,20 @@ def test_npz_with_a_damaged_pixel(tmp_path):
     content[20_000] ^= 255
     path.write_bytes(content)
     assert "mine.npz: cannot be read" in refused(path, tmp_path)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_is_mapped_unless_it_is_compressed_and_divided_alike(tmp_path, save):
+    images = np.random.default_rng(1).integers(0, 256, (100, 32, 32, 3)).astype(np.uint8)
+    labels = np.arange(100, dtype=np.uint8) % 10
+    save(tmp_path / "mine.npz", X=images, y=labels)
+    digits = load_digits(tmp_path / "mine.npz")
+    assert isinstance(digits.images, np.memmap) is (save is np.savez)
+    for _ in range(2):  # What was let go after the first time is there again.
+        split, rows = split_digits(digits), split_rows(labels)
+        for part, wanted in zip((split.X_train, split.X_val, split.X_test), rows, strict=True):
+            assert np.array_equal(part, images[wanted])
+        assert digits.fingerprint == Digits(images, labels, "read", real=True).fingerprint
 
 
 def test_npz_that_is_something_else(tmp_path):

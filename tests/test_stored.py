@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 import zipfile
 
 import keras
@@ -33,6 +34,11 @@ def test_plain_keras_reads_what_was_stored(stored):
     for weight in model.get_weights():
         assert weight.dtype == np.float32
         np.testing.assert_array_equal(weight, weight.astype(ml_dtypes.bfloat16).astype(np.float32))
+
+
+def test_a_model_loads_where_there_is_no_room_for_temporary_files(stored, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(stored / "nowhere"))
+    assert load_model(stored, "model_x")[0].count_params() == network().count_params()
 
 
 def test_how_a_model_was_compiled_stays_out_of_the_file(tmp_path):

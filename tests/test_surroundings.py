@@ -175,6 +175,11 @@ def test_caches_go_to_the_person_s_own_where_the_project_cannot_be_written_to(fo
     assert Path(kept).is_dir() and count == "4"
 
 
+def test_tensorflow_loads_without_jax_which_is_there_all_the_same(folder):
+    program = "import sys\nfrom svhn.backend import load_keras\nload_keras()\nprint('jax' in sys.modules)\nimport jax"
+    assert python(folder, program, KERAS_BACKEND="tensorflow") == "False\n"
+
+
 def test_what_can_be_written_to_is_used_itself(folder):
     assert python(folder, CACHE).splitlines() == ["data/embeddings", "4"]
     assert (folder / "data/embeddings/probe").exists() and not (folder / "home/.cache/svhn").exists()
