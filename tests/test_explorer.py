@@ -15,11 +15,16 @@ from conftest import ROOT, require
 from PIL import Image
 
 from svhn.data.photos import crop
+from svhn.notebook.explorer import NEIGHBOURS, framed
 
 SHOW_CHOSEN = """HTMLInputElement.prototype.click = function() {
     this.id = 'chosen'; this.style.display = 'block'; document.body.append(this);
 }"""
 PICTURES = "return [...document.querySelectorAll('.jp-OutputArea img')].map(picture => picture.src)"
+DESCRIPTIONS = PICTURES.replace("picture.src", "picture.alt")
+WIDEST = """const parts = document.querySelectorAll('.jp-OutputArea :is(img, table, .widget-slider)');
+    return Math.max(...[...parts].map(part => part.getBoundingClientRect().right))"""
+SHOWN = 2 + NEIGHBOURS  # the image, the evidence, and what is near
 KERNEL_WAITS = "return window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
@@ -29,6 +34,17 @@ def test_a_square_is_cut_where_it_was_asked_for(left, top, colour):
     photo = np.repeat(np.repeat(quarters, 50, axis=0), 80, axis=1)[..., np.newaxis].repeat(3, axis=2)
     cut = crop(photo, left, top, size=0.4)
     assert cut.shape == (32, 32, 3) and cut.dtype == np.uint8 and np.all(cut == colour)
+
+
+def test_the_frame_goes_round_the_square_that_is_cut():
+    photo = np.zeros((300, 400, 3), np.uint8)
+    photo[180:240, 60:120] = 255
+    square = (60 / 340, 180 / 240, 0.2)
+    assert crop(photo, *square).min() == 255
+    seen = framed(photo, *square).astype(int)
+    assert seen.shape == (285, 380, 3)
+    red = np.argwhere(seen[..., 0] > seen[..., 1] + 90)
+    np.testing.assert_allclose([red.min(axis=0), red.max(axis=0)], np.array([[180, 60], [240, 120]]) * 0.95, atol=4)
 
 
 @pytest.fixture
@@ -106,17 +122,21 @@ def test_a_digit_and_a_photo_are_read_in_jupyterlab(folder):
         wait_for(lambda: page.execute_script(KERNEL_WAITS))  # Before that, to run all cells runs none.
         page.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         pictures = lambda: page.execute_script(PICTURES)  # noqa: E731
-        wait_for(lambda: len(pictures()) == 2)  # the static one, and the first test digit's
-        first = pictures()[1]
+        wait_for(lambda: len(pictures()) == 2 * SHOWN)  # without widgets, and the first test digit
+        first = pictures()[SHOWN]
         number = page.find_element(By.CSS_SELECTOR, ".widget-text input[type=number]")
         number.send_keys(Keys.CONTROL, "a")
         number.send_keys("3", Keys.ENTER)
-        wait_for(lambda: pictures()[1:] not in ([], [first]))
+        wait_for(lambda: len(pictures()) == 2 * SHOWN and pictures()[SHOWN] != first)
         page.find_elements(By.CSS_SELECTOR, ".jp-OutputArea .lm-TabBar-tab")[-1].click()
         # The widget's input is in no page until it is asked to open the system's dialog.
         page.execute_script(SHOW_CHOSEN)
         page.find_element(By.CSS_SELECTOR, ".widget-upload").click()
         page.find_element(By.ID, "chosen").send_keys(str(photo))
-        wait_for(lambda: len(pictures()) == 3)
+        wait_for(lambda: len(pictures()) == 3 * SHOWN + 1)  # the photo itself, too
+        assert all(page.execute_script(DESCRIPTIONS))
+        page.execute_script("window.jupyterapp.commands.execute('application:toggle-left-area')")
+        page.set_window_size(390, 3000)
+        wait_for(lambda: page.execute_script(WIDEST) <= 390)
         assert not page.find_elements(By.CSS_SELECTOR, "[data-mime-type='application/vnd.jupyter.error']")
         page.save_screenshot(str(folder / "explorer.png"))

@@ -1,17 +1,18 @@
 """One digit through the eyes of the stored models: the engine of `Explorer.ipynb`, with widgets or without."""
 
+import base64
 import io
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import Image, display
-from matplotlib.axes import Axes
+from IPython.display import HTML, display
+from PIL import Image, ImageDraw
 from sklearn.neighbors import NearestNeighbors
 
 from svhn.backend import keras
@@ -24,8 +25,10 @@ from svhn.learning.figures import enlarge, overlay
 from svhn.learning.records import stored_names
 from svhn.learning.stored import load_model
 from svhn.notebook.cells import NOTEBOOK, load_definitions
+from svhn.notebook.report import load_template
 
 NEIGHBOURS = 8
+_PHOTO_SIDE = 380
 
 
 @dataclass(frozen=True)
@@ -101,37 +104,61 @@ class Explorer:
         given = given[0] / np.float32(255) if given.dtype == np.uint8 else given[0]
         return enlarge(layer_cam(self.interpreter.model, given, self.layers, digit), image.shape[:2])
 
-    def plot(self, image: np.ndarray, label: int | None = None) -> Image:
-        """Draws all of it: the image, the probabilities, the evidence and the neighbours.
-
-        A finished picture, because figures show only where Matplotlib is set to draw them into the notebook.
+    def show(self, image: np.ndarray, label: int | None = None, photo: np.ndarray | None = None) -> HTML:
+        """Shows all of it: the image, the evidence, the probabilities and the neighbours.
 
         Args:
             image: uint8 (32, 32, 3).
             label: The digit, where it is known.
+            photo: Of any size, uint8 (height, width, 3), that the image was cut out of.
+
+        Returns:
+            A page that fits any width, its pictures with a description each.
         """
         table = self.probabilities(image)
         read = int(table.mean().argmax())
-        figure = plt.figure(figsize=(10, 5), layout="constrained")
-        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(2, 1))[:, 0]
-        first, second, third = above.subplots(1, 3, width_ratios=(1, 1, 2.2))
-        first.imshow(image)
-        first.set_title("the image" + ("" if label is None else f": a {label}"))
-        second.imshow(overlay(image, self.evidence(image, read)))
-        second.set_title(f"evidence for {read}")
-        _draw_probabilities(third, table)
-        for panel in (first, second):
-            panel.set(xticks=[], yticks=[])
-        below.suptitle("nearest training digits", fontsize=10)
-        near, labels = self.neighbours(image)
-        for panel, one, digit in zip(below.subplots(1, NEIGHBOURS), near, labels, strict=True):
-            panel.imshow(one)
-            panel.set_title(f"a {digit}", fontsize=9)
-            panel.set(xticks=[], yticks=[])
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=150)
-        plt.close(figure)
-        return Image(drawn.getvalue(), width=1000, alt=f"a digit that the models read as {read}, and why")
+        seen = "the image" + ("" if label is None else f": a {label}")
+        large = [] if photo is None else [_picture(photo, "your photo", "your photo, with the square that is read")]
+        large += [
+            _picture(image, seen, seen),
+            _picture(
+                (255 * overlay(image, self.evidence(image, read))).astype(np.uint8),
+                f"evidence for {read}",
+                f"the image in grey; in colour, where {self.interpreter.model.name} finds evidence for {read}",
+            ),
+        ]
+        near = [
+            _picture(one, f"a {digit}", f"a training digit, a {digit}")
+            for one, digit in zip(*self.neighbours(image), strict=True)
+        ]
+        page = load_template("explorer.html").render(
+            large=large,
+            near=near,
+            probabilities=zip(table.index, table.to_numpy(), strict=True),
+            embedder=self.embedder.model.name,
+        )
+        return HTML(page)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in a page.
+
+    Attributes:
+        address: Which holds the picture itself.
+        caption: Below it.
+        description: In its place, for people who do not see it.
+    """
+
+    address: str
+    caption: str
+    description: str
+
+
+def _picture(image: np.ndarray, caption: str, description: str) -> Picture:
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, format="PNG")
+    return Picture(f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}", caption, description)
 
 
 def _load_reader(models: str | Path, name: str, definitions: dict[str, Any]) -> Reader:
@@ -139,22 +166,28 @@ def _load_reader(models: str | Path, name: str, definitions: dict[str, Any]) -> 
     return Reader(model, definitions[record.preprocessing] if record.preprocessing else None)
 
 
-def _draw_probabilities(panel: Axes, table: pd.DataFrame) -> None:
-    panel.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for (row, column), share in np.ndenumerate(table.to_numpy()):
-        if share >= 0.005:
-            panel.text(
-                column,
-                row,
-                f"{share:.0%}",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if share > 0.6 else "black",
-            )
-    panel.set(xticks=range(10), yticks=range(len(table)), xlabel="digit", title="probabilities")
-    panel.set_yticklabels(table.index)
-    panel.tick_params(length=0)
+def framed(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarray:
+    """A photo, made smaller, with a frame round the square that `crop` cuts out of it for the same numbers.
+
+    Args:
+        photo: uint8 (height, width, 3).
+        left: As `crop` has it.
+        top: As `crop` has it.
+        size: As `crop` has it.
+
+    Returns:
+        uint8 (height, width, 3), at most 380 points wide and high.
+    """
+    small = Image.fromarray(photo)
+    small.thumbnail((_PHOTO_SIDE, _PHOTO_SIDE))
+    side = size * min(small.size)
+    across, down = left * (small.width - side), top * (small.height - side)
+    pen, edge = ImageDraw.Draw(small), np.array([small.width - 1, small.height - 1])
+    for grow, colour in ((0, "white"), (1, "#d1495b"), (2, "#d1495b"), (3, "white")):
+        upper = np.array([across, down]) - grow
+        corners = np.clip([upper, upper + side - 1 + 2 * grow], 0, edge)
+        pen.rectangle(tuple(corners.ravel()), outline=colour)
+    return np.asarray(small)
 
 
 def widgets(explorer: Explorer, split: Split) -> Any:
@@ -176,13 +209,13 @@ def widgets(explorer: Explorer, split: Split) -> Any:
 def _test_digits(explorer: Explorer, split: Split) -> Any:
     from ipywidgets import BoundedIntText, Output, VBox
 
-    number = BoundedIntText(0, min=0, max=len(split.y_test) - 1, description="number")
+    number = BoundedIntText(0, min=0, max=len(split.y_test) - 1, description="number", layout={"max_width": "100%"})
     output = Output()
 
     def show(*_: Any) -> None:
         output.outputs = ()
         with output:
-            display(explorer.plot(split.X_test[number.value], int(split.y_test[number.value])))
+            display(explorer.show(split.X_test[number.value], int(split.y_test[number.value])))
 
     number.observe(show, "value")
     show()
@@ -190,13 +223,13 @@ def _test_digits(explorer: Explorer, split: Split) -> Any:
 
 
 def _photos(explorer: Explorer) -> Any:
-    from ipywidgets import FileUpload, FloatSlider, HBox, Output, VBox
+    from ipywidgets import FileUpload, HBox, Output, VBox
 
     upload = FileUpload(accept="image/*", description="choose a photo", layout={"width": "max-content"})
     sliders = [
-        FloatSlider(0.5, min=0, max=1, step=0.01, description="left", continuous_update=False),
-        FloatSlider(0.5, min=0, max=1, step=0.01, description="top", continuous_update=False),
-        FloatSlider(1.0, min=0.02, max=1, step=0.01, description="size", continuous_update=False),
+        _slider("left", 0.5, 0),
+        _slider("top", 0.5, 0),
+        _slider("size", 1.0, 0.02),
     ]
     output = Output()
 
@@ -210,11 +243,27 @@ def _photos(explorer: Explorer) -> Any:
             except SVHNError as error:
                 print(error)
                 return
-            display(explorer.plot(crop(photo, *(slider.value for slider in sliders))))
+            square = [slider.value for slider in sliders]
+            display(explorer.show(crop(photo, *square), photo=framed(photo, *square)))
 
     for control in (upload, *sliders):
         control.observe(show, "value")
-    return VBox([HBox([upload, *sliders]), output])
+    return VBox([HBox([upload, *sliders], layout={"flex_flow": "row wrap"}), output])
+
+
+def _slider(name: str, value: float, least: float) -> Any:
+    from ipywidgets import FloatSlider
+
+    return FloatSlider(
+        value,
+        min=least,
+        max=1,
+        step=0.01,
+        description=name,
+        continuous_update=False,
+        style={"description_width": "3em"},
+        layout={"max_width": "100%"},
+    )
 
 
 def _uploaded(file: dict[str, Any]) -> np.ndarray:
@@ -222,4 +271,7 @@ def _uploaded(file: dict[str, Any]) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / Path(str(file["name"])).name
         path.write_bytes(bytes(file["content"]))
-        return read_photo(path)
+        try:
+            return read_photo(path)
+        except SVHNError as error:  # Only its name says something to a person.
+            raise SVHNError(str(error).replace(f"{folder}{os.sep}", "")) from error

@@ -85,7 +85,7 @@ def write_report(
         f"Last modified: {last_modified}",
         *_printed(notebook, "versions")[1:],
     ]
-    page = _template().render(
+    page = load_template("report.html").render(
         title=title, head=head, sections=sections, foot=foot, note=note, ansi=ansi2html, blocks=blocks_of
     )
     html, text = folder / "Submission.html", folder / "Submission.txt"
@@ -235,7 +235,8 @@ def _wrapped(text: str) -> list[str]:
     return lines
 
 
-def _template() -> Any:
+def load_template(name: str) -> Any:
+    """A page of the notebook's, to be rendered."""
     folder = Path(__file__).with_name("templates")
     environment = Environment(autoescape=True, loader=FileSystemLoader(folder), trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("report.html")
+    return environment.get_template(name)
