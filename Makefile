@@ -9,7 +9,12 @@ ARGS ?=
 REQUIREMENTS := requirements.txt requirements-dev.txt
 CONSTRAINTS := constraints.txt
 FITS := import sys; fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
-IS_OWN := $(FITS); import importlib.util, os; made = open(".venv/pyvenv.cfg").read().splitlines(); \
+# Where a Python is asked for, an environment of another version is none.
+ifneq ($(origin PYTHON),file)
+ASKED := $(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null || echo none)
+endif
+IS_OWN := $(FITS); fits &= "$(ASKED)" in ("", "%d %d" % sys.version_info[:2]); \
+    import importlib.util, os; made = open(".venv/pyvenv.cfg").read().splitlines(); \
     own = any(line.startswith("command = ") and line.endswith(" " + os.getcwd() + "/.venv") for line in made); \
     print("yes" if fits and own and importlib.util.find_spec("pip") else "no")
 DATA ?=

@@ -48,6 +48,11 @@ def test_other_requirements_are_installed_into_the_same_environment(made):
     (made / ".venv/installed").touch()
 
 
+def test_an_environment_stays_for_its_own_python_and_is_made_anew_for_another(made):
+    assert ANEW not in make(made, "-n", "run", "PYTHON=python3")
+    assert ANEW in make(made, "-n", "run", "PYTHON=python9.9")
+
+
 def test_a_copy_gets_an_environment_of_its_own(made, another):
     assert ANEW in make(another, "-n", "run")
     shutil.rmtree(another / ".venv")
