@@ -94,6 +94,12 @@ def test_text_without_a_summary_stays_as_it_is():
     assert blocks_of(" \n") == []
 
 
+def test_a_long_sentence_makes_no_table_smaller():
+    (block,) = blocks_of("name        share\n" + "word " * 40)
+    (alone,) = blocks_of("word " * 40)
+    assert block.columns == alone.columns == 60 and blocks_of("1  2 " * 40)[0].columns == 200
+
+
 def test_what_is_still_open_is_said_where_it_is_missing(notebook, report):
     assert next(section.open for section in read_sections(notebook)) == []
     _, page, text = report()

@@ -19,6 +19,8 @@ from svhn.notebook.cells import QUESTION, RESULTS, read_figures
 from svhn.notebook.execution import named_plots
 
 TEXT_COLUMNS = 100
+# On a narrow screen a sentence is broken rather than shown smaller than this many columns need.
+_WRAPPED = 60
 _SHOWN = {"run", "answer"}
 # What Keras draws a model's summary with: a frame's lines, and what stands between two cells of a row.
 _FRAME, _BETWEEN = "┏┡├└╭╰", "┃│"
@@ -139,8 +141,9 @@ class Block:
 
     @property
     def columns(self) -> int:
-        """The number of characters of the longest line."""
-        return max(map(len, strip_ansi(self.text).splitlines()), default=1)
+        """How many characters must fit beside each other: those of a table's rows, while sentences may be wrapped."""
+        lines = strip_ansi(self.text).splitlines()
+        return max((len(line) if "  " in line.strip() else min(len(line), _WRAPPED) for line in lines), default=1)
 
 
 def blocks_of(text: str) -> list[Block]:
