@@ -128,8 +128,8 @@ def table(costs: Iterable[Cost], digits: Digits) -> str:
     lines = [
         "# What the notebook costs, and what a student's procedure of 2020 does",
         "",
-        f"Written by `benchmarks/full_size.py`: the notebook with stored models and its report, and",
-        "beside it `benchmarks/procedure_2020.py` on the same digits, in one run. Digits are repeated to their number, so",
+        "Written by `benchmarks/full_size.py`: the notebook with stored models and its report, in each precision, and",
+        "`benchmarks/procedure_2020.py` on the same digits, in one run. Digits are repeated to their number, so",
         f"that only cost is measured: {digits.description}. On {_processor()}, {os.cpu_count()} cores; "
         + ", ".join(f"{name} {number}" for name, number in versions().items())
         + ".",

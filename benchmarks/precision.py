@@ -76,8 +76,8 @@ def table(measured: dict[str, dict]) -> str:
         + ", ".join(f"{name} {number}" for name, number in versions().items())
         + ".",
         f"A batch of model_2_2's training has {BATCH} digits; its processor time is the median of {TIMED}. The network",
-        f"of 2.2 with a quarter of the channels is trained for {first['batches']:,} batches with each of three seeds, and",
-        f"measured on {first['measured_on']:,} validation digits of {first['digits']}.",
+        f"of 2.2 with a quarter of the channels is trained for {first['batches']:,} batches with each of three seeds,",
+        f"and measured on {first['measured_on']:,} validation digits of {first['digits']}.",
         "",
         "| precision | processor s a batch of model_2_2 | narrow network, each seed | mean |",
         "|---|---|---|---|",

@@ -99,11 +99,15 @@ def split_digits(digits: Digits) -> Split:
         train, val, test = split_rows(digits.labels)
     except ValueError as error:
         raise SVHNError(f"{digits.name}: {len(digits)} digits are too few to split ({error}); use more") from error
-    X, y, parts = digits.images, digits.labels, []
-    for rows in (train, val, test):
-        parts.append(X[rows])
-        let_go(X)
-    return Split(digits, *parts, y[train], y[val], y[test])
+    y = digits.labels
+    X_train, X_val, X_test = (_copied(digits.images, rows) for rows in (train, val, test))
+    return Split(digits, X_train, X_val, X_test, y[train], y[val], y[test])
+
+
+def _copied(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    copied = images[rows]
+    let_go(images)
+    return copied
 
 
 def split_rows(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

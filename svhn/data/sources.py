@@ -182,10 +182,11 @@ def _load_npz(path: Path) -> Digits:
 
 def _mapped(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     """An array of an archive, mapped into memory where the archive is on disk as it is and not compressed."""
-    member, file = f"{name}.npy", archive.zip.filename if archive.zip else None
-    if not file or name not in archive or archive.zip.getinfo(member).compress_type != zipfile.ZIP_STORED:
+    packed, member = archive.zip, f"{name}.npy"
+    assert packed is not None and packed.filename is not None
+    if name not in archive or packed.getinfo(member).compress_type != zipfile.ZIP_STORED:
         return np.asarray(archive[name])
-    with archive.zip.open(member) as stored:
+    with packed.open(member) as stored:
         first = np.lib.format.read_magic(stored) == (1, 0)
         read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
         shape, by_columns, kind = read_header(stored)
@@ -194,10 +195,10 @@ def _mapped(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
             pass
     if kind.hasobject or 0 in shape:  # The one is refused when it is read, and the other cannot be mapped.
         return np.asarray(archive[name])
-    with open(file, "rb") as raw:
-        raw.seek(archive.zip.getinfo(member).header_offset + 26)
+    with Path(packed.filename).open("rb") as raw:
+        raw.seek(packed.getinfo(member).header_offset + 26)
         start = raw.tell() + 4 + sum(struct.unpack("<HH", raw.read(4))) + header
-    return np.memmap(file, kind, "r", start, shape, "F" if by_columns else "C")
+    return np.memmap(packed.filename, kind, "r", start, shape, "F" if by_columns else "C")
 
 
 def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
