@@ -31,6 +31,7 @@ from svhn.learning.batches import (
 )
 from svhn.learning.figures import plot_learning_curves
 from svhn.learning.records import Record, load_record
+from svhn.learning.reliability import shares_by_digit
 from svhn.learning.stored import load_model, store_model
 from svhn.learning.training import Schedule, Trained, build, fit, schedule_of, stopped
 from svhn.progress import progress_bar
@@ -186,11 +187,6 @@ def in_nbgrader() -> bool:
 def accuracy(model: keras.Model, images: Images, labels: np.ndarray, task: str = "") -> float:
     """The share of images that a model classifies as labelled, 0..1; a named task shows its progress."""
     return float(np.mean(predict(model, images, task).argmax(axis=1) == labels))
-
-
-def shares_by_digit(read: np.ndarray, labels: np.ndarray) -> list[float | None]:
-    """The share of each digit, 0 to 9, that is read as labelled, 0..1; None where no label is that digit."""
-    return [float(np.mean(read[labels == d] == d)) if np.any(labels == d) else None for d in range(10)]
 
 
 def unpack(

@@ -37,3 +37,8 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
     table = reliability(probabilities, labels, bins)
     gaps = (table["confidence"] - table["accuracy"]).abs()
     return float((gaps * table["count"]).sum() / table["count"].sum())
+
+
+def shares_by_digit(read: np.ndarray, labels: np.ndarray) -> list[float | None]:
+    """The share of each digit, 0 to 9, that is read as labelled, 0..1; None where no label is that digit."""
+    return [float(np.mean(read[labels == d] == d)) if np.any(labels == d) else None for d in range(10)]

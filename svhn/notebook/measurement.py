@@ -9,8 +9,8 @@ import numpy as np
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.learning.batches import Preprocessed, predict
-from svhn.learning.evaluation import shares_by_digit
 from svhn.learning.records import Record, load_record, record_path, write_record
+from svhn.learning.reliability import shares_by_digit
 from svhn.learning.stored import load_model
 
 
