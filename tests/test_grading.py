@@ -264,8 +264,12 @@ class TestReruns:
             if handin.name == "bob":
                 raise OSError("no sandbox")
             (results / "executed.ipynb").write_text("{}")
-            return {"ran": True, "seconds": 1.5, "findings": ["it tried <b>the network</b>"],
-                    "notebook": "executed.ipynb"}  # fmt: skip
+            return {
+                "ran": True,
+                "seconds": 1.5,
+                "findings": ["it tried <b>the network</b>"],
+                "notebook": "executed.ipynb",
+            }
 
         graded = grade([folder], digits, out, limit=10, execute=execute)
         assert graded[0].evidence.execution.seconds == 1.5
@@ -390,8 +394,9 @@ class TestCommand:
     def test_it_says_where_everything_is(self, command, tmp_path):
         small_handin(tmp_path / "ann")
         (tmp_path / "empty").mkdir()
-        process = command("grade", tmp_path / "ann", tmp_path / "empty", "--out", tmp_path / "out", "--data", "drawn",
-                          "--limit", 10)  # fmt: skip
+        process = command(
+            "grade", tmp_path / "ann", tmp_path / "empty", "--out", tmp_path / "out", "--data", "drawn", "--limit", 10
+        )
         assert process.returncode == 0, process.stderr
         for words in ("ann    no row is marked yet", "index.html", "grades.csv", "manual.csv", "are not SVHN"):
             assert words in process.stdout
@@ -405,10 +410,20 @@ class TestBrowser:
     def dom(self, page, tmp_path):
         require(shutil.which("chromium"), "chromium is not installed")
         return subprocess.run(
-            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
-             "--virtual-time-budget=2000", "--dump-dom", page.as_uri()],
-            capture_output=True, text=True, timeout=120,
-        ).stdout  # fmt: skip
+            [
+                "chromium",
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                f"--user-data-dir={tmp_path / 'profile'}",
+                "--virtual-time-budget=2000",
+                "--dump-dom",
+                page.as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        ).stdout
 
     def test_the_index_sorts_by_name_and_by_number_and_finds(self, samples, tmp_path):
         page = (samples[0] / "index.html").read_text(encoding="utf-8")

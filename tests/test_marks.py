@@ -105,8 +105,7 @@ class TestClaims:
         assert not any(claim.flagged for claim in model.claims)
         mark = mark_of(calibration, "1.1 performance", model)
         assert mark.value is None and "far less than its curve" in mark.reason
-        graded = Graded("ann", evidence_with(model), [mark],
-                        {"model_1_1": calibration.summarise(model.curves)})  # fmt: skip
+        graded = Graded("ann", evidence_with(model), [mark], {"model_1_1": calibration.summarise(model.curves)})
         assert graded.flags == ["model_1_1: its curve would count with 97.0%, and the stored file scores 30.0%"]
 
     @pytest.mark.parametrize(
@@ -173,8 +172,7 @@ class TestClaims:
         mark = mark_of(calibration, "1.1 performance", model)
         assert calibration.mark("1.1", 0.701) <= mark.value <= calibration.mark("1.1", 0.711)
         assert "71.1% counts" in mark.reason
-        graded = Graded("ann", evidence_with(model), [],
-                        {"model_1_1": calibration.summarise(model.curves)})  # fmt: skip
+        graded = Graded("ann", evidence_with(model), [], {"model_1_1": calibration.summarise(model.curves)})
         assert "its curve would count with" in graded.flags[0]
 
     @pytest.mark.parametrize("claimed", [0.3, 0.5, 0.97])
@@ -266,10 +264,13 @@ class TestTotals:
         assert total_of([]).text == "no row is marked yet"
 
     def test_every_table_rounds_alike(self, tmp_path):
-        marks = [Mark(row, 10.0 if row.name in ("2.1 performance", "3.2", "3.3") else 6.0, "person", "Why.")
-                 for row in ROWS]  # fmt: skip
-        marks = [Mark(row, 9.0 if row.question == "4.1" else mark.value, "person", "")
-                 for row, mark in zip(ROWS, marks, strict=True)]  # fmt: skip
+        marks = [
+            Mark(row, 10.0 if row.name in ("2.1 performance", "3.2", "3.3") else 6.0, "person", "Why.") for row in ROWS
+        ]
+        marks = [
+            Mark(row, 9.0 if row.question == "4.1" else mark.value, "person", "")
+            for row, mark in zip(ROWS, marks, strict=True)
+        ]
         earned = sum(mark.points for mark in marks)
         marks[2] = Mark(ROWS[2], marks[2].value + (33 - earned) * 10 / ROWS[2].points, "person", "")
         graded = Graded("ann", replace(nothing_but(""), digits="digits"), marks)
@@ -286,8 +287,11 @@ class TestTotals:
         evidence = replace(nothing_but(""), student=Student(name=name, id=name))
         write_course([Graded("ann", evidence, [Mark(row, None, "", "") for row in ROWS])], tmp_path, "digits")
         with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
-            cells = [cell.strip(" \"'")[:1] and cell.lstrip(" \"")[:1] for row in csv.reader(file, delimiter=delimiter)
-                     for cell in row]  # fmt: skip
+            cells = [
+                cell.strip(" \"'")[:1] and cell.lstrip(' "')[:1]
+                for row in csv.reader(file, delimiter=delimiter)
+                for cell in row
+            ]
         assert not {"=", "+", "-", "@", "＝"} & set(cells)
 
     def test_what_a_person_marked_is_not_said_to_be_open(self):

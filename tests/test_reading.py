@@ -101,14 +101,23 @@ class TestNotebookSyntax:
 
     def test_other_magics_hold_no_python_and_nothing_is_run(self, tmp_path):
         marker = tmp_path / "ran"
-        found = said_in(tmp_path, f"%%bash\ntouch {marker}\nanswer_q_1_1 = 'no'", f"!touch {marker}", f"%run {marker}",
-                        "%%html\n<b>'</b>")  # fmt: skip
+        found = said_in(
+            tmp_path,
+            f"%%bash\ntouch {marker}\nanswer_q_1_1 = 'no'",
+            f"!touch {marker}",
+            f"%run {marker}",
+            "%%html\n<b>'</b>",
+        )
         assert found.answers == {} and not marker.exists()
         assert not [line for line in found.findings if "Python" in line]
 
     def test_a_sum_of_thousands_of_texts_takes_nothing_else_with_it(self, tmp_path):
-        found = said_in(tmp_path, "answer_q_1_1 = 'One.'", "answer_q_1_2 = " + "+".join(["'a'"] * 1500),
-                        "answer_q_1_3 = " + "(" * 3000 + ")" * 3000)  # fmt: skip
+        found = said_in(
+            tmp_path,
+            "answer_q_1_1 = 'One.'",
+            "answer_q_1_2 = " + "+".join(["'a'"] * 1500),
+            "answer_q_1_3 = " + "(" * 3000 + ")" * 3000,
+        )
         assert found.answers["1.1"].text == "One." and found.answers["1.2"].characters == 1500
 
     def test_countless_broken_cells_are_cut_and_counted(self, tmp_path):
@@ -207,8 +216,12 @@ class TestWords:
         ],
     )
     def test_the_accuracy_of_4_2_in_other_words(self, tmp_path, printed, share):
-        found = said_in(tmp_path, ("code", "x", "Accuracy: 0.5\n"), ("markdown", "### Question 4.2"),
-                        ("code", "evaluate()", printed))  # fmt: skip
+        found = said_in(
+            tmp_path,
+            ("code", "x", "Accuracy: 0.5\n"),
+            ("markdown", "### Question 4.2"),
+            ("code", "evaluate()", printed),
+        )
         assert found.evaluation_4_2 == (pytest.approx(share) if share else None)
         assert (found.printed_4_2 is None) == bool(share)
         if not share:

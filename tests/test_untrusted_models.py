@@ -117,15 +117,27 @@ class TestLoading:
 
         layers = [
             layer("InputLayer", "input_1", [], batch_input_shape=[None, 32, 32, 1], ragged=False),
-            layer("Conv2D", "a", ["input_1"], filters=2, kernel_size=[3, 3], padding="same", activation="relu",
-                  kernel_initializer={"class_name": "VarianceScaling", "config": {"dtype": "float32"}}),
+            layer(
+                "Conv2D",
+                "a",
+                ["input_1"],
+                filters=2,
+                kernel_size=[3, 3],
+                padding="same",
+                activation="relu",
+                kernel_initializer={"class_name": "VarianceScaling", "config": {"dtype": "float32"}},
+            ),
             layer("BatchNormalization", "b", ["a"], axis=[3], renorm=False),
             layer("Add", "c", ["a", "b"]),
             layer("Flatten", "d", ["c"]),
             layer("Dense", "e", ["d"], units=10, activation="softmax"),
-        ]  # fmt: skip
-        config = {"name": "model", "layers": layers, "input_layers": [["input_1", 0, 0]],
-                  "output_layers": [["e", 0, 0]]}  # fmt: skip
+        ]
+        config = {
+            "name": "model",
+            "layers": layers,
+            "input_layers": [["input_1", 0, 0]],
+            "output_layers": [["e", 0, 0]],
+        }
         (tmp_path / "model_2_1.json").write_text(json.dumps({"class_name": "Model", "config": config}))
         shapes = {"a": {"kernel:0": (3, 3, 1, 2), "bias:0": (2,)}, "e": {"kernel:0": (2048, 10), "bias:0": (10,)},
                   "b": dict.fromkeys(("gamma:0", "beta:0", "moving_mean:0", "moving_variance:0"), (2,))}  # fmt: skip
@@ -180,8 +192,9 @@ class TestLoading:
     def test_what_wrappers_hold_counts_as_what_it_is(self, measure, tmp_path):
         rows = keras.layers.TimeDistributed(keras.layers.Conv1D(2, 3))
         normal = keras.layers.SpectralNormalization(keras.layers.Conv2D(2, 3))
-        model = keras.Sequential([keras.Input((32, 32, 3)), normal, rows, keras.layers.Flatten(),
-                                  keras.layers.Dense(10, "softmax")])  # fmt: skip
+        model = keras.Sequential(
+            [keras.Input((32, 32, 3)), normal, rows, keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+        )
         keras.saving.save_model(model, tmp_path / "model_1_1.keras")
         result = measure(tmp_path / "model_1_1.keras")["result"]
         assert result["kinds"] == ["Conv1D", "Conv2D", "Dense", "TimeDistributed"] and result["convolutions"] == 2
@@ -255,8 +268,9 @@ class TestRefusals:
         path = tmp_path / "model_1_1.h5"
         with h5py.File(path, "w") as file:
             file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"layers": []}})
-            file.create_dataset("model_weights/a/kernel:0", (40_000, 40_000), "f4", chunks=(1000, 1000),
-                                compression="gzip", fillvalue=0)  # fmt: skip
+            file.create_dataset(
+                "model_weights/a/kernel:0", (40_000, 40_000), "f4", chunks=(1000, 1000), compression="gzip", fillvalue=0
+            )
         assert path.stat().st_size < 100_000
         self.refusal(measure(path), "6,400,000,000 bytes")
 

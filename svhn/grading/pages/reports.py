@@ -129,15 +129,15 @@ def write_course(graded: Sequence[Graded], out: Path, digits: str) -> None:
     """Writes `grades.csv` and `index.html`."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("handin", "name", "student_id", "mark", "points", "points_marked", "rows_marked",
-                     *(row.name for row in ROWS), "flags", "findings"))  # fmt: skip
+    columns = ["handin", "name", "student_id", "mark", "points", "points_marked", "rows_marked"]
+    writer.writerow([*columns, *(row.name for row in ROWS), "flags", "findings"])
     for one in graded:
         total, student = one.total, one.evidence.student
         mark = "" if total.mark is None else f"{total.mark:.1f}"
         values = ["" if m.value is None else f"{m.value:.1f}" for m in one.marks]
-        writer.writerow([cell(one.name), cell(student.name or ""), cell(student.id or ""), mark,
-                         f"{total.earned:.2f}", f"{total.possible:g}", total.marked, *values, len(one.flags),
-                         len(one.evidence.findings)])  # fmt: skip
+        who = [cell(one.name), cell(student.name or ""), cell(student.id or "")]
+        sums = [mark, f"{total.earned:.2f}", f"{total.possible:g}", total.marked]
+        writer.writerow([*who, *sums, *values, len(one.flags), len(one.evidence.findings)])
     write_text(out / "grades.csv", table.getvalue())
     marks = [one.total.mark for one in graded if one.total.mark is not None]
     page = _template("index.html").render(

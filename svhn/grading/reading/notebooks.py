@@ -40,11 +40,10 @@ def choose_notebook(notebooks: list[Path], findings: list[str]) -> tuple[Cells, 
         return [], f"{shown_name(notebooks[0].name)} is not a readable notebook"
     chosen = _chosen(good)
     if len(notebooks) > 1:
-        listed = ", ".join(shown_name(path.name) for path in notebooks[:5])
-        read_only = f"only {shown_name(chosen.name)} was read" if chosen else (
-            f"none was read, for it is not clear which of them is handed in; hand in one, called {PROJECT_NOTEBOOK}"
-        )  # fmt: skip
-        findings.append(f"{len(notebooks)} notebooks were handed in ({listed}): {read_only}")
+        names = ", ".join(shown_name(path.name) for path in notebooks[:5])
+        told_none = f"none was read, for it is not clear which is handed in; hand in one, called {PROJECT_NOTEBOOK}"
+        read_only = f"only {shown_name(chosen.name)} was read" if chosen else told_none
+        findings.append(f"{len(notebooks)} notebooks were handed in ({names}): {read_only}")
     if chosen is None:
         return [], f"it is not clear which of {len(notebooks)} notebooks is handed in, and none was read"
     findings += told[chosen]
