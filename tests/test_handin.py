@@ -305,7 +305,7 @@ class TestTexts:
     )
     def test_texts_put_together_out_of_constants_are_read(self, tmp_path, source, text):
         found = written(tmp_path, py=source).answers
-        assert (found["1.1"]["text"] if text else found.get("1.1")) == text
+        assert (found["1.1"].text if text else found.get("1.1")) == text
 
     def test_answers_in_the_notebook_outlast_an_answers_file_as_released(self, tmp_path):
         found = written(tmp_path, {"source": "answer_q_1_1 = 'Yes.'"}, py="answer_q_1_1 = ''\nanswer_q_1_2 = ''")

@@ -86,6 +86,7 @@ def with_one_more(tmp_path):
     table.write_text(table.read_text(encoding="utf-8").replace(")  # fmt: skip\n", MADE_UP), encoding="utf-8")
     with calibration.open("a", encoding="utf-8") as file:
         file.write('"5.1" = [[10.0, 0.0], [90.0, 5.0], [100.0, 10.0]]\n')
+    shutil.copy(ROOT / "tests/made_records.py", tmp_path)
     return tmp_path
 
 
