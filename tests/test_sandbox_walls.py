@@ -67,7 +67,7 @@ def confine(as_user):
 
 # Each attack returns where it succeeds, and raises OSError where it is refused.
 TRY = """
-import ctypes, json, mmap, os, socket
+import ctypes, json, mmap, os, resource, socket
 libc = ctypes.CDLL(None, use_errno=True)
 outcomes = {}
 def attempt(name, attack):
@@ -90,6 +90,8 @@ def attack_process(victim):
         attempt(name, lambda: os.listdir(f"/proc/{victim}/{name}"))
     for handle in range(64):
         attempt(f"fd {handle}", lambda: os.close(os.open(f"/proc/{victim}/fd/{handle}", os.O_WRONLY)))
+    for limit in range(16):
+        attempt(f"limit {limit}", lambda: resource.prlimit(victim, limit, (0, 0)))
     attempt("ptrace attach", lambda: call("ptrace", 16, victim, 0, 0))
     attempt("ptrace seize", lambda: call("ptrace", 0x4206, victim, 0, 0))
     attempt("process_vm_writev", lambda: call("process_vm_writev", victim, 0, 0, 0, 0, 0))
@@ -128,6 +130,9 @@ attempt("message queue", lambda: call("msgget", 0, 0o1666))
 attempt("vmsplice", lambda: call("vmsplice", os.pipe()[1], 0, 0, 0))
 attempt("own filters", lambda: call("prctl", 22, 2, 0, 0, 0))
 attempt("user namespace", lambda: call("unshare", 0x10000000))
+attempt("segments of memory", lambda: system_call(154, 0, 0, 0))
+for number in range(457, 512):
+    attempt(f"new call {number}", lambda: system_call(number, -100, 0, 0, 0, 0))
 for family in set(range(46)) - {1, 2, 10}:
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET):
         attempt(f"family {family}, {kind}", lambda: socket.socket(family, kind))

@@ -23,7 +23,7 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
 _CAPABILITY_VERSION = 0x20080522
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000  # libseccomp's actions; the second takes an error number.
 _IGNORED, _NOT_PERMITTED, _NOT_KNOWN, _NOT_SUPPORTED = 0, 1, 38, 95
-_EQUAL, _GREATER, _MASKED_EQUAL = 4, 6, 7  # libseccomp's comparisons.
+_DIFFERENT, _GREATER, _MASKED_EQUAL = 1, 6, 7  # libseccomp's comparisons.
 _INTEGER = 0xFFFFFFFF  # The kernel reads this much of an argument that is an int.
 # Memory that no limit counts, other processes' memory, namespaces, mounts and the kernel's less guarded corners. A
 # notebook needs none of them.
@@ -34,8 +34,10 @@ _REFUSED_CALLS = (
     "perf_event_open userfaultfd fanotify_init io_uring_setup io_uring_enter io_uring_register io_setup keyctl "
     "add_key request_key init_module finit_module delete_module kexec_load kexec_file_load open_by_handle_at "
     "name_to_handle_at swapon swapoff acct quotactl reboot settimeofday clock_settime adjtimex syslog personality "
-    "vhangup"
+    "vhangup modify_ldt"
 ).split()
+# What Linux gained since 6.8: no library needs it yet, and libseccomp may not know it by name.
+_NEW_CALLS = range(457, 512)
 _SHARED_ANONYMOUS = 0x21
 _FAMILIES = (1, 2, 10)  # UNIX, INET, INET6.
 _PROTOCOLS = (0, 1, 6, 17)  # The family's own, UNIX's (ICMP's needs a right that nobody has inside), TCP, UDP.
@@ -166,20 +168,24 @@ def _refuse_calls() -> None:
     library.seccomp_init.restype = ctypes.c_void_p
     filters = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_ALLOW)))
 
-    def refuse(name: str, error: int, *conditions: tuple[int, int, int, int]) -> None:
-        number = library.seccomp_syscall_resolve_name(name.encode())
+    def refuse(call: str | int, error: int, *conditions: tuple[int, int, int, int]) -> None:
+        number = call if isinstance(call, int) else library.seccomp_syscall_resolve_name(call.encode())
         if number >= 0:  # Not every processor has every call.
             array = (_Comparison * len(conditions))(*(_Comparison(*condition) for condition in conditions))
             action = ctypes.c_uint32(_ERRNO | error)
             if library.seccomp_rule_add_array(filters, action, number, len(conditions), array):
-                raise OSError(f"cannot refuse the system call {name}")
+                raise OSError(f"cannot refuse the system call {call}")
 
     def integer(argument: int, value: int) -> tuple[int, int, int, int]:
         return argument, _MASKED_EQUAL, _INTEGER, value
 
     for name in _REFUSED_CALLS:
         refuse(name, _NOT_PERMITTED)
+    for number in _NEW_CALLS:
+        refuse(number, _NOT_KNOWN)
     refuse("prctl", _NOT_PERMITTED, integer(0, _PR_SET_SECCOMP))
+    # Others' limits may be asked for and not be changed: those of process 1 are the same user's.
+    refuse("prlimit64", _NOT_PERMITTED, (0, _DIFFERENT, 0, 0), (2, _DIFFERENT, 0, 0))
     # The C library goes on with clone where clone3, whose flags no filter can read, is unknown.
     refuse("clone3", _NOT_KNOWN)
     refuse("clone", _NOT_PERMITTED, (0, _MASKED_EQUAL, _NEW_USER_NAMESPACE, _NEW_USER_NAMESPACE))
