@@ -228,6 +228,17 @@ def test_the_release_opens_and_holds_no_solution(course, release):
     assert rules == ["run", "train", "digits", "report"]  # What works without the teacher's part.
 
 
+def test_the_sample_made_from_the_release_fits_it(release):
+    """nbgrader needs each of the release's cells, and puts back those that are locked."""
+    sample = read_notebook(ROOT / "tests/handins/from_release/Assignment3.ipynb")
+    MetadataValidator().validate_nb(sample)
+    ids = [[graded_by(cell)["grade_id"] for cell in nb.cells if graded_by(cell)] for nb in (sample, release)]
+    assert ids[0] == ids[1] and not errors(sample)
+    for name in ("definitions_1_1", "model_2_2", "activations"):
+        assert "YOUR CODE HERE" not in cell_of(sample, name).source
+    assert "YOUR CODE HERE" in cell_of(sample, "model_4_1").source
+
+
 def test_each_stub_has_its_cell_and_each_kind_of_question_its_stub(release, notebook):
     stubs = re.findall(r"^# %% (\w+)$", STUBS, re.M)
     assert stubs == [graded_by(cell)["grade_id"] for cell in release.cells if graded_by(cell).get("solution")]

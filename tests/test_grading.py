@@ -39,7 +39,9 @@ def digits():
 @pytest.fixture(scope="module")
 def samples(digits, tmp_path_factory):
     out = tmp_path_factory.mktemp("graded")
-    return out, {one.name: one for one in grade([SAMPLES], digits, out)}
+    return out, {
+        one.name: one for one in grade([SAMPLES / name for name in ("broken", "good", "old_layout")], digits, out)
+    }
 
 
 def evidence_of(out, name):
