@@ -45,9 +45,9 @@ answer_q_3_1 = (
     "it is unsure of, leaves that at 96.2 %; copies and limit were chosen on validation digits. Most mistakes are "
     "those of the 3, 11 out of 178, of which six are read as 5: the two share their lower curve. In depth, most of "
     "these 3s are blurred or dark, so that a person would doubt, too; the surest mistake is a sharp image of a 25, in "
-    "which it is the label that surprises. The digit read gets a median probability of 1.00 where that is right and of 0.75 where it "
-    "is wrong. The expected calibration error is 1.60 % from one image and 1.41 % after averaging, so the "
-    "probabilities can be believed."
+    "which it is the label that surprises. The digit read gets a median probability of 1.00 where that is right and "
+    "of 0.75 where it is wrong. The expected calibration error is 1.60 % from one image and 1.41 % after averaging, "
+    "so the probabilities can be believed."
 )
 
 answer_q_3_2 = (
