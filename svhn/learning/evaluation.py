@@ -14,7 +14,7 @@ from IPython import get_ipython
 from IPython.display import display
 from IPython.utils.capture import capture_output
 
-from svhn.backend import keras, precision, versions
+from svhn.backend import keras, precision, use_precision, versions
 from svhn.data.protocol import Split
 from svhn.data.provenance import Provenance
 from svhn.errors import SVHNError
@@ -35,6 +35,7 @@ from svhn.learning.reliability import shares_by_digit
 from svhn.learning.stored import load_model, store_model
 from svhn.learning.training import Schedule, Trained, build, fit, schedule_of, stopped
 from svhn.progress import progress_bar
+from svhn.settings import FLOAT32
 
 _NBGRADER_VARIABLE = "NBGRADER_EXECUTION"
 _RED, _PLAIN = "\033[91m", "\033[0m"
@@ -251,11 +252,14 @@ def _record(
     **file: Any,
 ) -> Record:
     _, X_val, y_val = data
+    trained_in = precision()
+    use_precision(FLOAT32)  # A record's figures are those that every machine can make again.
     measured, by_digit = {"validation": accuracy(stored, X_val, y_val, "reading validation digits")}, None
     if split:
         read = predict(stored, preprocess_like(X_val, split.X_test), "reading test digits").argmax(axis=1)
         measured["test"] = float(np.mean(read == split.y_test))
         by_digit = shares_by_digit(read, split.y_test)
+    use_precision(trained_in)
     return Record(
         **file,
         learning_curves=trained.learning_curves,
@@ -265,7 +269,7 @@ def _record(
         preprocessing=preprocessing_name(X_val),
         recipe=trained.recipe,
         backend=keras.backend.backend(),
-        precision=precision(),
+        precision=trained_in,
         versions=versions(),
         seconds=round(trained.seconds, 1),
     )
