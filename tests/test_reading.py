@@ -95,9 +95,9 @@ class TestNotebookSyntax:
     )  # fmt: skip
     def test_what_is_set_out_of_sight_is_computed_and_not_missing(self, tmp_path, cell):
         found = said_in(tmp_path, "\ufeffx = 1", cell, "show_answer(answers.answer_q_1_2)")
-        assert "1.1" not in found["answers"] and "computed" in found["no_answer"]["1.1"]
-        assert any("answer_q_1_1 (Assignment 3.ipynb, cell 2) is computed" in line for line in found["findings"])
-        assert found["no_answer"]["1.2"] == "it is missing" and not [x for x in found["findings"] if "Python" in x]
+        assert "1.1" not in found.answers and "computed" in found.no_answer["1.1"]
+        assert any("answer_q_1_1 (Assignment 3.ipynb, cell 2) is computed" in line for line in found.findings)
+        assert found.no_answer["1.2"] == "it is missing" and not [x for x in found.findings if "Python" in x]
 
     def test_other_magics_hold_no_python_and_nothing_is_run(self, tmp_path):
         marker = tmp_path / "ran"
