@@ -55,6 +55,7 @@ class Cells:
                 self.manager.interrupt_kernel()
                 due = time.monotonic() + 10
             if message is None:
+                assert self.manager.is_alive(), "the kernel died"
                 continue
             kind, content = message["msg_type"], message["content"]
             if kind == "stream" and content["name"] == "stdout":
