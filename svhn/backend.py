@@ -130,11 +130,30 @@ def use_precision(wanted: str, processor: Path = _PROCESSOR) -> str:
     if wanted == BFLOAT16 and lack:
         raise SVHNError(f"precision is bfloat16, and {lack}; set it to float32, or to auto")
     chosen = FLOAT32 if wanted == FLOAT32 or lack else BFLOAT16
+    _compute_in(chosen)
+    return chosen
+
+
+@contextmanager
+def computing_in(chosen: str) -> Iterator[str]:
+    """Networks that are built or loaded within the block compute in `chosen`, as `use_precision` returns it.
+
+    Yields:
+        The precision before the block, which is that after it as well.
+    """
+    before = precision()
+    _compute_in(chosen)
+    try:
+        yield before
+    finally:
+        _compute_in(before)
+
+
+def _compute_in(chosen: str) -> None:
     if keras_backend() == "tensorflow" and chosen != precision():
         import tensorflow as tf
 
         tf.config.optimizer.set_experimental_options({_OPTION: chosen == BFLOAT16})
-    return chosen
 
 
 def use_devices(count: int) -> None:

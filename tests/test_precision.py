@@ -1,10 +1,11 @@
 """In what networks compute: bfloat16 only where the processor is known to, and float32 unless asked."""
 
+import numpy as np
 import pytest
 from conftest import assert_one_clear_line
 
 import svhn.backend
-from svhn.backend import precision, use_precision
+from svhn.backend import computing_in, precision, use_precision
 from svhn.errors import SVHNError
 
 WITH = "processor\t: 0\nflags\t\t: fpu avx2 avx512_bf16 sse\n\nprocessor\t: 1\nflags\t\t: fpu avx2 avx512_bf16 sse\n"
@@ -53,3 +54,36 @@ def test_where_it_is_not_it_is_refused_in_one_line_and_auto_goes_without(process
 
 def test_another_precision_than_float32_is_never_published(command):
     assert_one_clear_line(command("publish", SVHN_PRECISION="auto"), "precision is auto", "set it to float32")
+
+
+def test_a_block_computes_in_float32_and_what_follows_as_before(processor):
+    use_precision("bfloat16", processor(WITH))
+    with pytest.raises(ValueError, match="within"), computing_in("float32") as before:
+        assert (precision(), before) == ("float32", "bfloat16")
+        raise ValueError("within")
+    assert precision() == "bfloat16"
+
+
+def test_a_model_trained_in_bfloat16_is_measured_in_float32(processor, tmp_path, monkeypatch):
+    import keras
+
+    from svhn.learning import evaluation
+    from svhn.learning.records import load_record
+
+    def network():
+        model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    def measured(*arguments):
+        seen.append(precision())
+        return accuracy(*arguments)
+
+    seen, accuracy = [], evaluation.accuracy
+    monkeypatch.setattr(evaluation, "accuracy", measured)
+    images, labels = np.zeros((20, 32, 32, 3), np.uint8), np.arange(20) % 10
+    use_precision("bfloat16", processor(WITH))
+    data = images, images, labels, labels
+    evaluation.run_evaluation("model_x", network, data, tmp_path, epochs=1, batch_size=10, verbose=0)
+    assert seen == ["float32"] and precision() == "bfloat16"
+    assert load_record(tmp_path, "model_x").precision == "bfloat16"

@@ -14,7 +14,7 @@ from IPython import get_ipython
 from IPython.display import display
 from IPython.utils.capture import capture_output
 
-from svhn.backend import keras, precision, use_precision, versions
+from svhn.backend import computing_in, keras, versions
 from svhn.data.protocol import Split
 from svhn.data.provenance import Provenance
 from svhn.errors import SVHNError
@@ -137,11 +137,13 @@ def _train(
         with progress_bar(batches, name, "batch", shown=bool(verbose), leave=True) as bar:
             model, shown = build(builder, schedule), bar if verbose else None
             trained = fit(name, model, training, (X_val, y_val), schedule, checkpoints, provenance, shown)
-        better = None if force else _better_stored(folder, name, trained.model, (X_val, y_val), provenance)
-        if not better:
-            made = functools.partial(_record, trained=trained, data=data, split=split, provenance=provenance)
-            store_model(folder, name, trained.model, made)
-            trained.checkpoint.unlink(missing_ok=True)
+        # Whatever it was trained in, figures are those of float32, which every machine can make again.
+        with computing_in(FLOAT32) as trained_in:
+            better = None if force else _better_stored(folder, name, trained.model, (X_val, y_val), provenance)
+            if not better:
+                made = functools.partial(_record, trained, trained_in, data, split, provenance)
+                store_model(folder, name, trained.model, made)
+                trained.checkpoint.unlink(missing_ok=True)
     except KeyboardInterrupt:
         raise stopped(name, schedule, checkpoints) from None
     return better
@@ -244,22 +246,20 @@ def _better_stored(
 
 
 def _record(
-    stored: keras.Model,
     trained: Trained,
+    trained_in: str,
     data: tuple[Augmented, Images, np.ndarray],
     split: Split | None,
     provenance: Provenance | None,
+    stored: keras.Model,
     **file: Any,
 ) -> Record:
     _, X_val, y_val = data
-    trained_in = precision()
-    use_precision(FLOAT32)  # A record's figures are those that every machine can make again.
     measured, by_digit = {"validation": accuracy(stored, X_val, y_val, "reading validation digits")}, None
     if split:
         read = predict(stored, preprocess_like(X_val, split.X_test), "reading test digits").argmax(axis=1)
         measured["test"] = float(np.mean(read == split.y_test))
         by_digit = shares_by_digit(read, split.y_test)
-    use_precision(trained_in)
     return Record(
         **file,
         learning_curves=trained.learning_curves,
