@@ -193,6 +193,8 @@ def test_ctrl_c_ends_the_workers_without_their_tracebacks(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell starts what runs in its background deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         said = ""
         while "digit" not in said:  # The bar stands: the workers draw.
