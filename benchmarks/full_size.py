@@ -160,7 +160,7 @@ def plot(costs: list[Cost]) -> None:
     panels[1].set(xlabel="digits", ylabel="peak memory, GiB")
     for panel in panels:
         panel.set_xlim(left=0)
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.08 * panel.dataLim.ymax)
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False)
     with atomic_path(PLOT) as temporary:
