@@ -102,8 +102,17 @@ def _train(options: argparse.Namespace) -> None:
             "there are no real digits in data/, and the stored models were trained on some; "
             "to replace them by models of drawn digits, say so: --data drawn"
         )
-    load_keras()
-    train_models(names, digits, settings)
+    if options.hosts:
+        from svhn.hosts import train_together
+
+        if len(names) > 1:
+            raise SVHNError(f"several hosts train one model at a time; name it, as --model {names[-1]}")
+        train_together(options.hosts, options.host, lambda: train_models(names, digits, settings))
+    else:
+        load_keras()
+        train_models(names, digits, settings)
+    if options.host:
+        return  # The first host stores the model.
     print_moved(Path("answers.py"), NOTEBOOK, Path("models"))
 
 

@@ -160,30 +160,47 @@ def use_devices(count: int) -> None:
     """Spreads every batch over several devices from now on, in this process; what is built before stays on one.
 
     Args:
-        count: How many devices: GPUs, where the backend finds some.
+        count: How many devices of each host: GPUs, where the backend finds some.
 
     Raises:
         SVHNError: There are not so many, or the backend is not JAX.
     """
     distribution = load_keras().distribution
-    if count == 1:
-        if devices() > 1:
-            distribution.set_distribution(None)
+    _, hosts = host()
+    if count == hosts == 1:
+        compute_alone()
         return
     if keras_backend() != "jax":
         raise SVHNError(
             f"devices is {count}, and only JAX spreads batches here; set KERAS_BACKEND=jax, or devices to 1"
         )
     there = distribution.list_devices()
-    if count > len(there):
-        raise SVHNError(f"devices is {count}, and there are {len(there)} ({', '.join(there)}); set it to no more")
-    distribution.set_distribution(distribution.DataParallel(devices=there[:count], auto_shard_dataset=False))
+    each = len(there) // hosts
+    if count > each:
+        raise SVHNError(f"devices is {count}, and there are {each} ({', '.join(there[:each])}); set it to no more")
+    chosen = [device for first in range(0, len(there), each) for device in there[first : first + count]]
+    distribution.set_distribution(distribution.DataParallel(devices=chosen, auto_shard_dataset=False))
+
+
+def compute_alone() -> None:
+    """Spreads batches no longer: networks that are built or loaded from now on compute on one device of this host."""
+    if devices() > 1:
+        load_keras().distribution.set_distribution(None)
 
 
 def devices() -> int:
-    """Over how many devices each batch is spread in this process."""
+    """Over how many devices each batch is spread, those of other hosts included."""
     spread = load_keras().distribution.distribution()
     return getattr(spread, "num_model_replicas", 1)
+
+
+def host() -> tuple[int, int]:
+    """The number of this host, and of how many that train together: (0, 1) where it is alone."""
+    if keras_backend() != "jax":
+        return 0, 1
+    import jax
+
+    return jax.process_index(), jax.process_count()
 
 
 def keras_backend() -> str:

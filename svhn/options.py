@@ -63,6 +63,7 @@ _LENGTH = "train for X times as many batches as the recipes say (default: SVHN_L
 _IMAGENET = "a file of VGG16's ImageNet weights (default: SVHN_IMAGENET, else they are downloaded)"
 _PRECISION = f"in what networks compute: {', '.join(PRECISIONS)} (default: SVHN_PRECISION, else float32)"
 _DEVICES = "spread each batch over N devices, with KERAS_BACKEND=jax (default: SVHN_DEVICES, else 1)"
+_HOSTS = "train one model on these hosts together, with KERAS_BACKEND=jax; give the command on each: docs/scaling.md"
 _IMAGES = "a photo of one digit (PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF), or .npz with X"
 _SEED = "which ones (default: %(default)s, as --extend trains on)"
 _FORCE = "replace a stored model even where it reads more validation digits than the new one"
@@ -114,6 +115,8 @@ def _add_settings(commands: Mapping[str, argparse.ArgumentParser]) -> None:
     train.add_argument("--imagenet", type=_source, metavar="FILE", help=_IMAGENET)
     train.add_argument("--length", metavar="X", help=_LENGTH)
     train.add_argument("--devices", metavar="N", help=_DEVICES)
+    train.add_argument("--hosts", metavar="A:PORT,B", help=_HOSTS)
+    train.add_argument("--host", type=int, default=0, metavar="K", help="which of --hosts this one is, counted from 0")
     train.add_argument("--force", action="store_true", default=None, help=_FORCE)
 
 

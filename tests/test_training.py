@@ -68,8 +68,8 @@ def test_a_killed_training_goes_on_from_its_last_epoch(finished, tmp_path):
     assert len(resumed["loss"]) == 5
     for key, values in seen.items():
         assert resumed[key][:2] == values
-    # The same digits in the same order, the optimizer's state kept: only dropout's noise may differ.
-    np.testing.assert_allclose(resumed["loss"], whole["loss"], rtol=0.1)
+    # The same digits in the same order, the optimizer's state and that of dropout's random numbers kept.
+    np.testing.assert_allclose(resumed["loss"], whole["loss"], rtol=1e-4)
     assert not (tmp_path / "checkpoints/model_small.keras").exists()
 
 

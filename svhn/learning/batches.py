@@ -106,11 +106,18 @@ class Batches(keras.utils.PyDataset):
         batch_size: Digits a batch.
         steps: Batches an epoch; None for one pass (the last batch is filled from the next pass).
         seed: Of order and augmentation.
-        epoch: The epoch to show, counted from 0; whoever trains sets it.
+        epoch: The epoch to show, counted from 0; the training sets it.
+        share: The rows of each batch to give; other hosts compute the rest.
     """
 
     def __init__(
-        self, data: Augmented, batch_size: int, steps: int | None = None, seed: int = 0, epoch: int = 0
+        self,
+        data: Augmented,
+        batch_size: int,
+        steps: int | None = None,
+        seed: int = 0,
+        epoch: int = 0,
+        share: slice | None = None,
     ) -> None:
         # In the order asked for and without Keras's queue of its own, which carries batches over a resumed epoch.
         super().__init__(workers=1)
@@ -119,6 +126,7 @@ class Batches(keras.utils.PyDataset):
         self.steps = steps or -(-data.pass_length // batch_size)
         self.seed = seed
         self.epoch = epoch
+        self.share = share or slice(None)
         rows = data.pass_length if data.rows is None else data.rows
         self._order = functools.lru_cache(maxsize=2)(lambda number: self._generator(0, number).permutation(rows))
 
@@ -137,7 +145,9 @@ class Batches(keras.utils.PyDataset):
         position = np.arange(number * self.batch_size, (number + 1) * self.batch_size)
         rows = np.array([self._order(int(p // count))[p % count] for p in position])
         batch = model_input(self.data.images[rows])
-        return self.data.augment(batch, self._generator(1, number)), self.data.labels[rows]
+        # All of a batch is altered everywhere, so that it is the same batch on any number of hosts.
+        altered = self.data.augment(batch, self._generator(1, number))
+        return altered[self.share], self.data.labels[rows][self.share]
 
 
 def unaltered(batch: np.ndarray, generator: np.random.Generator) -> np.ndarray:

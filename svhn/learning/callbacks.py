@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from svhn.backend import keras
@@ -81,7 +82,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Stores network, optimizer, curves and seconds of training after each epoch, in one file, atomically.
+    """Stores network, optimizer, random states, curves and seconds after each epoch, in one file, atomically.
 
     Args:
         path: The file, `.keras`.
@@ -103,6 +104,8 @@ class Checkpoint(keras.callbacks.Callback):
             if state["plan"] != self.plan:
                 return None
             model = keras.saving.load_model(self.path)
+            for variable, value in zip(_random_states(model), state["random"], strict=True):
+                variable.assign(value)
             self.curves, self.seconds = state["curves"], state["seconds"]
             return model
         except FileNotFoundError:
@@ -122,11 +125,18 @@ class Checkpoint(keras.callbacks.Callback):
             self.curves[key].append(round(float((logs or {})[key]), 6))
         now = time.monotonic()
         self.seconds, self._since = self.seconds + now - self._since, now
-        state = {"plan": self.plan, "curves": self.curves, "seconds": self.seconds}
+        random = [np.asarray(variable).tolist() for variable in _random_states(self.model)]
+        state = {"plan": self.plan, "curves": self.curves, "seconds": self.seconds, "random": random}
         with atomic_path(self.path) as temporary:
             keras.saving.save_model(self.model, temporary)
             with zipfile.ZipFile(temporary, "a") as archive:
                 archive.writestr(_STATE, json.dumps(state))
+
+
+def _random_states(model: keras.Model) -> list[keras.Variable]:
+    """Where dropout's random numbers stand, which Keras does not store with a model."""
+    stored = {id(variable) for variable in model.weights}
+    return [variable for variable in model.variables if id(variable) not in stored]
 
 
 def state_of(checkpoint: Path) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from svhn.backend import devices, keras, precision
+from svhn.backend import compute_alone, devices, host, keras, precision
 from svhn.data.provenance import Provenance
 from svhn.errors import Interrupted, SVHNError, one_line
+from svhn.hosts import Helped, checkpoints_of_first, share
 from svhn.learning.batches import Augmented, Batches, Images, function_name, model_input, unaltered, unprocessed
 from svhn.learning.callbacks import Checkpoint, EpochOf, Finite, Progress, state_of
 from svhn.learning.records import Recipe
@@ -85,9 +86,29 @@ def fit(
     recipe = recipe_of(model, train, schedule)
     plan = plan_of(model, train, schedule, provenance)
     train = replace(train, labels=as_targets(train.labels, model))
-    batches = Batches(train, schedule.batch_size, schedule.steps_per_epoch, schedule.seed)
-    checkpoint = Checkpoint(Path(folder) / f"{name}.keras", plan)
-    model = checkpoint.resume() or model
+    rows = share(schedule.batch_size)
+    batches = Batches(train, schedule.batch_size, schedule.steps_per_epoch, schedule.seed, share=rows)
+    with checkpoints_of_first(Path(folder), name, plan) as checkpoints:
+        checkpoint = Checkpoint(checkpoints / f"{name}.keras", plan)
+        model = _fit(name, checkpoint.resume() or model, batches, validation, schedule, checkpoint, bar)
+    number, hosts = host()
+    if number:
+        raise Helped
+    if hosts > 1:  # The others are done, and this one computes alone from here on.
+        compute_alone()
+        model = keras.saving.load_model(checkpoint.path)
+    return Trained(model, checkpoint.curves, recipe, checkpoint.seconds, checkpoint.path)
+
+
+def _fit(
+    name: str,
+    model: keras.Model,
+    batches: Batches,
+    validation: tuple[Images, np.ndarray],
+    schedule: Schedule,
+    checkpoint: Checkpoint,
+    bar: tqdm | None,
+) -> keras.Model:
     done = len(checkpoint.curves["loss"])
     callbacks = [EpochOf(batches), Finite(name), checkpoint]
     if bar is not None:
@@ -96,18 +117,20 @@ def fit(
         if done:
             bar.write(f"{name}: going on after epoch {done}, where an earlier training stopped", file=sys.stdout)
     images, labels = validation
+    number, hosts = host()
     whole = len(labels) - len(labels) % devices()  # Each device gets as many of a batch.
+    rows = slice(number, whole, hosts)
     model.fit(
         batches,
-        validation_data=(model_input(images[:whole]), as_targets(labels[:whole], model)),
-        validation_batch_size=_VALIDATION_BATCH - _VALIDATION_BATCH % devices(),
+        validation_data=(model_input(images[rows]), as_targets(labels[rows], model)),
+        validation_batch_size=(_VALIDATION_BATCH - _VALIDATION_BATCH % devices()) // hosts,
         epochs=schedule.epochs,
         initial_epoch=done,
         shuffle=False,  # `Batches` has its own order; Keras's would be another one after an interruption.
         verbose=0,
         callbacks=callbacks,
     )
-    return Trained(model, checkpoint.curves, recipe, checkpoint.seconds, checkpoint.path)
+    return model
 
 
 def stopped(name: str, schedule: Schedule, folder: Path) -> Interrupted:
