@@ -5,8 +5,10 @@ import contextlib
 import functools
 import io
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     options = make_parser(_COMMANDS).parse_args(arguments)
     try:
-        with contextlib.chdir(checkout()):
+        with contextlib.chdir(checkout()), _terminable():
             status = options.command(options) or 0
         sys.stdout.flush()
     except BrokenPipeError:  # Whoever read the output has seen enough; Python would complain once more at its end.
@@ -46,8 +48,26 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt as error:
         print(f"svhn: {error}" if str(error) else "svhn: stopped; whatever was finished is kept", file=sys.stderr)
-        return 130
+        return 143 if isinstance(error, _Terminated) else 130
     return status
+
+
+class _Terminated(KeyboardInterrupt):
+    """An interruption by SIGTERM, as a cluster's scheduler or a shutdown sends it."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: its temporary files go, and so do its processes."""
+
+    def end(number: int, frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(options: argparse.Namespace) -> None:

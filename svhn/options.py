@@ -40,6 +40,7 @@ exit status:
   0  done                                  2    something to mend: one line says what, and how
   1  a figure differs (verify), or a fault  130  stopped by Ctrl-C; whatever was finished is kept
   141  the reader of the output stopped reading
+  143  stopped by SIGTERM, as a scheduler or a shutdown sends it; otherwise as by Ctrl-C
 """
 # What shtab, which makes a shell's completion, takes an argument that names a file by.
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}

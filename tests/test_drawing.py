@@ -185,7 +185,9 @@ def test_a_worker_that_is_killed_is_one_clear_error_and_leaves_no_other_behind(m
     assert len(started) == 2 and all(process.poll() is not None for process in started)
 
 
-def test_ctrl_c_ends_the_workers_without_their_tracebacks(tmp_path):
+# SIGTERM as a scheduler sends it, to the command alone; Ctrl-C reaches the whole group.
+@pytest.mark.parametrize(("sent", "to", "status"), [(signal.SIGINT, os.killpg, 130), (signal.SIGTERM, os.kill, 143)])
+def test_a_signal_ends_the_workers_without_their_tracebacks(tmp_path, sent, to, status):
     with subprocess.Popen(
         [sys.executable, "-m", "svhn", "digits", "--count", "40000"],
         cwd=tmp_path,
@@ -199,9 +201,9 @@ def test_ctrl_c_ends_the_workers_without_their_tracebacks(tmp_path):
         said = ""
         while "digit" not in said:  # The bar stands: the workers draw.
             said += process.stderr.read(1)
-        os.killpg(process.pid, signal.SIGINT)
+        to(process.pid, sent)
         said += process.stderr.read()
-    assert process.returncode == 130 and "svhn: stopped" in said and "Traceback" not in said
+    assert process.returncode == status and "svhn: stopped" in said and "Traceback" not in said
     assert list((tmp_path / "data").iterdir()) == []
 
 

@@ -198,13 +198,15 @@ def test_a_failing_cell_is_named_and_a_remedy_is_never_cut_off(tmp_path):
         execute_notebook(tmp_path / "n.ipynb")
 
 
-def test_ctrl_c_ends_an_execution_in_one_line_and_leaves_no_kernel_behind(tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_an_execution_in_one_line_and_leaves_no_kernel_behind(tmp_path, sent):
     source = "import os, time\nprint(os.getpid(), file=open('started', 'w'), flush=True)\ntime.sleep(600)"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]), tmp_path / "n.ipynb")
     program = """
-import sys
+import signal, sys
 from pathlib import Path
 from svhn.notebook.execution import execute_notebook
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 try:
     execute_notebook(Path("n.ipynb"))
 except KeyboardInterrupt:
@@ -220,7 +222,7 @@ except KeyboardInterrupt:
         start_new_session=True,
     ) as process:
         wait_for(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text().strip())
-        os.killpg(process.pid, signal.SIGINT)
+        os.kill(process.pid, sent)
         printed, said = process.communicate(timeout=60)
     assert printed == "stopped\n" and "Traceback" not in said
     kernel = int((tmp_path / "started").read_text())

@@ -68,11 +68,14 @@ def execute_notebook(path: Path = NOTEBOOK, settings: Settings | None = None) ->
 
 def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -> None:
     total, begun = sum(cell.cell_type == "code" for cell in notebook.cells), []
+    terminated = signal.getsignal(signal.SIGTERM)
 
     def begin(notebook: nbformat.NotebookNode) -> None:
         begun.append(notebook)
-        # Ctrl-C is for the caller; nbclient would take it for itself, and fail at that.
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        # Ctrl-C and SIGTERM are for the caller; nbclient would take them for itself, and fail at that.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(signal.SIGTERM, terminated)
 
     with (
         tqdm(total=total, desc="executing the notebook", unit="cell", file=sys.stderr) as bar,
