@@ -14,6 +14,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from appearance import measures
 from given import REAL_DIGITS
 from PIL import Image
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -23,7 +24,6 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
 from svhn.digits import Digits
-from svhn.drawn.appearance import measures
 from svhn.drawn.drawing import EDITION, draw
 from svhn.errors import SVHNError
 from svhn.files import atomic_path, write_text

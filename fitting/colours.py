@@ -1,20 +1,20 @@
 """Fits the colours of digits and of what they stand on.
 
-    python fitting/colours.py digits.npz
+    PYTHONPATH=benchmarks python fitting/colours.py digits.npz
 
 It looks at the protocol's training digits alone and writes `svhn/drawn/fitted/colours.json`: a mixture of normal
-distributions over six figures, the ground's red, green and blue and how far the ink's are above them.
+distributions over six figures, the ground's red, green and blue and the ink's difference from each.
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+from appearance import ink_and_ground
 from sklearn.mixture import GaussianMixture
 
 from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
-from svhn.drawn.appearance import ink_and_ground
 from svhn.files import write_json
 from svhn.typed import to_json
 
