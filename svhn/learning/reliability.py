@@ -1,4 +1,4 @@
-"""The reliability of probabilities: of all digits that are read with 90 %, nine in ten should be right."""
+"""The reliability of probabilities: of the digits that are read with 90 %, nine in ten should be right."""
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,12 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS)
     """Confidence and accuracy of predictions, by confidence.
 
     Args:
-        probabilities: Of each class, float (n, 10); what is read is the most probable class.
+        probabilities: Class probabilities, float (n, 10); the most probable class is what is read.
         labels: The digits, (n,).
-        bins: Intervals of equal width into which confidences, 0..1, are divided.
+        bins: The number of intervals of equal width that confidences, 0..1, are divided into.
 
     Returns:
-        One row an interval that holds a prediction: `count`, mean `confidence`, and `accuracy`.
+        One row for each interval that holds a prediction: `count`, mean `confidence`, and `accuracy`.
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
@@ -30,9 +30,9 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
     """The mean difference between confidence and accuracy over intervals of confidence, 0..1 (Guo et al., 2017).
 
     Args:
-        probabilities: Of each class, float (n, 10).
+        probabilities: Class probabilities, float (n, 10).
         labels: The digits, (n,).
-        bins: Intervals of equal width.
+        bins: The number of intervals of equal width.
     """
     table = reliability(probabilities, labels, bins)
     gaps = (table["confidence"] - table["accuracy"]).abs()
@@ -40,5 +40,5 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
 
 
 def shares_by_digit(read: np.ndarray, labels: np.ndarray) -> list[float | None]:
-    """The share of each digit, 0 to 9, that is read as labelled, 0..1; None where no label is that digit."""
+    """The share of each digit, 0 to 9, that is read as labelled, 0..1; None where no label has that digit."""
     return [float(np.mean(read[labels == d] == d)) if np.any(labels == d) else None for d in range(10)]
