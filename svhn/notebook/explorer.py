@@ -1,10 +1,9 @@
-"""One digit through the eyes of the stored models: the engine of `Explorer.ipynb`, with widgets or without."""
+"""One digit as the stored models see it: the engine of `Explorer.ipynb`, with widgets or without."""
 
 import base64
 import io
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,48 +17,32 @@ from sklearn.neighbors import NearestNeighbors
 from svhn.backend import keras
 from svhn.data.photos import crop, read_photo
 from svhn.data.protocol import Split
+from svhn.digits import model_input
 from svhn.errors import SVHNError
-from svhn.learning.batches import Images, Preprocessed, predict
+from svhn.learning.batches import predict
 from svhn.learning.explanation import layer_cam
 from svhn.learning.figures import enlarge, overlay
 from svhn.learning.records import stored_names
-from svhn.learning.stored import load_model
 from svhn.notebook.cells import NOTEBOOK, load_definitions
+from svhn.notebook.measurement import load_reader
 from svhn.notebook.report import load_template
 
 NEIGHBOURS = 8
 _PHOTO_SIDE = 380
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A stored model with the preprocessing that it was trained with.
-
-    Attributes:
-        model: The network.
-        preprocess: From uint8 images (n, 32, 32, 3) to what the network is given; None for the images themselves.
-    """
-
-    model: keras.Model
-    preprocess: Callable[[np.ndarray], np.ndarray] | None
-
-    def view(self, images: np.ndarray) -> Images:
-        """The images, uint8 (n, 32, 32, 3), as the network is given them."""
-        return images if self.preprocess is None else Preprocessed(images, self.preprocess)
-
-
 class Explorer:
-    """Everything that is loaded once: the models, and the training digits that neighbours are looked for among.
+    """The stored models and the training digits among which neighbours are searched; both are loaded once.
 
     Args:
-        split: The digits; neighbours are real training digits.
+        split: The digits. Neighbours are training digits without the extension.
         models: The folder of the stored models.
-        notebook: Where the preprocessing is defined.
+        notebook: The notebook that defines the preprocessing.
         interpreter: The model whose evidence is shown.
-        layers: Its convolutions in which evidence is looked for.
-        embedder: The model whose embeddings tell which digits are near.
-        embedding_layer: Its layer that puts out the embedding.
-        among: How many training digits neighbours are looked for among.
+        layers: The names of its convolutions that give evidence.
+        embedder: The model whose embeddings say which digits are near.
+        embedding_layer: The name of its layer whose output is the embedding.
+        among: The number of training digits among which neighbours are searched.
     """
 
     def __init__(
@@ -74,7 +57,7 @@ class Explorer:
         among: int = 1000,
     ) -> None:
         definitions = load_definitions(notebook)
-        self.readers = {name: _load_reader(models, name, definitions) for name in stored_names(models)}
+        self.readers = {name: load_reader(name, models, definitions) for name in stored_names(models)}
         self.interpreter, self.layers = self.readers[interpreter], layers
         self.images, self.labels = split.X_train[: split.n_train][:among], split.y_train[: split.n_train][:among]
         self.embedder = self.readers[embedder]
@@ -85,12 +68,12 @@ class Explorer:
         )
 
     def embed(self, images: np.ndarray, task: str = "") -> np.ndarray:
-        """The embeddings, float32 (n, units), of uint8 images (n, 32, 32, 3); a named task shows its progress."""
+        """The embeddings, float32 (n, units), of uint8 images (n, 32, 32, 3). A named task shows its progress."""
         return predict(self.base, self.embedder.view(images), task)
 
     def probabilities(self, image: np.ndarray) -> pd.DataFrame:
         """The probabilities that every model gives an image, uint8 (32, 32, 3): a row a model, a column a digit."""
-        rows = {name: predict(reader.model, reader.view(image[np.newaxis]))[0] for name, reader in self.readers.items()}
+        rows = {name: reader.probabilities(image[np.newaxis])[0] for name, reader in self.readers.items()}
         return pd.DataFrame(rows).T
 
     def neighbours(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -100,20 +83,19 @@ class Explorer:
 
     def evidence(self, image: np.ndarray, digit: int) -> np.ndarray:
         """A map of the interpreter's evidence for a digit, float32 (32, 32), 0..1."""
-        given = self.interpreter.view(image[np.newaxis])[:]
-        given = given[0] / np.float32(255) if given.dtype == np.uint8 else given[0]
+        given = model_input(self.interpreter.view(image[np.newaxis])[:])[0]
         return enlarge(layer_cam(self.interpreter.model, given, self.layers, digit), image.shape[:2])
 
     def show(self, image: np.ndarray, label: int | None = None, photo: np.ndarray | None = None) -> HTML:
-        """Shows all of it: the image, the evidence, the probabilities and the neighbours.
+        """Shows the image, the evidence, the probabilities and the neighbours.
 
         Args:
             image: uint8 (32, 32, 3).
             label: The digit, where it is known.
-            photo: Of any size, uint8 (height, width, 3), that the image was cut out of.
+            photo: The photo that the image was cut out of, uint8 (height, width, 3), of any size.
 
         Returns:
-            A page that fits any width, its pictures with a description each.
+            A page that fits any width, with a description of each picture.
         """
         table = self.probabilities(image)
         read = int(table.mean().argmax())
@@ -145,9 +127,9 @@ class Picture:
     """A picture in a page.
 
     Attributes:
-        address: Which holds the picture itself.
-        caption: Below it.
-        description: In its place, for people who do not see it.
+        address: The picture itself, as a data URL.
+        caption: The text below it.
+        description: The picture in words, for people who do not see it.
     """
 
     address: str
@@ -161,19 +143,14 @@ def _picture(image: np.ndarray, caption: str, description: str) -> Picture:
     return Picture(f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}", caption, description)
 
 
-def _load_reader(models: str | Path, name: str, definitions: dict[str, Any]) -> Reader:
-    model, record = load_model(models, name)
-    return Reader(model, definitions[record.preprocessing] if record.preprocessing else None)
-
-
 def framed(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarray:
-    """A photo, made smaller, with a frame round the square that `crop` cuts out of it for the same numbers.
+    """Makes a photo smaller and frames the square that `crop` cuts out of it for the same arguments.
 
     Args:
         photo: uint8 (height, width, 3).
-        left: As `crop` has it.
-        top: As `crop` has it.
-        size: As `crop` has it.
+        left: The argument of `crop`.
+        top: The argument of `crop`.
+        size: The argument of `crop`.
 
     Returns:
         uint8 (height, width, 3), at most 380 points wide and high.
@@ -191,11 +168,11 @@ def framed(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarra
 
 
 def widgets(explorer: Explorer, split: Split) -> Any:
-    """The explorer to click in: a test digit by its number, or a square of an uploaded photo.
+    """Makes widgets that show a test digit by its number, or a square of an uploaded photo.
 
     Args:
-        explorer: With its models loaded.
-        split: The digits; test digits are shown.
+        explorer: The explorer.
+        split: The split whose test digits are shown.
 
     Returns:
         A widget of `ipywidgets`.
@@ -267,11 +244,11 @@ def _slider(name: str, value: float, least: float) -> Any:
 
 
 def _uploaded(file: dict[str, Any]) -> np.ndarray:
-    """An uploaded photo, read as any other file is."""
+    """Reads an uploaded photo as any other file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / Path(str(file["name"])).name
         path.write_bytes(bytes(file["content"]))
         try:
             return read_photo(path)
-        except SVHNError as error:  # Only its name says something to a person.
+        except SVHNError as error:  # A person knows the file by its name, and not by its temporary folder.
             raise SVHNError(str(error).replace(f"{folder}{os.sep}", "")) from error

@@ -16,19 +16,19 @@ from svhn.files import sha256, write_text
 from svhn.learning.records import load_record, model_path, stored_names
 from svhn.notebook.cells import NOTEBOOK, load_alone, load_definitions, trainable_names
 
-# Up to so many images are read without Keras: more of them it reads faster, its loading included.
+# Up to this number, images are read faster without Keras, which takes seconds to load.
 FEW = 100
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a model reads in an image.
+    """A model's reading of an image.
 
     Attributes:
-        name: Of the image.
-        probabilities: Of the ten digits, float32 (10,).
-        remark: What a person should know of the image; empty without anything.
-        blank: Whether it shows nothing, so that there is no digit to read.
+        name: The image's name.
+        probabilities: The probabilities of the ten digits, float32 (10,).
+        remark: A remark on the image for people, or empty.
+        blank: Whether the image is blank, and has no digit to read.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Reading:
 
     @property
     def guesses(self) -> list[tuple[int, float]]:
-        """The two most probable digits with their probabilities; none of a blank image."""
+        """The two most probable digits with their probabilities; a blank image has none."""
         if self.blank:
             return []
         order = np.argsort(-self.probabilities, kind="stable")[:2]
@@ -57,10 +57,10 @@ def predict_images(
     """Reads the digits in image files.
 
     Args:
-        name: Of the stored model.
+        name: The stored model's name.
         paths: Photos of one digit each, of any size, or `.npz` files with `X`.
         models: The folder of the stored models.
-        notebook: Where the model's preprocessing is defined.
+        notebook: The notebook that defines the model's preprocessing.
 
     Returns:
         A reading for each image, in order.
@@ -78,7 +78,7 @@ def predict_images(
 
 
 def write_predictions(path: Path, readings: Sequence[Reading]) -> None:
-    """Writes CSV with the columns `image,digit,probability`, empty for a blank image, whole or not at all."""
+    """Writes a CSV file, whole or not at all, with the columns `image,digit,probability`, empty for a blank image."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("image", "digit", "probability"))
@@ -98,7 +98,7 @@ def _check_stored(name: str, models: Path, notebook: Path) -> None:
 
 
 def _predict_light(name: str, images: np.ndarray, models: Path, notebook: Path) -> np.ndarray | None:
-    """Class probabilities without Keras, float32 (n, 10); None where only Keras can read this model, or say why not."""
+    """Class probabilities without Keras, float32 (n, 10); None where only Keras can read the model, or say why not."""
     from svhn.learning.light import light_network
 
     record, path = load_record(models, name), model_path(models, name)
@@ -114,16 +114,7 @@ def _predict_light(name: str, images: np.ndarray, models: Path, notebook: Path) 
 
 def _predict(name: str, images: np.ndarray, models: Path, notebook: Path) -> np.ndarray:
     load_keras()
-    from svhn.learning.batches import Preprocessed, predict
-    from svhn.learning.stored import load_model
+    from svhn.notebook.measurement import load_reader
 
-    model, record = load_model(models, name)
-    preprocessing = record.preprocessing
-    if preprocessing is None:
-        return predict(model, images)
-    function = load_definitions(notebook).get(preprocessing)
-    if not callable(function):
-        raise SVHNError(
-            f"{notebook} does not define {preprocessing}, with which {name} was trained; restore it from git"
-        )
-    return predict(model, Preprocessed(images, function))
+    definitions = load_definitions(notebook) if load_record(models, name).preprocessing else {}
+    return load_reader(name, models, definitions).probabilities(images)
