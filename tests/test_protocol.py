@@ -111,5 +111,5 @@ def test_a_record_says_how_many_digits_of_each_kind_were_seen():
 def test_few_real_digits_are_extended_by_digits_that_are_kept(tmp_path):
     split = split_digits(numbered(1000, real=True))
     first, second = (extend_training(split, 6, tmp_path) for _ in range(2))
-    assert first.fingerprint == second.fingerprint and len(list(tmp_path.glob("drawn-6-*.npz"))) == 1
+    assert first.provenance == second.provenance and len(list(tmp_path.glob("drawn-6-*.npz"))) == 1
     assert not first.drawn.real and len(first.y_train) == 646
