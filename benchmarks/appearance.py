@@ -14,7 +14,7 @@ _INK_HEIGHT = 0.74
 
 
 def ink_and_ground(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The colour of each digit and of what it stands on.
+    """The colour of each digit and of its ground.
 
     Colours are projected onto the line on which they differ most. The end that agrees with the label's average shape
     is ink. Blur mixes the two, so thin strokes look closer to their ground than they are.
@@ -92,7 +92,7 @@ def measures(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _spectrum(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The slope of log power over log frequency from 2 to 16 cycles an image; the share of power below 1.5 cycles."""
+    """The slope of log power over log frequency from 2 to 16 cycles an image, and the share of power below 1.5."""
     hann = np.hanning(SIDE).astype(np.float32)
     centred = grey - grey.mean(axis=(1, 2), keepdims=True)
     power = np.abs(np.fft.fft2(centred * hann[:, None] * hann)) ** 2

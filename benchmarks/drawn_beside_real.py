@@ -1,4 +1,4 @@
-"""A page that shows drawn digits beside real ones: grids, distributions, and what tells the two apart.
+"""A page that shows drawn digits beside real ones: grids, distributions, and the differences between the two.
 
     python benchmarks/drawn_beside_real.py [--real DIGITS.npz] [--digits 5120]
 
@@ -48,7 +48,7 @@ def grid(images: np.ndarray) -> Image.Image:
 
 
 def distributions(drawn: dict[str, np.ndarray], real: dict[str, np.ndarray], title: str) -> plt.Figure:
-    """One panel a measure: how the drawn and the real digits are spread over it."""
+    """Plots the distributions of drawn and real digits, one panel a measure."""
     figure, panels = plt.subplots(2, 4, figsize=(12, 5), layout="constrained")
     for panel, name in zip(panels.flat, real, strict=True):
         low, high = np.percentile(np.concatenate([drawn[name], real[name]]), [0.5, 99.5])
@@ -64,7 +64,7 @@ def distributions(drawn: dict[str, np.ndarray], real: dict[str, np.ndarray], tit
 
 
 def told_apart(drawn: dict[str, np.ndarray], real: dict[str, np.ndarray]) -> str:
-    """Boosted trees told to separate the two by the measures alone: how well, and by which, as HTML."""
+    """Trains boosted trees to tell the two apart by the measures: their success and main measures, as HTML."""
     names = list(real)
     rows = np.concatenate([np.column_stack([kind[name] for name in names]) for kind in (real, drawn)])
     labels = np.repeat([0, 1], [len(real[names[0]]), len(drawn[names[0]])])

@@ -1,4 +1,4 @@
-"""Fits the colours of digits and of what they stand on.
+"""Fits the colours of digits and of their grounds.
 
     PYTHONPATH=benchmarks python fitting/colours.py digits.npz
 
@@ -38,7 +38,7 @@ def main() -> None:
         "digits": to_json(split.provenance),
         "shares": mixture.weights_[order].round(4).tolist(),
         "means": mixture.means_[order].round(1).tolist(),
-        # Lower triangles: a standard normal vector times one has that component's covariance.
+        # A standard normal vector times a component's lower triangle has its covariance.
         "factors": factors.round(2).tolist(),
     }
     write_json(TABLE, table)
