@@ -165,9 +165,8 @@ def test_a_killed_comparison_repeats_no_training_that_it_finished(tmp_path):
 def test_what_was_finished_of_another_recipe_is_trained_anew(digits, tmp_path):
     progress = tmp_path / "checkpoints/comparison_x.json"
     progress.parent.mkdir()
-    progress.write_text(
-        json.dumps({f"comparison_x, {n} units, seed 1": {"plan": "other", "result": {}} for n in (4, 16)})
-    )
+    other = {"plan": "other", "result": {"accuracy": 0.5, "val_accuracy": 0.5, "right": ""}}
+    progress.write_text(json.dumps({f"comparison_x, {n} units, seed 1": other for n in (4, 16)}))
     assert compared(digits, tmp_path, seeds=(1,))["mean"].notna().all()
     for damaged in ("{", "[1]", "null"):
         progress.write_text(damaged)

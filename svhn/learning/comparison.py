@@ -12,13 +12,14 @@ from tqdm import tqdm
 
 from svhn.backend import keras, precision
 from svhn.data.protocol import Split
+from svhn.errors import SVHNError
 from svhn.files import CHECKPOINTS, write_json
 from svhn.learning.batches import Augmented, Images, predict, provenance_of, unpack
 from svhn.learning.evaluation import in_nbgrader
 from svhn.learning.paired import Comparison, Run, load_comparison
 from svhn.learning.training import Schedule, build, fit, plan_of, schedule_of
 from svhn.progress import interrupted, progress_bar, skip
-from svhn.typed import from_json, to_json
+from svhn.typed import read_json, to_json
 
 SEEDS = (1, 2, 3)
 
@@ -83,26 +84,18 @@ def run_comparison(
             data = unpack(name, variant.data, isinstance(variant.data[0], Augmented), split)
             schedule = schedule_of(data[0], epochs, batch_size, steps_per_epoch, length)
             runs += [_Run(name, label, variant.build, data, replace(schedule, seed=seed), split) for seed in seeds]
-        finished = _Finished(Path(base_dir) / CHECKPOINTS / f"{name}.json")
-        write_json(path, to_json(_train(name, reference, runs, finished)))
-        finished.path.unlink(missing_ok=True)
+        note = Path(base_dir) / CHECKPOINTS / f"{name}.json"
+        write_json(path, to_json(_train(name, reference, runs, note)))
+        note.unlink(missing_ok=True)
     return _show(load_comparison(path))
 
 
+@dataclass(frozen=True)
 class _Finished:
-    """The finished trainings of a killed comparison, in one file."""
+    """A finished training in the note of a comparison: the digest of its plan, and its outcome."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.runs = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            self.runs = {}
-
-    def add(self, name: str, run: dict[str, object]) -> None:
-        """Keeps one more finished training."""
-        self.runs[name] = run
-        write_json(self.path, self.runs)
+    plan: str
+    result: Run
 
 
 @dataclass(frozen=True)
@@ -120,29 +113,30 @@ class _Run:
     def batches(self) -> int:
         return self.schedule.epochs * self.schedule.steps_per_epoch
 
-    def finish(self, finished: _Finished, bar: tqdm) -> Run:
-        """Trains the variant, or takes its result from `finished`."""
+    def finish(self, finished: dict[str, _Finished], note: Path, bar: tqdm) -> Run:
+        """Trains the variant and adds its outcome to `note`, unless that is among `finished` already."""
         training, X_val, y_val = self.data
         name = f"{self.comparison}, {self.label}, seed {self.schedule.seed}"
         model = build(self.build, self.schedule)
         provenance = provenance_of(self.split, training)
         plan = hashlib.sha256(json.dumps(plan_of(model, training, self.schedule, provenance)).encode()).hexdigest()
-        if (known := finished.runs.get(name)) and known["plan"] == plan:
+        if (known := finished.get(name)) and known.plan == plan:
             skip(bar, self.batches)
-            return from_json(Run, known["result"])
-        trained = fit(name, model, training, (X_val, y_val), self.schedule, finished.path.parent, provenance, bar)
+            return known.result
+        trained = fit(name, model, training, (X_val, y_val), self.schedule, note.parent, provenance, bar)
         right = predict(trained.model, X_val).argmax(axis=1) == y_val
         result = Run(
             accuracy=trained.learning_curves["accuracy"][-1],
             val_accuracy=float(np.mean(right)),
             right=np.packbits(right).tobytes().hex(),
         )
-        finished.add(name, {"plan": plan, "result": to_json(result)})
+        finished[name] = _Finished(plan, result)
+        write_json(note, to_json(finished))
         trained.checkpoint.unlink(missing_ok=True)
         return result
 
 
-def _train(name: str, reference: str, runs: Sequence[_Run], finished: _Finished) -> Comparison:
+def _train(name: str, reference: str, runs: Sequence[_Run], note: Path) -> Comparison:
     """Trains all runs that are not finished.
 
     Raises:
@@ -151,9 +145,13 @@ def _train(name: str, reference: str, runs: Sequence[_Run], finished: _Finished)
     variants: dict[str, dict[str, Run]] = {run.label: {} for run in runs}
     done = 0
     try:
+        finished = read_json(note, dict[str, _Finished], "")
+    except SVHNError:  # Nothing was finished before, or the note is damaged.
+        finished = {}
+    try:
         with progress_bar(sum(run.batches for run in runs), name, "batch", leave=True) as bar:
             for run in runs:
-                variants[run.label][str(run.schedule.seed)] = run.finish(finished, bar)
+                variants[run.label][str(run.schedule.seed)] = run.finish(finished, note, bar)
                 done += 1
     except KeyboardInterrupt:
         raise interrupted(name, f"{done} of {len(runs)} trainings are kept") from None

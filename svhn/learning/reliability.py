@@ -6,35 +6,33 @@ import pandas as pd
 BINS = 10
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> pd.DataFrame:
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """Confidence and accuracy of predictions, by confidence.
 
     Args:
         probabilities: Class probabilities, float (n, 10); the most probable class is what is read.
         labels: The digits, (n,).
-        bins: The number of intervals of equal width that confidences, 0..1, are divided into.
 
     Returns:
-        One row for each interval that holds a prediction: `count`, mean `confidence`, and `accuracy`.
+        One row for each tenth of confidence, 0..1, that holds a prediction: `count`, mean `confidence`, and `accuracy`.
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    interval = np.minimum((confidence * bins).astype(int), bins - 1)
+    interval = np.minimum((confidence * BINS).astype(int), BINS - 1)
     frame = pd.DataFrame({"interval": interval, "confidence": confidence, "accuracy": right.astype(float)})
     return frame.groupby("interval").agg(
         count=("accuracy", "size"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean")
     )
 
 
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
-    """The mean difference between confidence and accuracy over intervals of confidence, 0..1 (Guo et al., 2017).
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The mean difference between confidence and accuracy over tenths of confidence, 0..1 (Guo et al., 2017).
 
     Args:
         probabilities: Class probabilities, float (n, 10).
         labels: The digits, (n,).
-        bins: The number of intervals of equal width.
     """
-    table = reliability(probabilities, labels, bins)
+    table = reliability(probabilities, labels)
     gaps = (table["confidence"] - table["accuracy"]).abs()
     return float((gaps * table["count"]).sum() / table["count"].sum())
 

@@ -23,9 +23,10 @@ from tqdm import tqdm
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
-from svhn.notebook.cells import NOTEBOOK, load_definitions, parameters, read_notebook, tagged_cells
+from svhn.notebook.cells import NOTEBOOK, code_cells, load_definitions, parameters, read_notebook
 from svhn.notebook.kernel import kernel
 from svhn.settings import Settings, settled
+from svhn.typed import read_json
 
 CELL_SECONDS = 3600
 _SVG = "image/svg+xml"
@@ -128,9 +129,7 @@ def _inject(
     return cell
 
 
-def train_models(
-    names: list[str], digits: Digits, settings: Settings, path: Path = NOTEBOOK, folder: Path = Path("models")
-) -> None:
+def train_models(names: list[str], digits: Digits, settings: Settings, path: Path = NOTEBOOK) -> None:
     """Trains models and comparisons by the notebook's `run` cells. After a kill it goes on with the first unfinished.
 
     Args:
@@ -138,30 +137,24 @@ def train_models(
         digits: The digits that the notebook will train on.
         settings: The settings of the run.
         path: The notebook.
-        folder: The folder in which the notebook stores its models.
     """
-    cells = [cell.source for cell in tagged_cells(read_notebook(path), "parameters")]
+    cells = [cell.source for cell in code_cells(path, "parameters")]
     plan = {"names": names, "digits": digits.fingerprint, "parameters": cells, **asdict(settings)}
     # Each plan has a note of its own: a killed training of all remembers its finished models, whatever is trained then.
-    note = folder / CHECKPOINTS / f"training-{hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:8]}.json"
-    finished = _finished(note, plan)
+    digest = hashlib.sha256(json.dumps(plan).encode()).hexdigest()
+    note = Path("models") / CHECKPOINTS / f"training-{digest[:16]}.json"
+    try:
+        finished = read_json(note, list[str], "")
+    except SVHNError:  # Nothing was finished before, or the note is damaged.
+        finished = []
     if finished:
         print(f"finished before: {', '.join(finished)}; to train them anew, delete {note}")
     for name in [name for name in names if name not in finished]:
         with settled():
             load_definitions(path, "data", name, stop_training=False, **asdict(settings))
         finished.append(name)
-        write_json(note, {**plan, "finished": finished})
+        write_json(note, finished)
     note.unlink(missing_ok=True)
-
-
-def _finished(note: Path, plan: dict[str, Any]) -> list[str]:
-    """The finished names in the note of a killed training of the same plan; none if it is missing or damaged."""
-    try:
-        content = json.loads(note.read_text(encoding="utf-8"))
-        return [str(name) for name in content.pop("finished") if content == plan]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
 
 
 def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:

@@ -23,11 +23,17 @@ from svhn.learning.batches import predict
 from svhn.learning.explanation import layer_cam
 from svhn.learning.figures import enlarge, overlay
 from svhn.learning.records import stored_names
-from svhn.notebook.cells import NOTEBOOK, load_definitions
+from svhn.notebook.cells import load_definitions
 from svhn.notebook.measurement import load_reader
 from svhn.notebook.report import load_template
 
 NEIGHBOURS = 8
+# The number of training digits among which neighbours are searched.
+_AMONG = 1000
+# The model whose evidence is shown, with its convolutions that give it; and the model whose embeddings say which digits
+# are near, with its layer whose output is the embedding.
+_INTERPRETER, _LAYERS = "model_2_2", ("block9_conv", "block12_conv")
+_EMBEDDER, _EMBEDDING = "model_4_1", "block6_flatten"
 _PHOTO_SIDE = 380
 
 
@@ -36,33 +42,16 @@ class Explorer:
 
     Args:
         split: The digits. Neighbours are training digits without the extension.
-        models: The folder of the stored models.
-        notebook: The notebook that defines the preprocessing.
-        interpreter: The model whose evidence is shown.
-        layers: The names of its convolutions that give evidence.
-        embedder: The model whose embeddings say which digits are near.
-        embedding_layer: The name of its layer whose output is the embedding.
-        among: The number of training digits among which neighbours are searched.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        models: str | Path = "models",
-        notebook: Path = NOTEBOOK,
-        interpreter: str = "model_2_2",
-        layers: tuple[str, ...] = ("block9_conv", "block12_conv"),
-        embedder: str = "model_4_1",
-        embedding_layer: str = "block6_flatten",
-        among: int = 1000,
-    ) -> None:
-        definitions = load_definitions(notebook)
-        self.readers = {name: load_reader(name, models, definitions) for name in stored_names(models)}
-        self.interpreter, self.layers = self.readers[interpreter], layers
-        self.images, self.labels = split.X_train[: split.n_train][:among], split.y_train[: split.n_train][:among]
-        self.embedder = self.readers[embedder]
+    def __init__(self, split: Split) -> None:
+        definitions = load_definitions()
+        self.readers = {name: load_reader(name, "models", definitions) for name in stored_names("models")}
+        self.interpreter, self.embedder = self.readers[_INTERPRETER], self.readers[_EMBEDDER]
+        among = min(_AMONG, split.n_train)
+        self.images, self.labels = split.X_train[:among], split.y_train[:among]
         model = self.embedder.model
-        self.base = keras.Model(model.inputs[0], model.get_layer(embedding_layer).output)
+        self.base = keras.Model(model.inputs[0], model.get_layer(_EMBEDDING).output)
         self.search = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine").fit(
             self.embed(self.images, "embedding")
         )
@@ -84,7 +73,7 @@ class Explorer:
     def evidence(self, image: np.ndarray, digit: int) -> np.ndarray:
         """A map of the interpreter's evidence for a digit, float32 (32, 32), 0..1."""
         given = model_input(self.interpreter.view(image[np.newaxis])[:])[0]
-        return enlarge(layer_cam(self.interpreter.model, given, self.layers, digit), image.shape[:2])
+        return enlarge(layer_cam(self.interpreter.model, given, _LAYERS, digit), image.shape[:2])
 
     def show(self, image: np.ndarray, label: int | None = None, photo: np.ndarray | None = None) -> HTML:
         """Shows the image, the evidence, the probabilities and the neighbours.
