@@ -71,9 +71,16 @@ def stored_of(**read):
         for label, rows in read.items()
     }
     return Comparison(
-        name="comparison_x", reference=next(iter(read)), data=None, validation=len(next(iter(read.values()))[0]),
-        epochs=1, batch_size=64, steps_per_epoch=1, backend="jax", variants=variants,
-    )  # fmt: skip
+        name="comparison_x",
+        reference=next(iter(read)),
+        data=None,
+        validation=len(next(iter(read.values()))[0]),
+        epochs=1,
+        batch_size=64,
+        steps_per_epoch=1,
+        backend="jax",
+        variants=variants,
+    )
 
 
 def test_the_paired_test_is_mcnemar_s_on_a_table_counted_by_hand():

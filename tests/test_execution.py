@@ -137,9 +137,14 @@ def test_only_what_differs_from_the_parameters_cell_is_injected(showing):
 
 def test_parameters_are_read_and_never_run(showing, tmp_path):
     assert parameters(showing) == {
-        "data": None, "extend": 7, "imagenet": "imagenet", "length": 1, "force": False, "precision": "float32",
+        "data": None,
+        "extend": 7,
+        "imagenet": "imagenet",
+        "length": 1,
+        "force": False,
+        "precision": "float32",
         "devices": 1,
-    }  # fmt: skip
+    }
     # The command line before the variable before the cell.
     assert chosen_settings(showing, extend="4") == Settings("elsewhere.npz", 4, length=2.0)
     notebook = nbformat.read(showing, 4)

@@ -38,8 +38,11 @@ def run(program, folder, *arguments, before=""):
     command = ["unshare", "--mount"] if before else []
     return subprocess.run(
         [*command, "sh", "-ec", f"{before}\n{python}"],
-        cwd=ROOT, env=environment | {b"TMPDIR": os.fsencode(folder)}, capture_output=True, timeout=300,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment | {b"TMPDIR": os.fsencode(folder)},
+        capture_output=True,
+        timeout=300,
+    )
 
 
 def test_a_hand_in_runs_where_the_temporary_folder_has_a_long_and_odd_name(tmp_path):
