@@ -1,4 +1,4 @@
-"""The command line, `svhn COMMAND` or `python -m svhn COMMAND`: each command is one public function of the package."""
+"""The command line, `svhn COMMAND` or `python -m svhn COMMAND`. Each command calls one public function."""
 
 import argparse
 import contextlib
@@ -21,16 +21,16 @@ _NO_MEMORY = "the memory that this process may use is not enough; free some, or 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0, 1 where a figure differs, 2 where there is something to mend."""
+    """Runs a command and returns its exit status, as `--help` lists them."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # A terminal that knows few characters gets a mark for the others.
+        if isinstance(stream, io.TextIOWrapper):  # A terminal that lacks a character shows a mark for it.
             stream.reconfigure(errors="replace")
     options = make_parser(_COMMANDS).parse_args(arguments)
     try:
         with contextlib.chdir(checkout()):
             status = options.command(options) or 0
         sys.stdout.flush()
-    except BrokenPipeError:  # Whoever read the output has seen enough; Python would complain once more at its end.
+    except BrokenPipeError:  # The reader of the output has seen enough. Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except SVHNError as error:
@@ -100,7 +100,7 @@ def _train(options: argparse.Namespace) -> None:
     if stored and not digits.real and settings.data is None:
         raise SVHNError(
             "there are no real digits in data/, and the stored models were trained on some; "
-            "to replace them by models of drawn digits, say so: --data drawn"
+            "give --data drawn to replace them by models of drawn digits"
         )
     if options.hosts:
         from svhn.hosts import train_together
@@ -122,8 +122,8 @@ def _publish(options: argparse.Namespace) -> None:
     settings = chosen_settings(**_given(options))
     if settings.precision != FLOAT32:
         raise SVHNError(
-            f"precision is {settings.precision}, and only figures of float32 are published, which every machine can "
-            "measure; set it to float32"
+            f"precision is {settings.precision}, and only float32 is published, which every machine can compute; "
+            "set it to float32"
         )
     digits = _check_data(settings)
     if not digits.real:
@@ -141,8 +141,8 @@ def _publish(options: argparse.Namespace) -> None:
         data = load_record("models", name).data
         if data is None or data.fingerprint != digits.fingerprint:
             raise SVHNError(
-                f"{name} was trained on a split of other digits, and may know some of these; train it on "
-                f"them before publishing: make train MODEL={name}"
+                f"{name} was trained on a split of other digits, and may know some of these; train it on these "
+                f"before publishing: make train MODEL={name}"
             )
     split, definitions = split_digits(digits), load_definitions()
     for name in stored_names("models"):
@@ -176,9 +176,9 @@ def _course(options: argparse.Namespace) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from svhn.notebook.prediction import predict_images, write_predictions
 
-    # The name of a model, even where its file was named.
+    # The file of a model stands for its name.
     readings = predict_images(Path(options.model).name.removesuffix(".keras"), options.images)
-    if options.out:  # First: the reader of the lines below may stop halfway.
+    if options.out:  # The file comes first: the reader of the lines below may stop halfway.
         write_predictions(options.out, readings)
     width = max(len(reading.name) for reading in readings)
     for reading in readings:
@@ -205,7 +205,7 @@ def _grade(options: argparse.Namespace) -> None:
         execute = functools.partial(execute_hand_in, source=settings.data)
     digits = _check_data(settings)
     if not digits.real:
-        print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
+        print("these digits are not SVHN: scores on them say nothing about claims on real ones")
     from svhn.grading.grade import MANUAL, grade
 
     graded = grade(options.handins, digits, options.out, options.limit, options.workers, execute, options.scheduler)
@@ -221,7 +221,7 @@ def _digits(options: argparse.Namespace) -> None:
     from svhn.data.sources import drawn_digits, drawn_path
     from svhn.files import check_writable
 
-    check_writable(Path("data"))  # Nobody would find these digits elsewhere.
+    check_writable(Path("data"))  # No person would find these digits elsewhere.
     started = time.monotonic()
     digits = drawn_digits(options.count, options.seed)
     path = drawn_path(options.count, options.seed)
@@ -229,12 +229,12 @@ def _digits(options: argparse.Namespace) -> None:
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings that the command line gives; None where it says nothing."""
+    """The settings on the command line; None for those that it lacks."""
     return {entry.name: getattr(options, entry.name, None) for entry in fields(Settings)}
 
 
 def _check_data(settings: Settings) -> Digits:
-    """Loads the digits before a kernel starts, so that a wrong setting shows in a second and a download has its bar."""
+    """Loads the digits before a kernel starts: a wrong setting shows in a second, and a download has its bar."""
     from svhn.data.sources import load_digits
 
     started = time.monotonic()

@@ -86,7 +86,7 @@ def _check_labels(labels: np.ndarray, count: int, name: str) -> None:
     if labels.dtype != np.uint8 or labels.shape != (count,):
         raise SVHNError(
             f"{name}: labels must be one uint8 digit per image, not {labels.dtype} of shape {labels.shape} "
-            f"for {count} images"
+            f"for {count} images; convert them first"
         )
     if labels.max() > 9:
         raise SVHNError(f"{name}: label {labels.max()} is not a digit; labels must be 0..9 (0 stands for the digit 0)")

@@ -116,7 +116,7 @@ def _pixels(place: str, content: bytes | Path) -> np.ndarray:
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
             pixels = np.asarray(image.convert("RGB"))
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged content.
-        raise SVHNError(f"{place}: is no image that can be read ({one_line(error)}); make or copy it again") from error
+        raise SVHNError(f"{place}: cannot be read as an image ({one_line(error)}); make or copy it again") from error
     if pixels.shape != IMAGE_SHAPE:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise SVHNError(f"{place}: has {size} pixels, and SVHN's digits 32x32; cut and resize it first")

@@ -71,7 +71,8 @@ def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
     n, seed = int(n), int(seed)
     images, labels = np.empty((n, *IMAGE_SHAPE), np.uint8), np.empty(n, np.uint8)
     blocks = [(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
-    drawn = _in_workers(blocks, seed, workers) if workers > 1 else _here(blocks, seed)
+    here = ((block, *_block(seed, *block)) for block in blocks)
+    drawn = _in_workers(blocks, seed, workers) if workers > 1 else here
     with progress_bar(n, "drawing digits") as bar, closing(drawn):
         for (start, stop), block_labels, block_images in drawn:
             labels[start:stop], images[start:stop] = block_labels, block_images
@@ -114,11 +115,6 @@ def _legible(image: np.ndarray, ink: np.ndarray, edge: int) -> bool:
     common = cv2.mean(cv2.multiply(shape, grey, dtype=cv2.CV_32F))[0] - shape_mean.item() * grey_mean.item()
     spread = shape_spread.item() + 1e-6
     return abs(common) > LEAST_STEP * spread**2 and abs(common) > LEAST_AGREEMENT * spread * (grey_spread.item() + 1)
-
-
-def _here(blocks: list[tuple[int, int]], seed: int) -> Generator[Block, None, None]:
-    for block in blocks:
-        yield block, *_block(seed, *block)
 
 
 def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Generator[Block, None, None]:

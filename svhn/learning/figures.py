@@ -164,24 +164,23 @@ def plot_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str = "")
             without the batch axis, (height, width, channels) or (units,).
         title: The figure's title.
     """
+
+    def box(kind: str, corner: tuple[float, float], width: float, height: float) -> plt.Rectangle:
+        fill, hatch = _BOXES.get(kind, "0.9"), _HATCHES.get(kind)
+        return plt.Rectangle(corner, width, height, fc=fill, ec="black", hatch=hatch)
+
     tallest = max(np.log2(shape[0] if len(shape) == 3 else 1) + 0.8 for _, shape in shapes)
     _, panel = plt.subplots(figsize=(11, 1.4 + 0.3 * tallest), layout="constrained")
     left = 0.0
     for kind, shape in shapes:
         height, width = (shape[0] if len(shape) == 3 else 1), np.log2(shape[-1] + 1) / 6
         tall = np.log2(height) + 0.8
-        panel.add_patch(
-            plt.Rectangle(
-                (left, -tall / 2), width, tall, fc=_BOXES.get(kind, "0.9"), ec="black", hatch=_HATCHES.get(kind)
-            )
-        )
+        panel.add_patch(box(kind, (left, -tall / 2), width, tall))
         size = f"{shape[0]}x{shape[1]}\n" if len(shape) == 3 else ""
         panel.text(left + width / 2, tall / 2 + 0.15, f"{size}{shape[-1]}", ha="center", va="bottom", fontsize=9)
         left += width + 0.35
     kinds = dict.fromkeys(kind for kind, _ in shapes)
-    boxes = [
-        plt.Rectangle((0, 0), 1, 1, fc=_BOXES.get(kind, "0.9"), ec="black", hatch=_HATCHES.get(kind)) for kind in kinds
-    ]
+    boxes = [box(kind, (0, 0), 1, 1) for kind in kinds]
     panel.legend(boxes, kinds, frameon=False, ncols=len(kinds), loc="upper center", bbox_to_anchor=(0.5, 0.02))
     panel.set(xlim=(-0.3, left), ylim=(-tallest / 2 - 0.4, tallest / 2 + 1.3), title=title)
     panel.set_axis_off()

@@ -35,7 +35,7 @@ def vgg16_base(weights: str | Path = DOWNLOAD) -> keras.Model:
             ) from error
     path = Path(weights).expanduser()
     if not path.is_file():
-        raise SVHNError(f"{path}, which is to hold VGG16's ImageNet weights, is missing; {_ELSEWHERE}")
+        raise SVHNError(f"{path}, the file of VGG16's ImageNet weights, is missing; {_ELSEWHERE}")
     try:
         return _build(str(path))
     except Exception as error:  # A damaged file, or one of another network, makes h5py and Keras raise many kinds.

@@ -159,7 +159,7 @@ def _published(models: Path) -> tuple[int, str, str]:
     if len(known) == 1 and (published := known.pop()):
         return published
     listed = ", ".join(data) or "there are none"
-    raise SVHNError(f"the records in {models} do not speak of the same digits ({listed}); restore them from git")
+    raise SVHNError(f"the records in {models} name different digits ({listed}); restore them from git")
 
 
 def _load(source: str | Path | None, folder: Path) -> Digits:
