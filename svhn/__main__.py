@@ -117,7 +117,11 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
+    from svhn.learning.records import load_record, stored_names
     from svhn.notebook.cells import chosen_settings
+    from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
+    from svhn.notebook.numbers import print_moved
+    from svhn.notebook.results import write_results
 
     settings = chosen_settings(**_given(options))
     if settings.precision != FLOAT32:
@@ -128,15 +132,6 @@ def _publish(options: argparse.Namespace) -> None:
     digits = _check_data(settings)
     if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
-    load_keras()
-    from svhn.data.protocol import split_digits
-    from svhn.learning.records import load_record, stored_names
-    from svhn.notebook.cells import load_definitions
-    from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
-    from svhn.notebook.measurement import complete_record
-    from svhn.notebook.numbers import print_moved
-    from svhn.notebook.results import write_results
-
     for name in stored_names("models"):
         data = load_record("models", name).data
         if data is None or data.fingerprint != digits.fingerprint:
@@ -144,9 +139,6 @@ def _publish(options: argparse.Namespace) -> None:
                 f"{name} was trained on a split of other digits, and may know some of these; train it on these "
                 f"before publishing: make train MODEL={name}"
             )
-    split, definitions = split_digits(digits), load_definitions()
-    for name in stored_names("models"):
-        complete_record(name, Path("models"), split, definitions)
     notebook = execute_notebook(settings=settings)
     written = write_figures(notebook, Path("figures"))
     write_results(notebook, Path("models"), Path("README.md"))

@@ -11,7 +11,7 @@ from svhn.backend import keras
 from svhn.data.protocol import Split
 from svhn.errors import SVHNError
 from svhn.learning.batches import Images, Preprocessed, predict
-from svhn.learning.records import Record, load_record, record_path, write_record
+from svhn.learning.records import Record
 from svhn.learning.reliability import shares_by_digit
 from svhn.learning.stored import load_model
 
@@ -82,11 +82,3 @@ def measure(name: str, models: Path, split: Split, definitions: dict[str, Any]) 
         read = reader.probabilities(images, f"{name}, {part} digits").argmax(axis=1)
         accuracy[part] = float(np.mean(read == labels))
     return replace(reader.record, accuracy=accuracy, test_by_digit=shares_by_digit(read, split.y_test))
-
-
-def complete_record(name: str, models: Path, split: Split, definitions: dict[str, Any]) -> None:
-    """Adds the shares of each test digit to a record that lacks them; it takes the arguments of `measure`."""
-    record = load_record(models, name)
-    if record.test_by_digit is None:
-        by_digit = measure(name, models, split, definitions).test_by_digit
-        write_record(record_path(models, name), replace(record, test_by_digit=by_digit))
