@@ -53,7 +53,7 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, list[str], list[str]
             wide, batch = False, _read_array(path)
             names += [f"{name}[{i}]" for i in range(len(batch))]
         elif suffix in PHOTO_SUFFIXES:
-            photo = _read_photo(path)
+            photo = _decoded(_read_bytes(path), path)
             wide = photo.width > _WIDEST * photo.height
             batch = _to_digit_size(photo)[None]
             names.append(name)
@@ -117,9 +117,8 @@ def _read_array(path: Path) -> np.ndarray:
     return array
 
 
-def _read_photo(path: Path) -> Image.Image:
-    """A photo as RGB, upright, in its own size."""
-    content = _read_bytes(path)
+def _decoded(content: io.BytesIO, path: Path) -> Image.Image:
+    """A photo as RGB, upright, in its own size; `path` names it in errors."""
     formats = _readable_formats(path)
     try:
         with warnings.catch_warnings():
@@ -178,13 +177,20 @@ def _to_digit_size(image: Image.Image) -> np.ndarray:
     return np.array(square.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
-def read_photo(path: Path) -> np.ndarray:
-    """Reads a photo in its own size, upright: uint8 (height, width, 3), RGB.
+def decode_photo(name: str, content: bytes) -> np.ndarray:
+    """Decodes an uploaded photo.
+
+    Args:
+        name: The file's name.
+        content: The file's bytes.
+
+    Returns:
+        The photo in its own size, upright: uint8 (height, width, 3), RGB.
 
     Raises:
-        SVHNError: The file is missing, damaged, too large or of another kind.
+        SVHNError: The file is damaged, too large or of another kind.
     """
-    return np.asarray(_read_photo(path))
+    return np.asarray(_decoded(io.BytesIO(content), Path(name)))
 
 
 def crop(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarray:

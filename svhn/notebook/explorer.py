@@ -2,10 +2,6 @@
 
 import base64
 import io
-import os
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +11,7 @@ from PIL import Image, ImageDraw
 from sklearn.neighbors import NearestNeighbors
 
 from svhn.backend import keras
-from svhn.data.photos import crop, read_photo
+from svhn.data.photos import crop, decode_photo
 from svhn.data.protocol import Split
 from svhn.digits import model_input
 from svhn.errors import SVHNError
@@ -89,47 +85,27 @@ class Explorer:
         table = self.probabilities(image)
         read = int(table.mean().argmax())
         seen = "the image" + ("" if label is None else f": a {label}")
-        large = [] if photo is None else [_picture(photo, "your photo", "your photo, with the square that is read")]
-        large += [
-            _picture(image, seen, seen),
-            _picture(
-                (255 * overlay(image, self.evidence(image, read))).astype(np.uint8),
-                f"evidence for {read}",
-                f"the image in grey; in colour, where {self.interpreter.model.name} finds evidence for {read}",
-            ),
-        ]
-        near = [
-            _picture(one, f"a {digit}", f"a training digit, a {digit}")
-            for one, digit in zip(*self.neighbours(image), strict=True)
-        ]
+        evidence = (255 * overlay(image, self.evidence(image, read))).astype(np.uint8)
+        found = f"the image in grey; in colour, where {self.interpreter.model.name} finds evidence for {read}"
+        # Each picture with its caption, and with a description for people who do not see it.
+        large = [] if photo is None else [(photo, "your photo", "your photo, with the square that is read")]
+        large += [(image, seen, seen), (evidence, f"evidence for {read}", found)]
+        neighbours = zip(*self.neighbours(image), strict=True)
         page = load_template("explorer.html").render(
             large=large,
-            near=near,
+            near=[(one, f"a {digit}", f"a training digit, a {digit}") for one, digit in neighbours],
+            address=_address,
             probabilities=zip(table.index, table.to_numpy(), strict=True),
             embedder=self.embedder.model.name,
         )
         return HTML(page)
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture in a page.
-
-    Attributes:
-        address: The picture itself, as a data URL.
-        caption: The text below it.
-        description: The picture in words, for people who do not see it.
-    """
-
-    address: str
-    caption: str
-    description: str
-
-
-def _picture(image: np.ndarray, caption: str, description: str) -> Picture:
+def _address(image: np.ndarray) -> str:
+    """An image as a PNG in a data URL."""
     content = io.BytesIO()
     Image.fromarray(image).save(content, format="PNG")
-    return Picture(f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}", caption, description)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def framed(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarray:
@@ -192,11 +168,7 @@ def _photos(explorer: Explorer) -> Any:
     from ipywidgets import FileUpload, HBox, Output, VBox
 
     upload = FileUpload(accept="image/*", description="choose a photo", layout={"width": "max-content"})
-    sliders = [
-        _slider("left", 0.5, 0),
-        _slider("top", 0.5, 0),
-        _slider("size", 1.0, 0.02),
-    ]
+    sliders = [_slider("left", 0.5, 0), _slider("top", 0.5, 0), _slider("size", 1.0, 0.02)]
     output = Output()
 
     def show(*_: Any) -> None:
@@ -205,7 +177,7 @@ def _photos(explorer: Explorer) -> Any:
             return
         with output:
             try:
-                photo = _uploaded(upload.value[0])
+                photo = decode_photo(str(upload.value[0]["name"]), bytes(upload.value[0]["content"]))
             except SVHNError as error:
                 print(error)
                 return
@@ -230,14 +202,3 @@ def _slider(name: str, value: float, least: float) -> Any:
         style={"description_width": "3em"},
         layout={"max_width": "100%"},
     )
-
-
-def _uploaded(file: dict[str, Any]) -> np.ndarray:
-    """Reads an uploaded photo as any other file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(str(file["name"])).name
-        path.write_bytes(bytes(file["content"]))
-        try:
-            return read_photo(path)
-        except SVHNError as error:  # A person knows the file by its name, and not by its temporary folder.
-            raise SVHNError(str(error).replace(f"{folder}{os.sep}", "")) from error
