@@ -144,7 +144,7 @@ def test_one_seed_gives_one_result_and_data_may_differ(digits, tmp_path):
 
 
 def killed_as(number, folder):
-    """Which trainings a comparison in a process of its own began, and how it ended."""
+    """Runs a comparison in a process of its own: its end, and the trainings that it began."""
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(folder), str(number)],
         cwd=ROOT,

@@ -83,7 +83,7 @@ def test_another_process_with_any_number_of_workers_draws_the_same_bytes(drawn, 
 
 
 def test_other_digits_are_another_edition():
-    """Where this fails because other digits are drawn, raise `EDITION` and put the new ones' labels and means here."""
+    """If this fails because other digits are drawn, raise `EDITION` and put the new labels and means here."""
     digits = draw(40, seed=5)
     assert drawing.EDITION == 1 and digits.identity == "drawn 40 5 edition 1"
     assert "".join(map(str, digits.labels)) == "2562438735973127413180125980461195015727"

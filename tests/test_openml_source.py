@@ -381,7 +381,7 @@ def test_killed_midway(tmp_path, monkeypatch, client):
         check_noise(load_from(server, data, monkeypatch), rows)
         assert server.downloads == [ARFF_PATH]
 
-        # What the killed conversion left goes with the first conversion that finds it old.
+        # The first conversion that finds them old removes the remains of the killed one.
         scratch = data / left[0]
         for path in (*scratch.rglob("*"), scratch):
             os.utime(path, (time.time() - 7200,) * 2)

@@ -1,4 +1,4 @@
-"""What publication makes of an executed notebook."""
+"""The publication of an executed notebook."""
 
 import json
 

@@ -32,7 +32,7 @@ if __name__ == "__main__":
 
 
 def run(program, folder, *arguments, before=""):
-    """What a program prints whose folder for temporary files is `folder`, after some lines of shell."""
+    """Runs a program after some lines of shell, with `folder` for temporary files."""
     environment = os.environb | {name.encode(): value.encode() for name, value in PYTHON.items()}
     python = shlex.join([sys.executable, "-c", program, *map(str, arguments)])
     command = ["unshare", "--mount"] if before else []

@@ -1,4 +1,4 @@
-"""Which numbers stand on houses, how large and in which colours: draws from the tables in `fitted/`."""
+"""Draws the numbers on houses, their sizes and their colours from the tables in `fitted/`."""
 
 import json
 from functools import cache

@@ -52,7 +52,7 @@ class Comparison:
     variants: dict[str, dict[str, Run]]
 
     def __post_init__(self) -> None:
-        """Checks what types do not tell.
+        """Checks the conditions that types do not express.
 
         Raises:
             ValueError: The reference is missing, or a variant has no runs or too few digits.

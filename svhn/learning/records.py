@@ -64,7 +64,7 @@ class Record:
     seconds: float
 
     def __post_init__(self) -> None:
-        """Checks what types do not tell.
+        """Checks the conditions that types do not express.
 
         Raises:
             ValueError: One of the four learning curves is missing or empty, their lengths differ, or there is no

@@ -10,7 +10,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """Confidence and accuracy of predictions, by confidence.
 
     Args:
-        probabilities: Class probabilities, float (n, 10); the most probable class is what is read.
+        probabilities: Class probabilities, float (n, 10); the most probable class is read.
         labels: The digits, (n,).
 
     Returns:

@@ -91,7 +91,7 @@ def load_model(folder: str | Path, name: str) -> tuple[keras.Model, Record]:
         raise SVHNError(f"{path} is damaged or is not the file that {record_path(folder, name)} describes; {remedy}")
     try:
         model = _load(path)
-    except Exception as error:  # Keras raises whatever its layers raise.
+    except Exception as error:  # Keras passes on the exceptions of its layers.
         reason = one_line(error)
         raise SVHNError(f"{path} cannot be loaded by Keras {keras.__version__} ({reason}); {remedy}") from error
     return model, record

@@ -87,7 +87,7 @@ def _report(kind: str, what: Any) -> None:
 
 
 def _path(path: Any) -> str:
-    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 (resolving links would read what is asked about)
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 (resolving links would read the path)
 
 
 def _on_open(path: Any, mode: Any, flags: int) -> None:
