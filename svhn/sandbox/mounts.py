@@ -86,7 +86,10 @@ def _rights() -> list[str]:
 
 def _folders(disk: int) -> list[str]:
     """The system's own files, and the writable folder."""
-    arguments = ["--ro-bind", "/usr", "/usr", "--perms", "0755", "--dir", "/etc", "--proc", "/proc", *_devices()]
+    arguments = ["--ro-bind", "/usr", "/usr", "--perms", "0755", "--dir", "/etc", "--proc", "/proc"]
+    # /dev/zero could be mapped, so /dev/null covers it.
+    arguments += ["--dev", "/dev", "--dev-bind", "/dev/null", "/dev/zero"]
+    arguments += ["--perms", "1777", "--size", str(_SHARED_MEMORY), "--tmpfs", "/dev/shm"]
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         path = Path("/", name)
         if path.is_symlink():
@@ -100,12 +103,6 @@ def _folders(disk: int) -> list[str]:
         arguments += ["--perms", "0777", "--dir", str(PRIVATE / name)]
     # The link is relative, or bubblewrap could not follow it to a Python in /tmp.
     return [*arguments, "--symlink", str(PRIVATE / "tmp").lstrip("/"), "/tmp"]
-
-
-def _devices() -> list[str]:
-    """Bubblewrap's /dev, in which /dev/null covers /dev/zero, which could be mapped."""
-    arguments = ["--dev", "/dev", "--dev-bind", "/dev/null", "/dev/zero"]
-    return [*arguments, "--perms", "1777", "--size", str(_SHARED_MEMORY), "--tmpfs", "/dev/shm"]
 
 
 def _bindings(mounts: Mapping[Path, Path]) -> list[str]:

@@ -17,19 +17,7 @@ from typing import Any
 from svhn.sandbox.inside import stand_in
 
 _ALLOWED = ("/sandbox/", "/dev/", "/proc/self/")
-_SYSTEM = (
-    "/tmp/",
-    "/usr/",
-    "/lib",
-    "/bin/",
-    "/sbin/",
-    "/etc/",
-    "/proc/",
-    "/sys/",
-    "/harness/",
-    "/digits/",
-    "/hand-in/",
-)
+_SYSTEM = tuple("/tmp/ /usr/ /lib /bin/ /sbin/ /etc/ /proc/ /sys/ /harness/ /digits/ /hand-in/".split())
 # The folders of Python, both as named and as resolved: inside, /tmp is a link, and Python may lie there.
 _PYTHON = tuple(
     f"{path}/" for folder in (sys.prefix, sys.base_prefix) for path in sorted({folder, os.path.realpath(folder)})
