@@ -119,12 +119,12 @@ def check_numbers(answers: dict[str, str], notebook: nbformat.NotebookNode, mode
     Raises:
         SVHNError: A record, a comparison or the published figures are missing or damaged.
     """
-    questions = ["", *(section.number for section in read_sections(notebook))]
-    known = {question: _measured(question, notebook, models) for question in questions}
     numbers = []
     for question, answer in answers.items():
-        sources = [known[one] for one in [question, *CITED.get(question, [])] if one in known]
-        numbers += _compare(question, answer, _united([*sources, known.get("", Measured())]))
+        measured = Measured()
+        for source in ("", question, *CITED.get(question, [])):
+            _add_question(measured, source, notebook, models)
+        numbers += _compare(question, answer, measured)
     return numbers
 
 
@@ -190,9 +190,8 @@ def _is_name(text: str, before: str, after: str) -> bool:
     )
 
 
-def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> Measured:
-    """The numbers of a question's cells, records, comparison and figures; "" means the cells above all questions."""
-    measured = Measured()
+def _add_question(measured: Measured, question: str, notebook: nbformat.NotebookNode, models: Path) -> None:
+    """Adds the numbers of a question's cells, record, comparison and figures; "" means those above all questions."""
     for text in _texts(question, notebook):
         text = re.sub(r"(?<=\d)_(?=\d)", "", text)
         measured.numbers |= {_value(one) for one in re.findall(_NUMERAL, text)}
@@ -212,7 +211,6 @@ def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> M
     names = (f"model_{place}", question, f"{question} averaged over copies")
     measured.accuracies |= {float(REFERENCE[name].split()[0]) for name in names if name in REFERENCE}
     measured.shares |= measured.accuracies
-    return measured
 
 
 def _add_record(measured: Measured, record: Record) -> None:
@@ -249,16 +247,6 @@ def _texts(question: str, notebook: nbformat.NotebookNode) -> list[str]:
         if section.number == question:
             texts += [strip_ansi(part.content) for part in section.parts if part.kind == "text"]
     return texts
-
-
-def _united(sources: list[Measured]) -> Measured:
-    united = Measured()
-    for one in sources:
-        united.shares |= one.shares
-        united.accuracies |= one.accuracies
-        united.numbers |= one.numbers
-        united.pairs |= one.pairs
-    return united
 
 
 def _value(text: str) -> float:
