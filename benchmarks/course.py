@@ -1,4 +1,4 @@
-"""What grading a course costs, and how that grows with its hand-ins: here, and on a Dask cluster with two workers.
+"""The cost of grading a course, and its growth with the hand-ins: here, and on a Dask cluster with two workers.
 
     python benchmarks/course.py                           30, 100 and 300 hand-ins
     python benchmarks/course.py --hand-ins 30 100         other numbers
@@ -70,14 +70,14 @@ def _network(channels: int) -> keras.Model:
 
 
 def write_digits(path: Path) -> None:
-    """Few digits: a hand-in's own cost counts, and not that of ever more digits."""
+    """A few digits, so that a hand-in's own cost counts, and not that of the digits."""
     drawn = draw(DIGITS, seed=3)
     np.savez(path, X=drawn.images, y=drawn.labels, real=False)
 
 
 @contextmanager
 def dask(folder: Path) -> Iterator[str]:
-    """A scheduler and its workers; gives its address."""
+    """Starts a scheduler and its workers, and gives its address."""
     file, log = folder / "scheduler.json", (folder / "dask.log").open("w")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
 
@@ -161,7 +161,7 @@ def measure(count: int, models: int, folder: Path) -> list[dict]:
 
 
 def table_of(rows: list[dict], models: int) -> str:
-    """The page, with what each hand-in more costs than in the course before."""
+    """The page, with the cost of each further hand-in."""
     packages = versions()
     named = ", ".join(f"{name} {packages[name]}" for name in ("python", "keras", "numpy"))
     lines = [
@@ -197,7 +197,7 @@ def main() -> int:
     parser.add_argument("--hand-ins", type=int, nargs="+", default=[30, 100, 300])
     parser.add_argument("--models", type=int, choices=range(1, len(MODELS) + 1), default=len(MODELS))
     options = parser.parse_args()
-    # Processes whose parent ends become children of this one, and their time is not lost.
+    # Processes whose parent ends become children of this one, so their time counts.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     rows: list[dict] = []
     try:

@@ -1,4 +1,4 @@
-"""How well drawn digits pass for real ones: speed, difficulty, a two-sample test, transfer and gain.
+"""Measures how well drawn digits pass for real ones: speed, difficulty, a two-sample test, transfer and gain.
 
     python benchmarks/drawing.py                                        speed, difficulty, two-sample: minutes
     python benchmarks/drawing.py transfer --note "92 typefaces"         what a network learns from drawn digits alone
@@ -7,7 +7,7 @@
 
 Every run adds its figures to `benchmarks/drawing.json` under the drawer's edition and writes the table
 `benchmarks/drawing.md`. Figures on other real digits than the default, or on fewer digits or after fewer updates than
-those that are there, are printed only. All but the speed need real digits, `--real`; the difficulty the published
+the stored ones, are printed only. All but the speed need real digits, `--real`. The difficulty needs the published
 network as well.
 """
 
@@ -36,16 +36,16 @@ from svhn.files import write_json, write_text
 ROOT = Path(__file__).resolve().parents[1]
 
 STORED, TABLE = ROOT / "benchmarks" / "drawing.json", ROOT / "benchmarks" / "drawing.md"
-# Not the seeds that the project draws its data sets with.
+# These differ from the seeds of the project's data sets.
 TRAINING_SEED, TEST_SEED = 11, 12
-# 1.17 million parameters, and 0.29 million for the impatient.
+# Networks of 1.17 and of 0.29 million parameters.
 CHANNELS = {"small": (32, 64, 128, 256), "tiny": (16, 32, 64, 128)}
-# The convolutional network of the notebook, for the patient, and its batches' size.
+# The notebook's convolutional network, which takes longest, and the size of its batches.
 RECIPE, RECIPE_BATCH = "model_2_1", 32
 
 
 def speed(options: argparse.Namespace) -> dict[str, Any]:
-    """Digits a second on this machine, in a process of its own, start of the workers included."""
+    """Digits a second on this machine, in a process of its own, with the start of the workers."""
     program = f"from svhn.drawn.drawing import draw; draw({options.digits}, 3)"
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
@@ -54,7 +54,7 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def difficulty(options: argparse.Namespace) -> dict[str, Any]:
-    """How well the published network reads drawn digits and real ones, and what it takes for what."""
+    """The published network's accuracy and confusions on drawn digits and on real ones."""
     from published import published_network
 
     from svhn.learning.batches import predict
@@ -82,7 +82,7 @@ def difficulty(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def two_sample(options: argparse.Namespace) -> dict[str, Any]:
-    """A small network told to separate drawn from real: area under its ROC curve on digits it did not see."""
+    """Trains a small network to tell drawn digits from real ones: its area under the ROC curve on other digits."""
     import keras
     from readers import fit_network, small_classifier
     from sklearn.metrics import roc_auc_score
@@ -109,7 +109,7 @@ def two_sample(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def transfer(options: argparse.Namespace) -> dict[str, Any]:
-    """A small network that saw drawn digits alone, on real ones."""
+    """Trains a small network on drawn digits alone, and measures it on real ones."""
     import keras
     from readers import augmented, fit_network, grey, small_classifier
 
@@ -132,7 +132,7 @@ def transfer(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def gain(options: argparse.Namespace) -> dict[str, Any]:
-    """The same recipe and number of updates on real digits alone and on the extended set, three seeds each."""
+    """Compares one recipe and number of updates on real digits alone and on the extended set, three seeds each."""
     import keras
     from readers import BATCH, augmented, fit_network, grey, small_classifier
 
@@ -209,7 +209,7 @@ def _store(name: str, version: str, note: str, figures: dict[str, Any]) -> None:
         row = {"drawer": version, "note": note}
         rows.append(row)
     row["note"] = note or row["note"]
-    # Figures of different networks do not compare; each network keeps its own.
+    # Figures of different networks do not compare, so each network keeps its own.
     place, key = (row.setdefault(name, {}), figures["network"]) if "network" in figures else (row, name)
     kept = place.get(key, figures)
     if any(new < old for new, old in zip(_effort(figures), _effort(kept), strict=True)):

@@ -1,4 +1,4 @@
-"""A page that shows drawn digits beside real ones: grids, distributions, and what tells the two apart.
+"""A page that shows drawn digits beside real ones: grids, distributions, and the differences between the two.
 
     python benchmarks/drawn_beside_real.py [--real DIGITS.npz] [--digits 5120]
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from appearance import measures
 from given import REAL_DIGITS
 from PIL import Image
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -23,7 +24,6 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
 from svhn.digits import Digits
-from svhn.drawn.appearance import measures
 from svhn.drawn.drawing import EDITION, draw
 from svhn.errors import SVHNError
 from svhn.files import atomic_path, write_text
@@ -48,7 +48,7 @@ def grid(images: np.ndarray) -> Image.Image:
 
 
 def distributions(drawn: dict[str, np.ndarray], real: dict[str, np.ndarray], title: str) -> plt.Figure:
-    """One panel a measure: how the drawn and the real digits are spread over it."""
+    """Plots the distributions of drawn and real digits, one panel a measure."""
     figure, panels = plt.subplots(2, 4, figsize=(12, 5), layout="constrained")
     for panel, name in zip(panels.flat, real, strict=True):
         low, high = np.percentile(np.concatenate([drawn[name], real[name]]), [0.5, 99.5])
@@ -64,7 +64,7 @@ def distributions(drawn: dict[str, np.ndarray], real: dict[str, np.ndarray], tit
 
 
 def told_apart(drawn: dict[str, np.ndarray], real: dict[str, np.ndarray]) -> str:
-    """Boosted trees told to separate the two by the measures alone: how well, and by which, as HTML."""
+    """Trains boosted trees to tell the two apart by the measures: their success and main measures, as HTML."""
     names = list(real)
     rows = np.concatenate([np.column_stack([kind[name] for name in names]) for kind in (real, drawn)])
     labels = np.repeat([0, 1], [len(real[names[0]]), len(drawn[names[0]])])

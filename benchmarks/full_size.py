@@ -1,4 +1,4 @@
-"""What the whole notebook costs with stored models, report included, beside a student's procedure of 2020.
+"""The cost of the whole notebook with stored models and its report, beside a student's procedure of 2020.
 
     python benchmarks/full_size.py                        at all of SVHN's 99,289 digits
     python benchmarks/full_size.py --digits 1000 3000     at other numbers
@@ -36,14 +36,14 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE, PLOT = ROOT / "benchmarks" / "full_size.md", ROOT / "benchmarks" / "full_size.png"
 ALL = 99_289
 OURS, STUDENT = "this project", "procedure of 2020"
-# What a run needs of the project, beside which it finds an empty `data/`.
+# The parts of the project that a run needs; it has an empty `data/` beside them.
 NEEDED = ("Assignment3.ipynb", "answers.py", "svhn", "models")
 LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one work took.
+    """The cost of one work.
 
     Attributes:
         work: Which.
@@ -59,7 +59,7 @@ class Cost:
 
 
 def tiled(digits: Digits, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """So many digits, the given ones again and again: images (count, 32, 32, 3) and labels (count,)."""
+    """Repeats the given digits up to a count: images (count, 32, 32, 3) and labels (count,)."""
     rows = np.arange(count) % len(digits)
     return digits.images[rows], digits.labels[rows]
 
@@ -86,7 +86,7 @@ def measure(work: str, count: int, command: list[str], folder: Path) -> Cost:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """This process's, without settings of the project's."""
+    """This process's environment without the project's settings."""
     return {name: value for name, value in os.environ.items() if not name.startswith("SVHN_")} | {
         "PYTHONPATH": str(folder)
     }
@@ -107,7 +107,7 @@ def _resident(process: psutil.Process) -> int:
 
 
 def compare(digits: Digits, count: int, precisions: Sequence[str]) -> Iterator[Cost]:
-    """The notebook in each precision and the procedure of 2020, on so many digits, one after the other."""
+    """Runs the notebook in each precision and the procedure of 2020 on a number of digits, one after the other."""
     for work in (*(f"{OURS}, {precision}" for precision in precisions), STUDENT):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
@@ -124,7 +124,7 @@ def compare(digits: Digits, count: int, precisions: Sequence[str]) -> Iterator[C
 
 
 def table(costs: Iterable[Cost], digits: Digits) -> str:
-    """The page: what was measured, on what, and the two side by side."""
+    """The page: the machine, the digits, and the two side by side."""
     lines = [
         "# What the notebook costs, and what a student's procedure of 2020 does",
         "",

@@ -1,4 +1,4 @@
-"""What the random split gives away: held-out digits whose photo also has training digits, and those whose has not.
+"""The leak of the random split: accuracy on held-out digits whose photo also has training digits, and on others.
 
     python benchmarks/leak.py                               every stored model, on the given real digits
     python benchmarks/leak.py --digits digits.npz           on digits of your own, with an array `house`
@@ -30,7 +30,7 @@ TABLE = ROOT / "benchmarks" / "leak.md"
 
 
 def compare(path: Path, models: Path) -> str:
-    """The table: each stored model on held-out digits of photos that training shares, and of others."""
+    """The table of each stored model on held-out digits of photos that training shares, and of others."""
     digits = load_digits(path)
     with np.load(path) as archive:
         if "house" not in archive:

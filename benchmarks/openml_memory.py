@@ -46,7 +46,7 @@ start = time.perf_counter()
 seconds = time.perf_counter() - start
 status = Path("/proc/self/status")
 if status.exists():
-    # Not getrusage: on Linux its peak takes in that of the process that started this one.
+    # On Linux, the peak of getrusage includes that of the parent process.
     peak = 1024 * int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
 else:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -55,7 +55,7 @@ print(json.dumps(dict(rows=rows, seconds=seconds, gigabytes=peak / 1e9)))
 
 
 def measure(work: str, server: OpenMLServer, folder: Path) -> dict[str, float]:
-    """Runs `work` in a process of its own; its rows, seconds (imports included) and peak resident gigabytes."""
+    """Runs `work` in a process of its own: its rows, seconds (with imports) and peak resident gigabytes."""
     environment = os.environ | {
         "OPENML_SERVER": server.url,
         "OPENML_CACHE_DIR": str(folder / "client"),

@@ -1,4 +1,4 @@
-"""What training in bfloat16 gains, and whether it costs accuracy.
+"""The gain of training in bfloat16, and its cost in accuracy.
 
     python benchmarks/precision.py              three seeds in each precision, 750 batches each
     python benchmarks/precision.py --length 4   four times as many
@@ -67,7 +67,7 @@ def measure(precision: str, length: float) -> dict:
 
 
 def table(measured: dict[str, dict]) -> str:
-    """The page: what was measured, and the two precisions side by side."""
+    """The page, with the two precisions side by side."""
     first = measured[FLOAT32]
     lines = [
         "# Training in float32 and in bfloat16",

@@ -20,14 +20,14 @@ NEIGHBOURS = range(1, 16)
 
 
 def contrasted(images: np.ndarray) -> np.ndarray:
-    """Grey, each image with the same mean and contrast, from 0 to 1."""
+    """Makes images grey, each with the same mean and contrast, from 0 to 1."""
     grey = images @ GREY
     mean, spread = grey.mean((1, 2), keepdims=True), grey.std((1, 2), keepdims=True)
     return np.clip(0.5 + 0.25 * (grey - mean) / np.maximum(spread, 4 / 255), 0, 1)[..., np.newaxis]
 
 
 def altered(images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Turned and shifted a little, one by one, as ImageDataGenerator did it."""
+    """Turns and shifts images a little, one by one, like ImageDataGenerator."""
     made = np.empty_like(images)
     for number, image in enumerate(images):
         turned = rotate(image, generator.normal(0, 4), reshape=False, order=1, mode="nearest")

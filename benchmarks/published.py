@@ -1,4 +1,4 @@
-"""The network that the SimpleNet authors published for SVHN: a peer, and the judge of how readable drawn digits are."""
+"""The network that the SimpleNet authors published for SVHN, which judges how readable drawn digits are."""
 
 from pathlib import Path
 
@@ -39,7 +39,8 @@ def _simplenet_310k(weights: dict[str, np.ndarray]) -> keras.Model:
         kernel = weights[f"block{number}/kernel"]
         x = layers.Conv2D(kernel.shape[-1], kernel.shape[0], padding="same", name=f"block{number}")(x)
         if number in (7, 12, 13):
-            # In block 7 between convolution and normalisation, in 12 and 13 after ReLU: there it makes no difference.
+            # The authors pool between convolution and normalisation in block 7, and after ReLU, to the same effect, in
+            # 12 and 13.
             x = layers.MaxPooling2D()(x)
         if number <= 10:
             x = layers.BatchNormalization(epsilon=1e-5, name=f"normal{number}")(x)

@@ -15,7 +15,7 @@ BATCH = 128
 
 
 def small_classifier(shape: tuple[int, int, int], channels: tuple[int, ...], classes: int) -> keras.Sequential:
-    """Convolutions, one of the first width and two of each further one, pooling between; not compiled."""
+    """Builds a network of convolutions, one of the first width and two of each other, with pooling; not compiled."""
     model = keras.Sequential([keras.Input(shape)])
     for place, width in enumerate(channels):
         for _ in range(1 if place == 0 else 2):
@@ -40,7 +40,7 @@ def fit_network(
     seed: int = 1,
     batch_size: int = BATCH,
 ) -> None:
-    """Trains for a number of updates of `batch_size`; a model that is not compiled gets AdamW with a one-cycle rate."""
+    """Trains for a number of updates. A model that is not compiled gets AdamW with a one-cycle rate."""
     rng = np.random.default_rng(seed)
     if not model.compiled:
         warmup = max(1, updates // 5)
@@ -66,7 +66,7 @@ def grey(images: np.ndarray) -> np.ndarray:
 
 
 def augmented(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Small turns, slants, shifts and changes of size and contrast; every second image inverted."""
+    """Turns, slants, shifts and resizes images a little, changes their contrast, and inverts every second one."""
     out = np.empty_like(images)
     for i, image in enumerate(images):
         linear = np.eye(2) + rng.normal(0, 0.08, (2, 2))

@@ -18,12 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 TABLE = ROOT / "svhn" / "drawn" / "fitted" / "house_numbers.json"
 STEPS = 41
-# Longer numbers are one in three thousand.
+# One number in three thousand is longer.
 LONGEST = 4
 
 
 def quantiles(values: pd.Series) -> list[float]:
-    """Values at STEPS equally spaced probabilities; the outermost half per cent on either side is cut off."""
+    """The values at STEPS equally spaced probabilities, without the outermost half per cent on either side."""
     return np.quantile(values, np.linspace(0.005, 0.995, STEPS)).round(4).tolist()
 
 
@@ -43,7 +43,7 @@ def main() -> None:
     lengths = boxes.groupby("photo").length.first().value_counts(normalize=True).sort_index()
     tables = {
         "length_shares": lengths.round(5).tolist(),
-        # Row [length - 1][position]: how often each digit stands there.
+        # Row [length - 1][position] has the share of each digit there.
         "digit_shares": [
             [
                 boxes[(boxes.length == length) & (boxes.position == position)]
@@ -56,13 +56,13 @@ def main() -> None:
             for length in range(1, LONGEST + 1)
         ],
         "box_height": quantiles(boxes.height),
-        # Until `fitting/photos.py` has measured it: boxes elsewhere are as high as in the training photos.
+        # Boxes elsewhere are as high as in the training photos, until `fitting/photos.py` has measured them.
         "size_factor": 1.0,
         "size_power": 1.0,
-        # The distance between the middles of neighbours, and how far the next stands lower, in box heights.
+        # The distance between neighbours' middles in box heights, and the drop to the next per distance.
         "spacing": quantiles((across / boxes.height)[side_by_side]),
         "slope": quantiles((down / across)[side_by_side]),
-        # Boxes by digit, in box heights: a 1 is marked narrower than the rest.
+        # The boxes' widths by digit, in box heights: a 1 is marked narrower than the rest.
         "box_width": [quantiles((boxes.width / boxes.height)[boxes.digit == digit]) for digit in range(10)],
     }
     write_json(TABLE, tables)

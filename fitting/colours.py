@@ -1,20 +1,20 @@
-"""Fits the colours of digits and of what they stand on.
+"""Fits the colours of digits and of their grounds.
 
-    python fitting/colours.py digits.npz
+    PYTHONPATH=benchmarks python fitting/colours.py digits.npz
 
 It looks at the protocol's training digits alone and writes `svhn/drawn/fitted/colours.json`: a mixture of normal
-distributions over six figures, the ground's red, green and blue and how far the ink's are above them.
+distributions over six figures, the ground's red, green and blue and the ink's difference from each.
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+from appearance import ink_and_ground
 from sklearn.mixture import GaussianMixture
 
 from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
-from svhn.drawn.appearance import ink_and_ground
 from svhn.files import write_json
 from svhn.typed import to_json
 
@@ -38,7 +38,7 @@ def main() -> None:
         "digits": to_json(split.provenance),
         "shares": mixture.weights_[order].round(4).tolist(),
         "means": mixture.means_[order].round(1).tolist(),
-        # Lower triangles: a standard normal vector times one has that component's covariance.
+        # A standard normal vector times a component's lower triangle has its covariance.
         "factors": factors.round(2).tolist(),
     }
     write_json(TABLE, table)

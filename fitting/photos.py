@@ -1,13 +1,13 @@
-"""Reads from real digits what the photos were like that they were cut from: their size and their compression.
+"""Reads from real digits the size and the compression of the photos that they were cut from.
 
     python fitting/photos.py digits.npz
 
-A digit that was enlarged to 32x32 lies, but for rounding, in the span of the pixels that it was enlarged from: what is
-left outside the span for each size betrays the size. Then the enlargement is undone, and photos that were stored as
-JPEG show it: each frequency of their 8x8 blocks is a multiple of the step that it was quantised by.
+A digit that was enlarged to 32x32 lies, but for rounding, in the span of its original pixels. The remainder outside the
+span for each size betrays the size. Then the enlargement is undone. Photos that were stored as JPEG show it: each
+frequency of their 8x8 blocks is a multiple of its quantisation step.
 
 It looks at the protocol's training digits alone, prints how often each JPEG quality explains them, and adds to
-`svhn/drawn/fitted/house_numbers.json` how box heights in these photos follow from those in the training photos.
+`svhn/drawn/fitted/house_numbers.json` the relation between box heights in these photos and in the training photos.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from svhn.files import write_json
 ROOT = Path(__file__).resolve().parents[1]
 
 TABLE = ROOT / "svhn" / "drawn" / "fitted" / "house_numbers.json"
-# Larger ones leave too little outside their span.
+# Larger sizes leave too little outside their span.
 SIZES = range(9, 30)
-# Rounding to 8 bits leaves a variance of 1/12; twice rounded, across then holds some of what came of down.
+# The greatest variance that may be left outside the span, down and across. Rounding to 8 bits alone leaves 1/12.
 MOST_DOWN, MOST_ACROSS = 0.25, 0.15
 # JPEG's table for brightness at quality 50 (Annex K of its standard).
 QUANTISATION = np.array(
@@ -49,7 +49,7 @@ QUALITIES = range(50, 96)
 
 
 def box_sizes(images: np.ndarray) -> np.ndarray:
-    """How many pixels of the photo each digit's box had, int (n,); 0 where that cannot be told."""
+    """The side of each digit's box in pixels of the photo, int (n,); 0 where it cannot be told."""
     green = images[..., 1].astype(np.float32)
     least, found = np.full((2, len(green)), np.inf), np.zeros((2, len(green)), int)
     for size in SIZES:
@@ -70,7 +70,7 @@ def quantisation(quality: int) -> np.ndarray:
 
 
 def blocks_of(image: np.ndarray, size: int) -> np.ndarray:
-    """Frequencies of all 8x8 blocks for each place of their grid, float (64, blocks, 8, 8); as many for each."""
+    """The frequencies of all 8x8 blocks for each place of their grid, float (64, blocks, 8, 8)."""
     back = np.linalg.pinv(bicubic(size), rcond=1e-2)
     photo = back @ (image.astype(np.float32) @ LUMA - 128) @ back.T
     count = (size - 7) // 8
@@ -80,14 +80,14 @@ def blocks_of(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def agreement(frequencies: np.ndarray, steps: np.ndarray, pull: float = 6.0) -> np.ndarray:
-    """How close frequencies are to multiples of their steps, 1 if all are: float (...) of (..., blocks, 8, 8)."""
+    """The closeness of frequencies (..., blocks, 8, 8) to multiples of their steps, float (...), at most 1."""
     counted = (np.abs(frequencies) > 0.6 * steps) & (steps >= 5)
     counted[..., 0, 0] = False
     return (counted * np.cos(2 * np.pi * frequencies / steps)).sum((-3, -2, -1)) / (counted.sum((-3, -2, -1)) + pull)
 
 
 def report_compression(images: np.ndarray, sizes: np.ndarray) -> None:
-    """Prints which quality explains how many photos, and which earlier one what that left of them."""
+    """Prints how many photos each quality explains, and which earlier qualities explain the rest."""
     votes, kept = dict.fromkeys(QUALITIES, 0), []
     for i in tqdm(np.flatnonzero(sizes >= 23), desc="compression", unit="digit"):
         blocks = blocks_of(images[i], sizes[i])
@@ -100,7 +100,7 @@ def report_compression(images: np.ndarray, sizes: np.ndarray) -> None:
     last = max(votes, key=votes.get)
     steps = quantisation(last)
     stored = np.rint(np.concatenate(kept) / steps) * steps
-    # What was quantised before lies near multiples of the first step as well, where that is the coarser one.
+    # Frequencies that were quantised before lie near multiples of the first step as well, where it is the coarser one.
     earlier = {}
     for quality in range(50, last - 6):
         first = quantisation(quality)
@@ -123,7 +123,7 @@ def main() -> None:
     report_compression(split.X_train, sizes)
     tables = json.loads(TABLE.read_text(encoding="utf-8"))
     heights = np.array(tables["box_height"])
-    # Not every small box is found out; of drawn digits, whose sizes are known, this share is.
+    # Not every small box is found. This share of drawn digits, whose sizes are known, is.
     drawn_heights = tables["size_factor"] * heights ** tables["size_power"]
     below = np.interp(SIZES[-1] + 0.5, drawn_heights, np.linspace(0, 1, len(heights)))
     found = (box_sizes(draw(3000, 7).images) > 0).mean() / below

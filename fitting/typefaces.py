@@ -34,7 +34,7 @@ TIMESTAMP = (2020, 1, 1, 0, 0, 0)
 
 
 class Typeface(NamedTuple):
-    """One font file and what the table says of it."""
+    """A font file and its row of the table."""
 
     name: str
     file: Path
@@ -82,7 +82,7 @@ def digits_only(file: Path, name: str) -> tuple[bytes, str]:
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=[ord("0") + digit for digit in range(10)])
     subsetter.subset(font)
-    # Licences may reserve a family's name for unchanged fonts: what remains goes by the name of its job.
+    # Licences may reserve a family's name for unchanged fonts, so the rest of the font has another name.
     font["name"].setName(f"House number digits, {name}", 4, 3, 1, 0x409)
     font.flavor = None
     packed = io.BytesIO()

@@ -2,14 +2,14 @@
 
 import os
 
-# All is set before TensorFlow is first imported. Its start-up notes would drown what a person came to see.
+# Both are set before TensorFlow is first imported. The first hides its start-up notes.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow asks for it by itself on some processors only; on others with AVX2 it trains VGG16 several times faster.
+# TensorFlow sets the second itself on some processors only. On others with AVX2 it trains VGG16 several times faster.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def __getattr__(name: str) -> object:
-    # `svhn.draw` is the drawer's front door; loaded when asked for, as most of the package needs no OpenCV.
+    # `svhn.draw` is the drawer's front door. It is loaded on demand: most of the package needs no OpenCV.
     if name == "draw":
         from svhn.drawn.drawing import draw
 

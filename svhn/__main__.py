@@ -1,4 +1,4 @@
-"""The command line, `svhn COMMAND` or `python -m svhn COMMAND`: each command is one public function of the package."""
+"""The command line, `svhn COMMAND` or `python -m svhn COMMAND`. Each command calls one public function."""
 
 import argparse
 import contextlib
@@ -23,16 +23,16 @@ _NO_MEMORY = "the memory that this process may use is not enough; free some, or 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0, 1 where a figure differs, 2 where there is something to mend."""
+    """Runs a command and returns its exit status, as `--help` lists them."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # A terminal that knows few characters gets a mark for the others.
+        if isinstance(stream, io.TextIOWrapper):  # A terminal that lacks a character shows a mark for it.
             stream.reconfigure(errors="replace")
     options = make_parser(_COMMANDS).parse_args(arguments)
     try:
         with contextlib.chdir(checkout()), _terminable():
             status = options.command(options) or 0
         sys.stdout.flush()
-    except BrokenPipeError:  # Whoever read the output has seen enough; Python would complain once more at its end.
+    except BrokenPipeError:  # The reader of the output has seen enough. Python would complain again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except SVHNError as error:
@@ -120,7 +120,7 @@ def _train(options: argparse.Namespace) -> None:
     if stored and not digits.real and settings.data is None:
         raise SVHNError(
             "there are no real digits in data/, and the stored models were trained on some; "
-            "to replace them by models of drawn digits, say so: --data drawn"
+            "give --data drawn to replace them by models of drawn digits"
         )
     if options.hosts:
         from svhn.hosts import train_together
@@ -137,36 +137,28 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
+    from svhn.learning.records import load_record, stored_names
     from svhn.notebook.cells import chosen_settings
+    from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
+    from svhn.notebook.numbers import print_moved
+    from svhn.notebook.results import write_results
 
     settings = chosen_settings(**_given(options))
     if settings.precision != FLOAT32:
         raise SVHNError(
-            f"precision is {settings.precision}, and only figures of float32 are published, which every machine can "
-            "measure; set it to float32"
+            f"precision is {settings.precision}, and only float32 is published, which every machine can compute; "
+            "set it to float32"
         )
     digits = _check_data(settings)
     if not digits.real:
         raise SVHNError("only figures of real digits are published; set SVHN_DATA to real digits")
-    load_keras()
-    from svhn.data.protocol import split_digits
-    from svhn.learning.records import load_record, stored_names
-    from svhn.notebook.cells import load_definitions
-    from svhn.notebook.execution import NOTEBOOK, execute_notebook, write_figures, write_notebook
-    from svhn.notebook.measurement import complete_record
-    from svhn.notebook.numbers import print_moved
-    from svhn.notebook.results import write_results
-
     for name in stored_names("models"):
         data = load_record("models", name).data
         if data is None or data.fingerprint != digits.fingerprint:
             raise SVHNError(
-                f"{name} was trained on a split of other digits, and may know some of these; train it on "
-                f"them before publishing: make train MODEL={name}"
+                f"{name} was trained on a split of other digits, and may know some of these; train it on these "
+                f"before publishing: make train MODEL={name}"
             )
-    split, definitions = split_digits(digits), load_definitions()
-    for name in stored_names("models"):
-        complete_record(name, Path("models"), split, definitions)
     notebook = execute_notebook(settings=settings)
     written = write_figures(notebook, Path("figures"))
     write_results(notebook, Path("models"), Path("README.md"))
@@ -196,9 +188,9 @@ def _course(options: argparse.Namespace) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from svhn.notebook.prediction import predict_images, write_predictions
 
-    # The name of a model, even where its file was named.
+    # The file of a model stands for its name.
     readings = predict_images(Path(options.model).name.removesuffix(".keras"), options.images)
-    if options.out:  # First: the reader of the lines below may stop halfway.
+    if options.out:  # The file comes first: the reader of the lines below may stop halfway.
         write_predictions(options.out, readings)
     width = max(len(reading.name) for reading in readings)
     for reading in readings:
@@ -225,7 +217,7 @@ def _grade(options: argparse.Namespace) -> None:
         execute = functools.partial(execute_hand_in, source=settings.data)
     digits = _check_data(settings)
     if not digits.real:
-        print("these digits are not SVHN: what models score on them says nothing about claims on real ones")
+        print("these digits are not SVHN: scores on them say nothing about claims on real ones")
     from svhn.grading.grade import MANUAL, grade
 
     graded = grade(options.handins, digits, options.out, options.limit, options.workers, execute, options.scheduler)
@@ -241,7 +233,7 @@ def _digits(options: argparse.Namespace) -> None:
     from svhn.data.sources import drawn_digits, drawn_path
     from svhn.files import check_writable
 
-    check_writable(Path("data"))  # Nobody would find these digits elsewhere.
+    check_writable(Path("data"))  # No person would find these digits elsewhere.
     started = time.monotonic()
     digits = drawn_digits(options.count, options.seed)
     path = drawn_path(options.count, options.seed)
@@ -249,12 +241,12 @@ def _digits(options: argparse.Namespace) -> None:
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings that the command line gives; None where it says nothing."""
+    """The settings on the command line; None for those that it lacks."""
     return {entry.name: getattr(options, entry.name, None) for entry in fields(Settings)}
 
 
 def _check_data(settings: Settings) -> Digits:
-    """Loads the digits before a kernel starts, so that a wrong setting shows in a second and a download has its bar."""
+    """Loads the digits before a kernel starts: a wrong setting shows in a second, and a download has its bar."""
     from svhn.data.sources import load_digits
 
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The one type in which digits travel, whatever source they come from."""
+"""The one type for digits of every source."""
 
 import hashlib
 import mmap
@@ -10,19 +10,19 @@ import numpy as np
 from svhn.errors import SVHNError
 
 IMAGE_SHAPE = (32, 32, 3)
-# How bright red, green and blue look; grey is their weighted sum.
+# The weights of red, green and blue in grey.
 LUMA = np.array([0.2990, 0.5870, 0.1140], np.float32)
 
 
 def model_input(batch: np.ndarray) -> np.ndarray:
-    """Float32 input of a model: uint8 pixels scaled to [0, 1], floats as they are."""
+    """A model's float32 input: uint8 pixels are scaled to [0, 1], floats stay as they are."""
     if batch.dtype == np.uint8:
         return batch.astype(np.float32) / np.float32(255)
     return batch.astype(np.float32, copy=False)
 
 
 def let_go(images: np.ndarray) -> None:
-    """Gives the memory of a mapped file back, whose pages are read again when they are asked for."""
+    """Frees the memory of a mapped file. Its pages are read again when they are needed."""
     if isinstance(images.base, mmap.mmap) and not images.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
         images.base.madvise(mmap.MADV_DONTNEED)
 
@@ -34,10 +34,10 @@ class Digits:
     Attributes:
         images: uint8 array (n, 32, 32, 3), RGB; possibly memory-mapped.
         labels: uint8 array (n,), the digit 0..9.
-        name: Which digits these are, for people: "svhn-8k.npz", "OpenML 41081", "drawn".
+        name: The digits' name for people: "svhn-8k.npz", "OpenML 41081", "drawn".
         real: Whether they were cut from photos (SVHN); False for digits drawn by this project.
-        identity: What tells these digits from all others where their bytes cannot: kinds of processor round a drawn
-            pixel differently, and the digits are the same ones all the same. None where the bytes can.
+        identity: A text that identifies the digits in place of their bytes, or None. Drawn digits have one, because
+            kinds of processor round a drawn pixel differently.
     """
 
     images: np.ndarray
@@ -55,13 +55,13 @@ class Digits:
 
     @property
     def description(self) -> str:
-        """One line that says what these digits are: kind, name and number."""
+        """The digits' number, kind and name in one line."""
         kind = "real SVHN digits" if self.real else "digits drawn by this project, not SVHN"
         return f"{len(self):,} {kind} ({self.name})"
 
     @cached_property
     def fingerprint(self) -> str:
-        """First 16 hexadecimal digits of SHA-256 over the identity, or without one over images and labels."""
+        """The first 16 hexadecimal digits of SHA-256 over the identity, or without one over images and labels."""
         if self.identity is not None:
             return hashlib.sha256(self.identity.encode()).hexdigest()[:16]
         digest = hashlib.sha256()
@@ -86,7 +86,7 @@ def _check_labels(labels: np.ndarray, count: int, name: str) -> None:
     if labels.dtype != np.uint8 or labels.shape != (count,):
         raise SVHNError(
             f"{name}: labels must be one uint8 digit per image, not {labels.dtype} of shape {labels.shape} "
-            f"for {count} images"
+            f"for {count} images; convert them first"
         )
     if labels.max() > 9:
         raise SVHNError(f"{name}: label {labels.max()} is not a digit; labels must be 0..9 (0 stands for the digit 0)")

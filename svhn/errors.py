@@ -1,4 +1,4 @@
-"""The one kind of error that is meant for the person at the keyboard."""
+"""The errors that are meant for the person at the keyboard."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 class SVHNError(Exception):
     """A fault that its reader can mend: one line that names the thing and the remedy.
 
-    Commands print its text and exit with status 2; the notebook shows it as it is. Anything else that is
-    raised is a defect of this package.
+    Commands print its text and exit with status 2. The notebook shows its text. Any other exception is a defect of
+    this package.
     """
 
     def _render_traceback_(self) -> list[str]:
@@ -21,13 +21,13 @@ def one_line(error: Exception | str) -> str:
 
 
 def listed(names: Sequence[object], most: int = 5) -> str:
-    """Names in a row: the first few, and how many more there are."""
+    """The first few names in a row, and the number of the others."""
     shown = ", ".join(map(str, names[:most]))
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 class Interrupted(KeyboardInterrupt):
-    """An interruption of work that can be gone on with: one line that says what is kept."""
+    """An interruption of work that can be resumed: one line that says which part is kept."""
 
     def _render_traceback_(self) -> list[str]:
         """The lines that Jupyter shows in a cell in place of a traceback."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from svhn.errors import SVHNError
 
 
 class NoRoom(SVHNError):
-    """There is no room on this machine for what was to be written; no hand-in is to blame for that."""
+    """A file finds no room on this machine; no hand-in is to blame for that."""
 
 
 def is_no_room(error: BaseException) -> bool:
@@ -27,17 +28,17 @@ def is_no_room(error: BaseException) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-# The folder, beside what is being made, of what an interrupted work goes on from; ignored by git.
+# The folder of checkpoints, from which an interrupted work goes on. It lies beside the work's results; git ignores it.
 CHECKPOINTS = "checkpoints"
 _ABANDONED_SECONDS = 3600
-# So young a folder may be one whose owner has not locked it yet.
+# The owner of a younger folder may not have locked it yet.
 _UNLOCKED_SECONDS = 60
 _OWNER = ".owner"
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` and moves it there when the block ends well.
+    """Gives a temporary path beside `path`, and moves the file to `path` when the block ends without an exception.
 
     A kill at any moment leaves `path` as it was; an exception removes the temporary file.
 
@@ -45,7 +46,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         path: The file to write. Its folder is made where it is missing.
 
     Yields:
-        A path in the same folder, with the same suffix, that does not exist yet.
+        The path of an empty file in the same folder, with the same suffix.
 
     Raises:
         SVHNError: The folder cannot be written to, or the disk is full.
@@ -79,7 +80,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def check_writable(folder: Path) -> None:
-    """Tells before a long work what could not be written after it; leaves nothing behind.
+    """Raises before a long work if its result could not be written; leaves nothing behind.
 
     Raises:
         SVHNError: The folder cannot be made or written to.
@@ -89,22 +90,22 @@ def check_writable(folder: Path) -> None:
         pass
     (folder / "probe").unlink()
     for path in made:
-        with contextlib.suppress(OSError):  # Somebody else is using it already.
+        with contextlib.suppress(OSError):  # Another process is using it already.
             path.rmdir()
 
 
 def cache_folder(folder: Path) -> Path:
-    """The folder for files that can be made again: the one asked for, or one of the person's own.
+    """The folder for files that can be made again.
 
     Args:
-        folder: Where it belongs.
+        folder: The folder that they belong in.
 
     Returns:
-        `folder`, where it can be written to. Otherwise a folder of its name in the person's cache, which is where
-        `XDG_CACHE_HOME` says or `~/.cache`, and where that cannot be written to either, a temporary one. It need not be
-        there yet: `atomic_path` makes it.
+        `folder` if it can be written to. Otherwise a folder of its name in the person's cache (`XDG_CACHE_HOME` or
+        `~/.cache`), or a temporary folder if that cannot be written to either. It may not exist yet: `atomic_path`
+        makes it.
     """
-    # One place for each checkout: what two projects keep under one name is never mixed up.
+    # Each checkout has a folder of its own, so two projects never share files of one name.
     own = f"{folder.name}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "svhn"
     for candidate in (folder, caches / own):
@@ -115,9 +116,9 @@ def cache_folder(folder: Path) -> Path:
 
 
 def sweep(folder: Path, pattern: str) -> None:
-    """Removes what killed runs left of temporary files and folders; a run that lives has written within the hour."""
+    """Removes the temporary files and folders of killed runs: those that nothing was written to within the hour."""
     for left in folder.glob(pattern):
-        with contextlib.suppress(OSError):  # gone meanwhile, or not ours to remove
+        with contextlib.suppress(OSError):  # It is gone meanwhile, or belongs to another user.
             if time.time() - max(path.stat().st_mtime for path in (left, *left.rglob("*"))) < _ABANDONED_SECONDS:
                 continue
             if left.is_dir():
@@ -128,14 +129,17 @@ def sweep(folder: Path, pattern: str) -> None:
 
 @contextmanager
 def temporary_folder(prefix: str, place: Path | None = None) -> Iterator[Path]:
-    """A folder for as long as the block lasts; those of the same prefix whose processes were killed are removed.
+    """Makes a folder for the time of the block, and removes those of the same prefix whose processes were killed.
 
     Args:
-        prefix: How its name begins.
-        place: Where it lies, None for where temporary files do.
+        prefix: The beginning of its name.
+        place: The folder to make it in; None means the folder of temporary files.
+
+    Yields:
+        The folder.
 
     Raises:
-        NoRoom: There is no place for it.
+        NoRoom: The folder cannot be made.
     """
     folder = None
     try:
@@ -159,8 +163,8 @@ def temporary_folder(prefix: str, place: Path | None = None) -> Iterator[Path]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Removes a temporary folder whose owner lives no more, and so holds no lock on it."""
-    with contextlib.suppress(OSError):  # Gone meanwhile, somebody else's, or in use.
+    """Removes a temporary folder whose owner was killed, and so holds no lock on it."""
+    with contextlib.suppress(OSError):  # It is gone meanwhile, belongs to another user, or is in use.
         if time.time() - folder.lstat().st_mtime < _UNLOCKED_SECONDS or folder.is_symlink():
             return
         with (folder / _OWNER).open() as owner:
@@ -169,35 +173,51 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 @contextmanager
-def only_one(folder: Path, work: str) -> Iterator[None]:
-    """Keeps a second process from the same work on a folder for as long as the block lasts, or until this one ends.
+def only_one(folder: Path, work: str, wait: bool = False) -> Iterator[bool]:
+    """Keeps every other process from the same work on a folder while the block runs. A killed process gives way.
 
     Args:
-        folder: Made where it is missing.
-        work: What it is, "grading".
+        folder: The folder. It is made where it is missing.
+        work: The work's name, "grading".
+        wait: Whether to wait for another process, rather than to raise.
+
+    Yields:
+        Whether there was another process to wait for.
 
     Raises:
-        SVHNError: Another process is at it, or the folder cannot be written to.
+        SVHNError: Another process is at work, or the folder cannot be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f".{work}.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise SVHNError(
-                    f"another {work} writes to {folder}; wait for its end, or choose another --out"
-                ) from None
-            yield
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            yield _lock(lock, f"another {work} writes to {folder}", wait)
+        finally:
+            os.close(lock)
     except OSError as error:
         raise SVHNError(f"cannot write to {folder}: {error.strerror}; choose a folder you may write to") from error
+
+
+def _lock(folder: int, other: str, wait: bool) -> bool:
+    """Locks an open folder and tells whether it had to wait for another process, which `other` names."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not wait:
+            raise SVHNError(f"{other}; wait for its end, or choose another --out") from None
+        print(f"{other}; waiting for it", file=sys.stderr)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        return True
+    except OSError:  # Some network drives know no locks. Their users see to it that one process works at a time.
+        pass
+    return False
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes `text` to `path` as UTF-8, whole or not at all.
 
-    What is no text becomes question marks: a name in the file system may be any bytes, and what a program put out may
-    hold half a character.
+    Characters that UTF-8 does not have become question marks: names in the file system may be any bytes, and a
+    program's output may hold half a character.
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode("utf-8", errors="replace"))
@@ -209,11 +229,11 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def digest_of(folder: Path, pattern: str = "*") -> str:
-    """The SHA-256 digest of a folder's content, in hexadecimal: what files it holds, at any depth, and what they hold.
+    """The SHA-256 digest of a folder in hexadecimal: of its files' paths, at any depth, and of their content.
 
     Args:
-        folder: To look in.
-        pattern: Of the names of the files that count, "*.py".
+        folder: The folder.
+        pattern: A pattern of the names of the files that count, "*.py".
     """
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob(pattern) if path.is_file()):

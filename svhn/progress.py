@@ -1,4 +1,4 @@
-"""Progress of long work with the time left: plain output in a notebook, standard error of a command."""
+"""Progress bars of long work: on standard output in a notebook, on standard error in a command."""
 
 import os
 import sys
@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from svhn.errors import Interrupted
 
-# Work that is done sooner shows no bar.
+# Shorter work shows no bar.
 _SECONDS = 2
-# Where one of these is set, a notebook is executed for a copy that is read later, in which bars would only stand about.
+# Each of these variables says that a notebook is executed for a copy that is read later, where bars are of no use.
 _NO_BARS = ("TQDM_DISABLE", "NBGRADER_EXECUTION")
 
 
@@ -20,18 +20,18 @@ _NO_BARS = ("TQDM_DISABLE", "NBGRADER_EXECUTION")
 def progress_bar(
     total: int | None, task: str, unit: str = "digit", shown: bool = True, leave: bool = False, **options: Any
 ) -> Iterator[tqdm]:
-    """A bar over a block of code, closed whichever way the block ends, so that the next bar has a line of its own.
+    """Shows a bar during a block of code, and closes it however the block ends, so that the next bar has its own line.
 
     Args:
-        total: How much there is to do; None where that is not known.
-        task: Shown before the bar.
-        unit: Of what is counted.
+        total: The amount of work; None where it is not known.
+        task: The text before the bar.
+        unit: The unit of the amount.
         shown: Whether there is a bar at all.
         leave: Whether the bar stays when the work is done.
-        **options: Further ones of tqdm.
+        **options: Further options of tqdm.
 
     Yields:
-        The bar, to be moved by `update`.
+        The bar; its `update` moves it.
     """
     disable = not shown or any(os.environ.get(name) for name in _NO_BARS)
     file = sys.stdout if _in_notebook() else sys.stderr
@@ -53,17 +53,17 @@ def progress_bar(
 
 
 def skip(bar: tqdm, amount: int) -> None:
-    """Moves a bar over work that an earlier run had done, which says nothing of the time left."""
+    """Moves a bar over the work of an earlier run, which does not count for the time left."""
     if not bar.disable:
         bar.initial += amount
         bar.n += amount
 
 
 def interrupted(name: str, kept: str) -> Interrupted:
-    """The exception to raise when a person stops a training.
+    """Makes the exception to raise when a person stops a training.
 
     Args:
-        name: Of the training.
+        name: The training's name.
         kept: The part of it that is kept, in words.
     """
     again = "run this cell again" if _in_notebook() else "give the command again"

@@ -1,32 +1,60 @@
-"""Dataclasses out of JSON, with the type of every part checked, and JSON out of them."""
+"""Dataclasses from JSON, with the type of every part checked, and JSON from dataclasses."""
 
+import json
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin
+
+from svhn.errors import SVHNError
 
 Kind = TypeVar("Kind")
 _SHOWN = 60
 
 
 def from_json(kind: type[Kind], content: Any) -> Kind:
-    """Makes a dataclass of a JSON object.
+    """Makes a dataclass, or a list or dictionary of dataclasses, of JSON.
 
     Its fields may be of the types text, bool, int, float, `Any`, other dataclasses, lists and dictionaries of these, or
-    of one of them or None. Fields with a default may be missing. Entries of the object that are no field are passed
-    over.
+    of one of them or None. Fields with a default may be missing. Entries of an object without a field are passed over.
 
     Args:
         kind: The dataclass.
-        content: As `json.loads` gives it.
+        content: The result of `json.loads`.
+
+    Returns:
+        An instance of `kind`.
 
     Raises:
-        ValueError: A part is missing or of another type; the text says which.
+        ValueError: A part is missing or of another type; the text names it.
     """
     return _read(kind, content, "it")
 
 
+def read_json(path: Path, kind: type[Kind], remedy: str) -> Kind:
+    """Reads a dataclass from a JSON file, as `from_json`.
+
+    Args:
+        path: The file.
+        kind: The dataclass.
+        remedy: The end of the error's line.
+
+    Returns:
+        An instance of `kind`.
+
+    Raises:
+        SVHNError: The file is missing or damaged.
+    """
+    try:
+        return from_json(kind, json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise SVHNError(f"{path} is missing; {remedy}") from None
+    except (OSError, ValueError) as error:
+        raise SVHNError(f"{path} is damaged ({error}); {remedy}") from error
+
+
 def to_json(value: Any) -> Any:
-    """The JSON types of a dataclass, in the order of its fields; an optional field that is None is left out."""
+    """A dataclass in JSON's types, in the order of its fields. An optional field that is None is left out."""
     if is_dataclass(value):
         parts = ((field, getattr(value, field.name)) for field in fields(value))
         return {field.name: to_json(part) for field, part in parts if part is not None or field.default is not None}

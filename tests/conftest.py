@@ -1,4 +1,4 @@
-"""What several tests share: drawn digits, the notebook's definitions, and commands run as a person runs them."""
+"""The parts that several tests share: drawn digits, the notebook's definitions, and commands run as by a person."""
 
 import os
 import subprocess

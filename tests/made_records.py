@@ -6,13 +6,26 @@ from svhn.learning.records import CURVES, Recipe, Record
 from svhn.typed import from_json, to_json
 
 DATA = Provenance(
-    name="a.npz", real=True, digits=700, fingerprint="f00", split_seed=1, train=100, validation=200, test=400,
-    train_real=100, train_drawn=0,
-)  # fmt: skip
+    name="a.npz",
+    real=True,
+    digits=700,
+    fingerprint="f00",
+    split_seed=1,
+    train=100,
+    validation=200,
+    test=400,
+    train_real=100,
+    train_drawn=0,
+)
 RECIPE = Recipe(
-    epochs=3, batch_size=64, steps_per_epoch=1000, seed=1, augmentation="augment", optimizer={"class_name": "AdamW"},
+    epochs=3,
+    batch_size=64,
+    steps_per_epoch=1000,
+    seed=1,
+    augmentation="augment",
+    optimizer={"class_name": "AdamW"},
     loss="sparse_categorical_crossentropy",
-)  # fmt: skip
+)
 FILE = {"name": "model_2_2", "format": 1, "sha256": "0", "bytes": 2_000_000, "parameters": 12_345}
 
 

@@ -26,6 +26,7 @@ from nbgrader.utils import is_solution
 from svhn.course.build import build_course
 from svhn.data.protocol import split_digits
 from svhn.data.sources import load_digits
+from svhn.digits import LUMA
 from svhn.learning.batches import Preprocessed, model_input
 from svhn.learning.evaluation import run_evaluation
 from svhn.notebook.cells import load_definitions, read_notebook
@@ -91,11 +92,8 @@ def plot(title):
     content = io.BytesIO()
     figure.savefig(content, metadata={"Software": None})
     plt.close(figure)
-    return {
-        "output_type": "display_data",
-        "metadata": {},
-        "data": {"image/png": base64.b64encode(content.getvalue()).decode(), "text/plain": "<Figure>"},
-    }
+    data = {"image/png": base64.b64encode(content.getvalue()).decode(), "text/plain": "<Figure>"}
+    return {"output_type": "display_data", "metadata": {}, "data": data}
 
 
 def printed(*lines):
@@ -125,23 +123,19 @@ def make_good(folder):
         views = (Preprocessed(images, function) for images in (SPLIT.X_train, SPLIT.X_val))
         data[function] = (*views, SPLIT.y_train, SPLIT.y_val)
     # No two alike: one network under two names is what grading looks for.
-    recipes = {"model_1_1": (None, 3, 4, 0), "model_1_2": (grey, 1, 4, 0), "model_1_3": (grey, 1, 2, 0),
-               "model_2_1": (grey, 1, 4, 2), "model_2_2": (grey, 1, 4, 2), "model_4_1": (vgg, 3, 4, 2)}  # fmt: skip
+    recipes = {
+        "model_1_1": (None, 3, 4, 0),
+        "model_1_2": (grey, 1, 4, 0),
+        "model_1_3": (grey, 1, 2, 0),
+        "model_2_1": (grey, 1, 4, 2),
+        "model_2_2": (grey, 1, 4, 2),
+        "model_4_1": (vgg, 3, 4, 2),
+    }
     for name, (function, channels, pool, convolution) in recipes.items():
         # 2.2 asks for the network of 2.1, which learns something else here by learning for longer.
         epochs = 10 if name == "model_2_2" else 8 if convolution else EPOCHS
-        run_evaluation(
-            name,
-            network,
-            data[function],
-            folder / "models",
-            epochs=epochs,
-            split=SPLIT,
-            verbose=0,
-            channels=channels,
-            pool=pool,
-            convolution=convolution,
-        )
+        shape = {"channels": channels, "pool": pool, "convolution": convolution}
+        run_evaluation(name, network, data[function], folder / "models", epochs=epochs, split=SPLIT, verbose=0, **shape)
     shutil.rmtree(folder / "models/checkpoints")
     (folder / "answers.py").write_text(answers_py(), encoding="utf-8")
     cells = [code('your_name = "Visser, Noor"\nstudent_id = "1234567"', printed("Student: Visser, Noor (1234567)"))]
@@ -155,7 +149,7 @@ def make_good(folder):
 
 
 def without_most_plots(executed):
-    """Plots of part 3 are looked at by who marks; the others are left out, to keep the sample small."""
+    """Leaves out the plots outside part 3, which no person marks, to keep the sample small."""
     for cell in executed.cells:
         if cell.get("outputs") and cell.metadata.get("nbgrader", {}).get("grade_id") not in MARKED_PLOTS:
             cell.outputs = [output for output in cell.outputs if "image/png" not in output.get("data", {})]
@@ -163,7 +157,7 @@ def without_most_plots(executed):
 
 
 def make_from_release(folder):
-    """As a student does it: cells and answers filled in, the first three parts trained, the executed notebook taken."""
+    """Does a student's work: fills in cells and answers, trains the first three parts, executes the notebook."""
     text = Path(__file__).with_name("student_cells.py").read_text(encoding="utf-8")
     parts = re.split(r"^# %% (\w+)\n", text, flags=re.M)
     solutions = dict(zip(parts[1::2], parts[2::2], strict=True))
@@ -193,24 +187,16 @@ def make_from_release(folder):
 
 
 def keras_2_config(shape):
-    """As TensorFlow 2.x wrote it: no InputLayer, the input's shape in the first layer."""
-    pooling = {
-        "name": "pooling",
-        "trainable": True,
-        "dtype": "float32",
-        "batch_input_shape": [None, *shape],
-        "pool_size": [4, 4],
-        "padding": "valid",
-        "strides": [4, 4],
-        "data_format": "channels_last",
-    }
-    flatten = {"name": "flatten", "trainable": True, "dtype": "float32", "data_format": "channels_last"}
+    """A network's description as TensorFlow 2.x wrote it: no InputLayer, the input's shape in the first layer."""
+    always = {"trainable": True, "dtype": "float32"}
+    pooling = {"name": "pooling", **always, "batch_input_shape": [None, *shape], "pool_size": [4, 4]}
+    pooling |= {"padding": "valid", "strides": [4, 4], "data_format": "channels_last"}
+    flatten = {"name": "flatten", **always, "data_format": "channels_last"}
     layers = [{"class_name": "AveragePooling2D", "config": pooling}, {"class_name": "Flatten", "config": flatten}]
     for name, units in (("dense_24", 24), ("dense_16", 16), ("fc", 10)):
         config = {
             "name": name,
-            "trainable": True,
-            "dtype": "float32",
+            **always,
             "units": units,
             "use_bias": True,
             "activation": "softmax" if name == "fc" else "relu",
@@ -243,9 +229,8 @@ def write_keras_2(path, config, model, whole):
 
 def make_old(folder):
     folder.mkdir()
-    luma = np.array([0.2990, 0.5870, 0.1140], np.float32)
     for name, shape in (("model_1_1", (32, 32, 3)), ("model_1_2", (32, 32, 1))):
-        inputs = [model_input(X) if shape[2] == 3 else model_input(X) @ luma for X in (SPLIT.X_train, SPLIT.X_val)]
+        inputs = [model_input(X) if shape[2] == 3 else model_input(X) @ LUMA for X in (SPLIT.X_train, SPLIT.X_val)]
         train, val = (X.reshape(len(X), *shape) for X in inputs)
         # The outputs of old hand-ins are OpenML's class indices: index 9 is the digit 0.
         y_train, y_val = ((y.astype(int) - 1) % 10 for y in (SPLIT.y_train, SPLIT.y_val))

@@ -1,7 +1,6 @@
 """The written answers: their number, their length, and that every number in them was measured."""
 
 import ast
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from svhn.learning.paired import Comparison, Run
 from svhn.learning.records import write_record
 from svhn.notebook.cells import read_notebook
 from svhn.notebook.numbers import check_numbers, print_moved, read_answers
+from svhn.notebook.results import Figures
 from svhn.rubric.questions import QUESTIONS
 from svhn.typed import to_json
 
@@ -70,11 +70,19 @@ def project(tmp_path):
     store("model_1_2", 0.8651, 0.8533)
     variants = {"none": {"1": run([1, 1, 0, 0, 0, 0, 0, 0])}, "all": {"1": run([1, 1, 1, 1, 1, 0, 0, 0])}}
     stored = Comparison(
-        name="comparison_1_2", reference="none", data=None, validation=8, epochs=2, steps_per_epoch=75, batch_size=64,
-        backend="jax", variants=variants,
-    )  # fmt: skip
+        name="comparison_1_2",
+        reference="none",
+        data=None,
+        validation=8,
+        epochs=2,
+        steps_per_epoch=75,
+        batch_size=64,
+        backend="jax",
+        variants=variants,
+    )
     write_json(tmp_path / "comparison_1_2.json", to_json(stored))
-    (tmp_path / "results.json").write_text(json.dumps({"1.2": {"figures": {"test_accuracy": 0.7777}}}))
+    figures = {"1.2": Figures(question="1.2", data=provenance(), figures={"test_accuracy": 0.7777})}
+    write_json(tmp_path / "results.json", to_json(figures))
     cell, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
     printed = "Most mistakes: 5, 8 of 146\n65% of 256 channels silent\n│ a (Dense) │\n│ b (Dense) │\n│ c (Conv2D) │\n"
     cells = [

@@ -1,4 +1,4 @@
-"""What publication says of the models: a headline, and a card for each."""
+"""The headline and the cards about the models that are published."""
 
 from made_records import provenance, record
 

@@ -71,9 +71,16 @@ def stored_of(**read):
         for label, rows in read.items()
     }
     return Comparison(
-        name="comparison_x", reference=next(iter(read)), data=None, validation=len(next(iter(read.values()))[0]),
-        epochs=1, batch_size=64, steps_per_epoch=1, backend="jax", variants=variants,
-    )  # fmt: skip
+        name="comparison_x",
+        reference=next(iter(read)),
+        data=None,
+        validation=len(next(iter(read.values()))[0]),
+        epochs=1,
+        batch_size=64,
+        steps_per_epoch=1,
+        backend="jax",
+        variants=variants,
+    )
 
 
 def test_the_paired_test_is_mcnemar_s_on_a_table_counted_by_hand():
@@ -137,7 +144,7 @@ def test_one_seed_gives_one_result_and_data_may_differ(digits, tmp_path):
 
 
 def killed_as(number, folder):
-    """Which trainings a comparison in a process of its own began, and how it ended."""
+    """Runs a comparison in a process of its own: its end, and the trainings that it began."""
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(folder), str(number)],
         cwd=ROOT,
@@ -165,9 +172,8 @@ def test_a_killed_comparison_repeats_no_training_that_it_finished(tmp_path):
 def test_what_was_finished_of_another_recipe_is_trained_anew(digits, tmp_path):
     progress = tmp_path / "checkpoints/comparison_x.json"
     progress.parent.mkdir()
-    progress.write_text(
-        json.dumps({f"comparison_x, {n} units, seed 1": {"plan": "other", "result": {}} for n in (4, 16)})
-    )
+    other = {"plan": "other", "result": {"accuracy": 0.5, "val_accuracy": 0.5, "right": ""}}
+    progress.write_text(json.dumps({f"comparison_x, {n} units, seed 1": other for n in (4, 16)}))
     assert compared(digits, tmp_path, seeds=(1,))["mean"].notna().all()
     for damaged in ("{", "[1]", "null"):
         progress.write_text(damaged)

@@ -11,9 +11,9 @@ from small_network import build, evaluation_split
 
 from svhn.data.protocol import extend_training
 from svhn.errors import SVHNError
-from svhn.learning.batches import Augmented, Preprocessed
+from svhn.learning.batches import Augmented, Preprocessed, provenance_of, unpack
 from svhn.learning.comparison import Variant, run_comparison
-from svhn.learning.evaluation import accuracy, provenance_of, run_evaluation, unpack
+from svhn.learning.evaluation import accuracy, run_evaluation
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +271,7 @@ def test_a_model_of_other_digits_or_a_damaged_one_is_no_reason_to_keep_it(digits
             (tmp_path / "model_small.json").write_text("{")
         run_evaluation("model_small", constant, data, tmp_path, epochs=1, verbose=0, split=split, digit=worst)
         record = json.loads((tmp_path / "model_small.json").read_text())
-        assert record["data"]["fingerprint"] == split.fingerprint
+        assert record["data"]["fingerprint"] == split.digits.fingerprint
     assert "is kept" not in capsys.readouterr().out
 
 

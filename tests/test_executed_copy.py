@@ -1,4 +1,4 @@
-"""What a person opens after a hand-in ran: its executed copy, and the findings of honest notebooks."""
+"""The executed copy of a hand-in, which a person opens, and the findings of honest notebooks."""
 
 import json
 from html.parser import HTMLParser

@@ -48,7 +48,7 @@ if not stop_training:
 
 
 def train(folder, *names, seed=1):
-    """What a training in a process of its own trained."""
+    """Trains in a process of its own, and gives the trained names."""
     subprocess.run(
         [sys.executable, "-c", SCRIPT, str(seed), *names],
         cwd=folder,
@@ -76,7 +76,7 @@ def test_other_digits_or_models_are_another_training(folder):
     assert train(folder, seed=2) == ["model_1"]
     assert train(folder, "model_1") == ["model_1"]
     (folder / "deadly").unlink()
-    assert train(folder) == ["model_2", "comparison_2"]  # What went on meanwhile made it forget nothing.
+    assert train(folder) == ["model_2", "comparison_2"]  # The trainings meanwhile made it forget nothing.
 
 
 def test_a_damaged_note_or_other_parameters_start_anew(folder):
@@ -124,7 +124,7 @@ def test_settings_reach_the_notebook_and_no_variable_does(showing):
 
 def test_only_what_differs_from_the_parameters_cell_is_injected(showing):
     notebook = nbformat.read(showing, 4)
-    notebook.cells[1].source = "print(In[-2])"  # What ran just before this cell.
+    notebook.cells[1].source = "print(In[-2])"  # The source that ran just before this cell.
     nbformat.write(notebook, showing)
 
     def before_it(**settings):
@@ -137,9 +137,14 @@ def test_only_what_differs_from_the_parameters_cell_is_injected(showing):
 
 def test_parameters_are_read_and_never_run(showing, tmp_path):
     assert parameters(showing) == {
-        "data": None, "extend": 7, "imagenet": "imagenet", "length": 1, "force": False, "precision": "float32",
+        "data": None,
+        "extend": 7,
+        "imagenet": "imagenet",
+        "length": 1,
+        "force": False,
+        "precision": "float32",
         "devices": 1,
-    }  # fmt: skip
+    }
     # The command line before the variable before the cell.
     assert chosen_settings(showing, extend="4") == Settings("elsewhere.npz", 4, length=2.0)
     notebook = nbformat.read(showing, 4)

@@ -49,7 +49,7 @@ def test_the_frame_goes_round_the_square_that_is_cut():
 
 @pytest.fixture
 def folder(tmp_path, drawn):
-    """What the explorer reads, so that JupyterLab saves nothing into the project."""
+    """A copy of the files that the explorer reads, so that JupyterLab saves nothing into the project."""
     for name in ("Explorer.ipynb", "Assignment3.ipynb", "answers.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "models").symlink_to(ROOT / "models")

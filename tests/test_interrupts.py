@@ -37,9 +37,10 @@ class Cells:
         self.manager, self.client = start_new_kernel(kernel_name="python3", cwd=str(TESTS.parent))
 
     def run(self, source, stop_at=None):
-        """What a cell put out, as a person sees it, and what of it is red; it is stopped two seconds after a file came.
+        """Runs a cell and interrupts it two seconds after a file appeared, which is when there is a bar.
 
-        That long it takes for a bar to appear. An interruption that comes while Python tidies up is lost, and repeated.
+        An interruption while Python tidies up is lost, and repeated. Returns the lines of the cell's output, as a
+        person sees them, and its red texts.
         """
         self.client.execute(source)
         printed, red, due = "", [], None
@@ -64,7 +65,7 @@ class Cells:
                 red += content.get("traceback") or [content["text"]]
                 red = [text for text in red if not text.startswith("Exception ignored in")]
             elif kind == "status" and content["execution_state"] == "idle":
-                # What a carriage return overwrites is not seen.
+                # A carriage return overwrites the text before it.
                 return [line.rstrip().split("\r")[-1] for line in printed.split("\n")], red
 
 

@@ -1,4 +1,4 @@
-"""What the project says of itself: its requirements, its command, and that nothing is green that was only skipped."""
+"""The project's metadata: its requirements and its command; and in CI no test passes that was only skipped."""
 
 import ast
 import importlib
@@ -62,7 +62,7 @@ def test_what_the_package_imports_is_declared():
 def test_the_command_s_exit_status_is_that_of_main(tmp_path):
     module, function = PROJECT["scripts"]["svhn"].split(":")
     assert callable(getattr(importlib.import_module(module), function))
-    # What an installed command does.
+    # An installed command runs this program.
     program = f"import sys; from {module} import {function}; sys.exit({function}())"
     process = subprocess.run(
         [sys.executable, "-c", program, "grade", tmp_path / "nowhere"], cwd=ROOT, capture_output=True, text=True

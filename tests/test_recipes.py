@@ -26,7 +26,7 @@ def arguments(name):
 
 
 def budget(name):
-    """What must not differ within a part: the digits shown, their order, the learning rate's schedule, the backend."""
+    """The facts that are the same within a part: the digits, their order, the learning rate's schedule, the backend."""
     record = load_record(ROOT / "models", name)
     recipe, data = record.recipe, record.data
     digits = {key: getattr(data, key) for key in ("fingerprint", "train_real", "train_drawn")}

@@ -1,21 +1,22 @@
-"""What publication makes of an executed notebook."""
+"""The publication of an executed notebook."""
 
 import json
 
 import nbformat
 import pytest
 from conftest import ROOT
+from made_records import provenance
 
 from svhn.digits import Digits
 from svhn.errors import SVHNError
-from svhn.notebook.cells import FIGURES_MIME, read_figures
-from svhn.notebook.results import show_figures, write_results
+from svhn.notebook.results import FIGURES_MIME, read_figures, show_figures, write_results
+from svhn.typed import to_json
 
 
 def executed(real=True, share=0.9251, of=1601, **more):
     content = {
         "question": "3.1",
-        "data": {"real": real, "test": of, "fingerprint": "f"},
+        "data": to_json(provenance(real=real, test=of, fingerprint="f")),
         "figures": {"test_accuracy": share, **more},
     }
     output = nbformat.v4.new_output("display_data", {FIGURES_MIME: content, "text/plain": "shown"})
@@ -89,4 +90,4 @@ def test_figures_travel_with_the_outputs(drawn, monkeypatch):
     assert "Test accuracy: 50.00%" in shown[0]["text/plain"] and "not SVHN" in shown[0]["text/plain"]
     output = nbformat.v4.new_output("display_data", shown[0])
     cell = nbformat.v4.new_code_cell("", outputs=[output])
-    assert read_figures(nbformat.v4.new_notebook(cells=[cell]))["4.2"]["data"]["real"] is False
+    assert read_figures(nbformat.v4.new_notebook(cells=[cell]))["4.2"].data.real is False

@@ -36,7 +36,7 @@ def sandbox():
 
 @pytest.fixture
 def grader(tmp_path, monkeypatch):
-    """What belongs to the grader: a file, a variable, and digits, so that none are drawn for each notebook."""
+    """The grader's own file, variable and digits; the digits are drawn once for all notebooks."""
     (tmp_path / "grader").mkdir()
     secret = tmp_path / "grader" / "secret.txt"
     secret.write_text(SECRET)

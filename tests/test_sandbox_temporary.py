@@ -32,14 +32,17 @@ if __name__ == "__main__":
 
 
 def run(program, folder, *arguments, before=""):
-    """What a program prints whose folder for temporary files is `folder`, after some lines of shell."""
+    """Runs a program after some lines of shell, with `folder` for temporary files."""
     environment = os.environb | {name.encode(): value.encode() for name, value in PYTHON.items()}
     python = shlex.join([sys.executable, "-c", program, *map(str, arguments)])
     command = ["unshare", "--mount"] if before else []
     return subprocess.run(
         [*command, "sh", "-ec", f"{before}\n{python}"],
-        cwd=ROOT, env=environment | {b"TMPDIR": os.fsencode(folder)}, capture_output=True, timeout=300,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment | {b"TMPDIR": os.fsencode(folder)},
+        capture_output=True,
+        timeout=300,
+    )
 
 
 def test_a_hand_in_runs_where_the_temporary_folder_has_a_long_and_odd_name(tmp_path):

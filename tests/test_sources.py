@@ -170,7 +170,7 @@ def test_npz_is_mapped_unless_it_is_compressed_and_divided_alike(tmp_path, save)
     save(tmp_path / "mine.npz", X=images, y=labels)
     digits = load_digits(tmp_path / "mine.npz")
     assert isinstance(digits.images, np.memmap) is (save is np.savez)
-    for _ in range(2):  # What was let go after the first time is there again.
+    for _ in range(2):  # The memory that was freed after the first time is read again.
         split, rows = split_digits(digits), split_rows(labels)
         for part, wanted in zip((split.X_train, split.X_val, split.X_test), rows, strict=True):
             assert np.array_equal(part, images[wanted])
@@ -289,7 +289,7 @@ def test_several_npz_files_are_no_choice(tmp_path):
 def test_an_argument_decides_before_the_folder_and_a_variable_never(tmp_path, few_drawn, monkeypatch):
     write_mats(tmp_path)
     assert load_digits("drawn", tmp_path).name.startswith("drawn")
-    # Whoever loads digits has chosen before: `Settings` reads the variable.
+    # `Settings` reads the variable, before digits are loaded.
     monkeypatch.setenv("SVHN_DATA", str(write_npz(tmp_path / "mine.npz")))
     assert "official" in load_digits(folder=tmp_path).name
 

@@ -111,9 +111,9 @@ def edit_record(change):
         (lambda f: record_path(f, "model_x").unlink(), "no stored model model_x"),
         (lambda f: truncate(record_path(f, "model_x")), "model_x.json is damaged"),
         (lambda f: record_path(f, "model_x").write_bytes(b"\xff\xfe\x00"), "model_x.json is damaged"),
-        (lambda f: record_path(f, "model_x").write_text("[]"), "not a model's record"),
-        (edit_record(lambda r: r["learning_curves"].pop("loss")), "not a model's record"),
-        (edit_record(lambda r: r["learning_curves"]["loss"].pop()), "not a model's record"),
+        (lambda f: record_path(f, "model_x").write_text("[]"), r"it is \[\], not an object"),
+        (edit_record(lambda r: r["learning_curves"].pop("loss")), "no four learning curves"),
+        (edit_record(lambda r: r["learning_curves"]["loss"].pop()), "no four learning curves of equal length"),
         (
             edit_record(lambda r: r["learning_curves"].update(loss=[0.5, "low"])),
             "learning_curves.loss, 2 is 'low', not float",

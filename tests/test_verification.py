@@ -115,10 +115,10 @@ def test_other_digits_are_refused_in_one_line(tmp_path, whole, models):
 
 
 def test_records_that_speak_of_different_digits_or_of_none_are_refused(tmp_path, models):
-    with pytest.raises(SVHNError, match="do not speak of the same digits"):
+    with pytest.raises(SVHNError, match="name different digits"):
         published_digits(None, tmp_path / "empty", tmp_path)
     write_record(models, "model_2_2", digits=PUBLISHED, fingerprint="other", name="few.npz")
-    with pytest.raises(SVHNError, match="do not speak of the same digits"):
+    with pytest.raises(SVHNError, match="name different digits"):
         published_digits(None, models, tmp_path)
 
 

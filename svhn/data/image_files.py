@@ -1,4 +1,4 @@
-"""Digits kept as image files: Hugging Face's parquet files of SVHN, and a folder of PNGs for each digit."""
+"""Digits in image files: Hugging Face's parquet files of SVHN, and a folder of PNGs for each digit."""
 
 import io
 import re
@@ -12,14 +12,14 @@ from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
 from svhn.progress import progress_bar
 
-# The parts of SVHN, in the order of the official files; the greatest, "extra", is left out.
+# The parts of SVHN, in the order of the official files, without the greatest, "extra".
 PARTS = ("train", "test")
-# Where Hugging Face's copy keeps the single digits, beside whole numbers.
+# The folder of single digits in Hugging Face's copy, which holds whole numbers as well.
 _CROPPED = "cropped_digits"
 
 
 def parquet_files(folder: Path) -> list[Path]:
-    """Hugging Face's parquet files of a folder, `train-*` before `test-*`; without such, all but `extra-*`."""
+    """Hugging Face's parquet files in a folder, `train-*` before `test-*`; without these, all but `extra-*`."""
     found = sorted(folder.glob("*.parquet")) or sorted((folder / _CROPPED).glob("*.parquet"))
     ordered = [path for part in PARTS for path in found if path.name.startswith(part)]
     return ordered or [path for path in found if not path.name.startswith("extra")]
@@ -29,13 +29,13 @@ def load_parquet(path: Path) -> Digits:
     """Loads parquet files with the columns `image`, a structure with an image file in `bytes`, and `label`, 0..9.
 
     Args:
-        path: Of one file, or of the folder of several.
+        path: A file, or a folder of several.
 
     Returns:
-        The digits in the files' order; they are taken for real ones.
+        The digits in the files' order, taken for real ones.
 
     Raises:
-        SVHNError: There is no such file, it cannot be read, or holds something else.
+        SVHNError: A file is missing, cannot be read, or holds something else.
     """
     files = parquet_files(path) if path.is_dir() else [path]
     if not files or not files[0].is_file():
@@ -46,7 +46,7 @@ def load_parquet(path: Path) -> Digits:
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """The folders `0` to `9` in a folder, or those in its `train` before those in its `test`; none unless all ten."""
+    """The folders `0` to `9` in a folder, or in its `train` and then its `test`; none unless there are all ten."""
     for parts in ((folder,), tuple(folder / part for part in PARTS)):
         found = [part / str(digit) for part in parts for digit in range(10)]
         if all(path.is_dir() for path in found):
@@ -58,10 +58,10 @@ def load_class_folders(folder: Path) -> Digits:
     """Loads a folder of 32x32 PNGs for each digit.
 
     Args:
-        folder: Holds `0` to `9`, or `train` and `test` which do.
+        folder: A folder with the folders `0` to `9`, or with `train` and `test` that have these.
 
     Returns:
-        The digits, folder by folder, each in the order of its files' numbers and names; they are taken for real ones.
+        The digits, folder by folder, in the order of the files' numbers and names, taken for real ones.
 
     Raises:
         SVHNError: A folder is missing, or a file is no such image.
@@ -88,7 +88,7 @@ def _rows(path: Path) -> Iterator[tuple[bytes, int]]:
                     yield image["bytes"], label
     except SVHNError:
         raise
-    # A damaged file makes pyarrow raise what it runs into; another layout lacks a column or a structure's field.
+    # A damaged file makes pyarrow raise many kinds. Another layout lacks a column or a structure's field.
     except Exception as error:
         raise SVHNError(
             f"{path}: is not Hugging Face's layout of SVHN, columns image (with bytes) and label ({one_line(error)}); "
@@ -97,7 +97,7 @@ def _rows(path: Path) -> Iterator[tuple[bytes, int]]:
 
 
 def _collect(named: Iterable[tuple[str, bytes | Path, object]], name: str) -> Digits:
-    """Digits out of (what to call it, image file, label)."""
+    """Makes digits of triples: a place to name in errors, an image file, a label."""
     images, labels = [], []
     with progress_bar(None, f"reading {name}") as bar:
         for place, content, label in named:
@@ -116,7 +116,7 @@ def _pixels(place: str, content: bytes | Path) -> np.ndarray:
         with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
             pixels = np.asarray(image.convert("RGB"))
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged content.
-        raise SVHNError(f"{place}: is no image that can be read ({one_line(error)}); make or copy it again") from error
+        raise SVHNError(f"{place}: cannot be read as an image ({one_line(error)}); make or copy it again") from error
     if pixels.shape != IMAGE_SHAPE:
         size = f"{pixels.shape[1]}x{pixels.shape[0]}"
         raise SVHNError(f"{place}: has {size} pixels, and SVHN's digits 32x32; cut and resize it first")

@@ -18,9 +18,9 @@ class MeasuredDigits:
     """The digits that models are measured on.
 
     Attributes:
-        folder: Of the files.
-        provenance: What `Split.provenance` says, with the numbers of digits used.
-        description: For people.
+        folder: The folder of the files.
+        provenance: The provenance of the split, with the numbers of digits used.
+        description: One line for people, as `Digits.description`.
     """
 
     folder: str
@@ -35,29 +35,29 @@ class MeasuredDigits:
 
 @contextmanager
 def measured_digits(split: Split, limit: int | None = None, place: Path | None = None) -> Iterator[MeasuredDigits]:
-    """Lays out a split's validation and test digits, or the first `limit` of each, for as long as the block lasts.
+    """Writes a split's validation and test digits to files for the time of the block.
 
     Args:
         split: The digits.
-        limit: Of each part, None for all.
-        place: Where to, None for where temporary files lie.
+        limit: The greatest number of digits of each part; None means all.
+        place: The folder to write to; None means the folder of temporary files.
+
+    Raises:
+        SVHNError: There is no room for the files.
     """
+    arrays = {
+        "validation-X": split.X_val[:limit],
+        "validation-y": split.y_val[:limit],
+        "test-X": split.X_test[:limit],
+        "test-y": split.y_test[:limit],
+    }
     with temporary_folder("svhn-digits-", place) as folder:
-        used = {}
-        for name, images, labels in (
-            ("validation", split.X_val, split.y_val),
-            ("test", split.X_test, split.y_test),
-        ):
-            try:
-                np.save(folder / f"{name}-X.npy", images[:limit])
-                np.save(folder / f"{name}-y.npy", labels[:limit])
-            except OSError as error:
-                raise SVHNError(
-                    f"cannot lay out the digits in {folder.parent}: {error.strerror}; free some space or set TMPDIR"
-                ) from error
-            used[name] = len(labels[:limit])
-        yield MeasuredDigits(
-            str(folder),
-            replace(split.provenance, validation=used["validation"], test=used["test"]),
-            split.digits.description,
-        )
+        try:
+            for name, array in arrays.items():
+                np.save(folder / f"{name}.npy", array)
+        except OSError as error:
+            raise SVHNError(
+                f"cannot lay out the digits in {folder.parent}: {error.strerror}; free some space or set TMPDIR"
+            ) from error
+        used = replace(split.provenance, validation=len(arrays["validation-y"]), test=len(arrays["test-y"]))
+        yield MeasuredDigits(str(folder), used, split.digits.description)

@@ -1,10 +1,10 @@
 """The rows of OpenML's data files: pixels as uint8 and class values as text, a few megabytes at a time.
 
-Both formats come through pyarrow as the same record batches: parquet as it is, ARFF as the CSV that it is below @data.
+pyarrow reads both formats into the same record batches. ARFF is CSV below its @data line.
 
-Two things that no file of data set 41081 says are assumed. A row's 3,072 pixels, in column order, are an image
-(32, 32, 3) in row-major order. The class at position c of the nominal values is the digit (c + 1) % 10; the details
-are at `digits_of_classes`.
+Two things are assumed that no file of data set 41081 says. A row's 3,072 pixels, in column order, are an image
+(32, 32, 3) in row-major order. The class at position c of the nominal values is the digit (c + 1) % 10;
+`digits_of_classes` has the details.
 """
 
 import re
@@ -35,10 +35,10 @@ def blocks(source: Path, target: str) -> Iterator[Block]:
 
     Args:
         source: A parquet file (.pq), or a dense ARFF file.
-        target: The name of the class column, in any case; all other columns are pixels.
+        target: The name of the class column, in upper or lower case. All other columns are pixels.
 
     Yields:
-        Pixels, uint8 (rows, 3072), and as many class values, as text without quotes.
+        Pixels, uint8 (rows, 3072), and their class values, text without quotes.
 
     Raises:
         SVHNError: The file is damaged, has other columns, or pixels that are not whole numbers from 0 to 255.
@@ -65,7 +65,7 @@ def _parquet_batches(path: Path, target: str) -> "Iterator[pa.RecordBatch]":
 
 
 def _arff_batches(path: Path, target: str) -> "Iterator[pa.RecordBatch]":
-    """From its @data line on, a dense ARFF file is CSV, but for comments between the rows."""
+    """Reads a dense ARFF file, which is CSV from its @data line on, but for comments between the rows."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -87,7 +87,7 @@ def _arff_batches(path: Path, target: str) -> "Iterator[pa.RecordBatch]":
 
 
 def _arff_columns(file: BinaryIO) -> list[str]:
-    """Reads the header, @data line included, and gives the attributes' names."""
+    """Reads the header up to and with its @data line, and gives the attributes' names."""
     names: list[str] = []
     for line in iter(file.readline, b""):
         text = line.decode("utf-8", "replace").strip()
@@ -107,11 +107,11 @@ def _class_column(names: Sequence[str], target: str) -> int:
 
 
 def _as_bytes(pixels: np.ndarray) -> np.ndarray:
-    """Converts to uint8 what is whole numbers 0..255 in any type, and refuses everything else."""
+    """Converts whole numbers 0..255 of any type to uint8, and raises for everything else."""
     if pixels.dtype == np.uint8 or len(pixels) == 0:
         return pixels.astype(np.uint8)
     low, high = pixels.min(), pixels.max()
-    if not (low >= 0 and high <= 255):  # also true of NaN
+    if not (low >= 0 and high <= 255):  # NaN comes here as well.
         raise ValueError(f"has pixels from {low} to {high}, not 0..255")
     whole = pixels.astype(np.uint8)
     if not np.array_equal(whole, pixels):
@@ -122,14 +122,14 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
 def digits_of_classes(values: list[str], nominal: list[str] | None, source: Path) -> np.ndarray:
     """Turns class values into digits.
 
-    Values "1".."10" are the official labels: 10 is the digit 0, whatever order they are declared in. Any other ten
-    nominal values count by their position c, the digit being (c + 1) % 10. Numbers 0..9 without nominal values (or
-    where the file stores positions in place of values) are such positions themselves.
+    The values "1" to "10" are the official labels in any order; 10 is the digit 0. Any other ten nominal values count
+    by their position c, as the digit (c + 1) % 10. Numbers 0 to 9 without nominal values are such positions themselves,
+    as are those of a file that stores positions in place of values.
 
     Args:
         values: The class value of each row.
-        nominal: The class attribute's values in the order in which OpenML lists them; None where it lists none.
-        source: The file they come from, for the error's text.
+        nominal: The class attribute's values in OpenML's order; None where OpenML lists none.
+        source: The file that they come from, for the error's text.
 
     Returns:
         The digit of each row, uint8 (n,).

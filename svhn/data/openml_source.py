@@ -1,10 +1,10 @@
 """SVHN from OpenML: data set 41081, fetched once, converted once, opened at once ever after.
 
-The `openml` client finds the data set and knows its files; its own reader is never used, because it makes a Python
-object of each of 305 million pixels. Here the file streams, a few megabytes at a time, into a `.npy` file.
+The `openml` client finds the data set and its files. Its own reader is never used, because it makes a Python object of
+each of 305 million pixels. Here the file streams, a few megabytes at a time, into a `.npy` file.
 
-The steps: `_describe` -> `_data_file` (download into the client's cache) -> `blocks` (decode, in `openml_rows`) ->
-`_convert` (write and publish) -> `_reopen`. The last is all that happens when the data set has been converted before.
+The steps are `_describe`, `_data_file` (download into the client's cache), `blocks` (decode, in `openml_rows`),
+`_convert` (write and publish) and `_reopen`. A data set that was converted before takes the last step only.
 """
 
 import contextlib
@@ -24,13 +24,8 @@ import numpy as np
 from svhn.data.openml_rows import REMEDY, Block, blocks, digits_of_classes
 from svhn.digits import IMAGE_SHAPE, Digits
 from svhn.errors import SVHNError, one_line
-from svhn.files import atomic_path, sha256, sweep, write_json
+from svhn.files import atomic_path, only_one, sha256, sweep, write_json
 from svhn.progress import progress_bar
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 # openml takes seconds to import and is needed for the first load only, so the functions import it.
 if TYPE_CHECKING:
@@ -43,13 +38,13 @@ TIMEOUT_SECONDS = 60
 
 
 def load_openml(folder: Path) -> Digits:
-    """Loads data set 41081, downloading and converting it where that has not been done before.
+    """Loads data set 41081, and downloads and converts it where that was not done before.
 
-    The server is `openml.config.server`, or the environment variable OPENML_SERVER where it is set; downloads go to the
-    client's own cache. The converted digits go to `folder`/openml-41081.
+    The server is `openml.config.server`, or the environment variable OPENML_SERVER where it is set. Downloads go to the
+    client's own cache, the converted digits to `folder`/openml-41081.
 
     Args:
-        folder: The data folder; made where it is missing.
+        folder: The data folder. It is made where it is missing.
 
     Returns:
         All rows in OpenML's order: images uint8 (n, 32, 32, 3), memory-mapped read-only; labels uint8 (n,).
@@ -61,7 +56,7 @@ def load_openml(folder: Path) -> Digits:
     digits = _reopen(cache)
     if digits is None:
         # Two processes at once would take each other's half downloads for their own.
-        with _alone_in(cache.parent) as waited:
+        with only_one(cache.parent, f"loading of {NAME}", wait=True) as waited:
             digits = (waited and _reopen(cache)) or _fetch(cache)
     if digits is None:
         raise SVHNError(f"{cache}: cannot be read back after writing; check the disk")
@@ -69,25 +64,20 @@ def load_openml(folder: Path) -> Digits:
 
 
 def _reopen(cache: Path) -> Digits | None:
-    """The converted digits, or None where there are none or they are damaged (which is said on stderr).
+    """The converted digits, or None where there are none or they are damaged (with a line on stderr).
 
-    Sizes, shapes and types are checked, and the labels' digest; hashing 300 MB of pixels at each start is not worth it.
+    Shapes, types and the labels' digest are checked. Hashing 300 MB of pixels at each start would take too long.
     """
     if not cache.exists():
         return None
     try:
         record = json.loads((cache / "meta.json").read_text(encoding="utf-8"))
-        for name, size in record["bytes"].items():
-            if (cache / name).stat().st_size != size:
-                raise ValueError(f"{name} has been cut or changed")
         if sha256(cache / "labels.npy") != record["labels_sha256"]:
             raise ValueError("labels.npy has been changed")
         images = np.load(cache / "images.npy", mmap_mode="r", allow_pickle=False)
         labels = np.load(cache / "labels.npy", allow_pickle=False)
-        if len(images) != record["rows"]:
-            raise ValueError(f"{len(images)} rows instead of {record['rows']}")
         return Digits(images, labels, NAME, real=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SVHNError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, SVHNError) as error:
         print(f"{cache} is damaged ({one_line(error)}); converting again", file=sys.stderr)
         return None
 
@@ -99,57 +89,31 @@ def _fetch(cache: Path) -> Digits | None:
     return _reopen(cache)
 
 
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[bool]:
-    """Waits until no other process loads into `folder`; tells whether one did. One that is killed gives way."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY) if fcntl else None
-    except OSError as error:
-        raise SVHNError(f"cannot write to {folder}: {error.strerror}; choose a folder you may write to") from error
-    if handle is None:
-        yield False
-        return
-    try:
-        waited = False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another process is loading {NAME} into {folder}; waiting for it", file=sys.stderr)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            waited = True
-        except OSError:  # Some network drives know no locks; there, one process at a time is up to their users.
-            pass
-        yield waited
-    finally:
-        os.close(handle)
-
-
 def _describe() -> tuple["OpenMLDataset", list[str] | None, int | None]:
-    """The server's account of the data set: its description, the nominal class values in order, the number of rows."""
+    """The server's description of the data set, its nominal class values in order, and its number of rows."""
     with _client_errors() as openml:
         get = openml.datasets.get_dataset
         try:
             dataset = get(DATASET_ID, download_features_meta_data=True)
-        except ExpatError:  # the client was killed while it wrote its own cache
+        except ExpatError:  # The client was killed while it wrote its own cache.
             dataset = get(DATASET_ID, download_features_meta_data=True, force_refresh_cache=True)
         target = (dataset.default_target_attribute or "class").lower()
         classes = next((f.nominal_values for f in dataset.features.values() if f.name.lower() == target), None)
         rows = None
-        # The number of rows only guards against a cut file; a server that has no qualities is still a good server.
+        # The number of rows only guards against a cut file, so a server without it will do.
         with contextlib.suppress(openml.exceptions.OpenMLServerException, ExpatError):
             rows = (dataset.qualities or {}).get("NumberOfInstances")
-    # The client makes NaN of a number that the server lists without saying it.
+    # The client makes NaN of a number that the server lists without a value.
     return dataset, classes, int(rows) if rows and rows == rows else None
 
 
 def _data_file(dataset: "OpenMLDataset") -> Path:
-    """The data file in the client's cache, downloaded where it is not there: parquet where it is offered, else ARFF."""
+    """The data file in the client's cache, downloaded where it is missing: parquet where it is offered, else ARFF."""
     with _client_errors() as openml:
         cache = Path(openml.config.get_cache_directory()) / "datasets" / str(DATASET_ID)
         parquet = cache / f"dataset_{DATASET_ID}.pq"
         wanted = os.environ.get(openml.config.OPENML_SKIP_PARQUET_ENV_VAR, "false").lower() != "true"
-        # Asked first, because a client that fails to get the parquet file goes on to the ARFF in its own way (below).
+        # The server is asked first: a client that cannot get the parquet file reads the ARFF in its own way (below).
         url = getattr(dataset, "_parquet_url", None)
         if wanted and url and (parquet.is_file() or _answers(url)):
             shown, openml.config.show_progress = openml.config.show_progress, True
@@ -160,7 +124,7 @@ def _data_file(dataset: "OpenMLDataset") -> Path:
             if found:
                 return Path(found)
         # The client would hold the ARFF three times in memory (3.5 GB), show no progress, and leave half a file behind
-        # when killed while writing. So the file is put where the client looks for it.
+        # when it is killed while writing. So the file is downloaded to the place where the client looks for it.
         return _download_arff(str(dataset.url), dataset.md5_checksum, cache / "dataset.arff")
 
 
@@ -202,18 +166,18 @@ def _download(url: str) -> Iterator[bytes]:
             with progress_bar(size, "download", "B", unit_scale=True) as bar:
                 for chunk in response.iter_content(1 << 20):
                     yield chunk
-                    # Counts what came over the wire, as Content-Length does, also where the server compresses.
+                    # The bytes on the wire, which Content-Length counts as well where the server compresses.
                     bar.update(response.raw.tell() - bar.n)
-    except requests.RequestException as error:  # an OSError, but not one of the disk
+    except requests.RequestException as error:  # It is an OSError, but not one of the disk.
         raise SVHNError(f"{url}: the download failed ({one_line(error)}); try again, or {REMEDY}") from error
 
 
 @contextlib.contextmanager
 def _client_errors() -> Iterator[Any]:
-    """Gives the configured client and turns whatever it raises into one line."""
+    """Gives the configured client, and turns every exception of its into one line."""
     try:
         import openml
-    except OSError as error:  # it makes its folders when imported
+    except OSError as error:  # The client makes its folders when it is imported.
         raise SVHNError(
             f"the openml client cannot make its folders ({one_line(error)}); set HOME to a folder you may write to"
         ) from error
@@ -228,7 +192,7 @@ def _client_errors() -> Iterator[Any]:
         raise SVHNError(
             f"{openml.config.server} cannot be reached; check the connection and try again, or {REMEDY}"
         ) from error
-    except Exception as error:  # the client lets through what its network, XML and storage libraries raise
+    except Exception as error:  # The client passes on the exceptions of its network, XML and storage libraries.
         raise SVHNError(
             f"{openml.config.server}: no data set {DATASET_ID} from there ({one_line(error)}); "
             f"try again later, or {REMEDY}"
@@ -243,14 +207,12 @@ def _convert(source: Path, cache: Path, target: str, nominal: list[str] | None, 
         with tempfile.TemporaryDirectory(prefix=f".{cache.name}-", dir=cache.parent) as scratch:
             fresh = Path(scratch) / cache.name
             fresh.mkdir()
-            classes, digest = _write_images(fresh / "images.npy", blocks(source, target), rows)
+            classes = _write_images(fresh / "images.npy", blocks(source, target), rows)
             if not classes or len(classes) != (rows or len(classes)):
                 wanted = "some" if rows is None else f"{rows:,}"
                 raise SVHNError(f"{source}: has {len(classes):,} rows, not {wanted}; delete this file and load again")
-            labels = digits_of_classes(classes, nominal, source)
-            np.save(fresh / "labels.npy", labels)
-            digest.update(labels.data)
-            write_json(fresh / "meta.json", _record(fresh, source, len(labels), digest.hexdigest()[:16]))
+            np.save(fresh / "labels.npy", digits_of_classes(classes, nominal, source))
+            write_json(fresh / "meta.json", {"labels_sha256": sha256(fresh / "labels.npy")})
             if cache.exists():
                 shutil.rmtree(cache)
             fresh.rename(cache)
@@ -260,36 +222,23 @@ def _convert(source: Path, cache: Path, target: str, nominal: list[str] | None, 
         ) from error
 
 
-def _write_images(path: Path, stream: Iterator[Block], rows: int | None) -> tuple[list[str], "hashlib._Hash"]:
-    """Appends the blocks to a `.npy` file; gives the class values and a SHA-256 over the pixels."""
+def _write_images(path: Path, stream: Iterator[Block], rows: int | None) -> list[str]:
+    """Writes the blocks' pixels to a `.npy` file, and gives their class values."""
     classes: list[str] = []
-    digest = hashlib.sha256()
     with path.open("wb") as file, progress_bar(rows, "convert") as bar:
         _write_header(file, 0)
         for pixels, values in stream:
             file.write(np.ascontiguousarray(pixels).data)
-            digest.update(np.ascontiguousarray(pixels).data)
             classes += values
             bar.update(len(values))
-        # How many rows there are is known only now; NumPy pads its headers so that a longer first axis still fits.
+        # The number of rows is known only now. NumPy pads its headers, so that a longer first axis still fits.
         file.seek(0)
         _write_header(file, len(classes))
         file.flush()
         os.fsync(file.fileno())
-    return classes, digest
+    return classes
 
 
 def _write_header(file: BinaryIO, rows: int) -> None:
     header = {"descr": "|u1", "fortran_order": False, "shape": (rows, *IMAGE_SHAPE)}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-def _record(fresh: Path, source: Path, rows: int, fingerprint: str) -> dict[str, Any]:
-    return {
-        "data_set": DATASET_ID,
-        "source": source.name,
-        "rows": rows,
-        "fingerprint": fingerprint,
-        "bytes": {name: (fresh / name).stat().st_size for name in ("images.npy", "labels.npy")},
-        "labels_sha256": sha256(fresh / "labels.npy"),
-    }

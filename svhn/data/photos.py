@@ -1,4 +1,4 @@
-"""Reads the images that a prediction is asked for: photos of single digits, or arrays of them."""
+"""Reads the images of a prediction: photos of single digits, or arrays of them."""
 
 import io
 import os
@@ -21,27 +21,27 @@ KINDS = "PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF or .npz"
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF")
 # Of SVHN's 8,001 digits the faintest spans 46 levels of 255; noise and JPEG alone make a few of a plain wall.
 _BLANK_LEVELS = 16
-# A photo of one digit, and be it a broad one with much beside it, is at most about so many times as wide as high.
+# The greatest width of a photo of one digit, in heights, for a broad digit with much beside it.
 _WIDEST = 1.5
 
 
 def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, list[str], list[str]]:
     """Reads images and brings each to the 32x32 pixels that the networks see.
 
-    A photo may have any size and mode. It is turned as its EXIF data say, laid on white where it is transparent,
-    padded to a square by repeating its border, and resized with bicubic interpolation, as SVHN's own crops were.
+    A photo may have any size and mode. It is turned by its EXIF data, laid on white where it is transparent, padded to
+    a square by repeating its border, and resized with bicubic interpolation, like SVHN's own crops.
 
     Args:
-        paths: Photos (PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF; of several pictures the first), and `.npz` files with an
+        paths: Photos (PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF; the first picture of several), and `.npz` files with an
             array `X` uint8 (n, 32, 32, 3), in any mixture.
 
     Returns:
-        The images, uint8 (n, 32, 32, 3), RGB, in the order given; a name for each: "photo.png" for a photo,
-        "digits.npz[17]" for an image in an array, or with its folder where two files are called alike; and a remark for
-        each, empty but where a photo is too wide to show one digit alone.
+        The images, uint8 (n, 32, 32, 3), RGB, in the order given. The name of each: "photo.png" for a photo,
+        "digits.npz[17]" for an image in an array, with its folder where two files have one name. A remark on each,
+        empty unless a photo is too wide to show one digit alone.
 
     Raises:
-        SVHNError: No path was given; a file is missing, damaged, too large, of another kind or without images.
+        SVHNError: No path was given, or a file is missing, damaged, too large, of another kind or without images.
     """
     images, names, remarks = [], [], []
     paths = [Path(path) for path in paths]
@@ -53,7 +53,7 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, list[str], list[str]
             wide, batch = False, _read_array(path)
             names += [f"{name}[{i}]" for i in range(len(batch))]
         elif suffix in PHOTO_SUFFIXES:
-            photo = _read_photo(path)
+            photo = _decoded(_read_bytes(path), path)
             wide = photo.width > _WIDEST * photo.height
             batch = _to_digit_size(photo)[None]
             names.append(name)
@@ -69,7 +69,7 @@ def read_images(paths: Sequence[Path]) -> tuple[np.ndarray, list[str], list[str]
 
 
 def is_blank(images: np.ndarray) -> np.ndarray:
-    """Which images show nothing at all: everywhere nearly the same colour.
+    """Tells which images are blank, that is, of nearly one colour everywhere.
 
     Args:
         images: uint8 (n, 32, 32, 3).
@@ -81,7 +81,7 @@ def is_blank(images: np.ndarray) -> np.ndarray:
 
 
 def _printable(name: Path | str) -> str:
-    """A file's name as text that can be written: on Linux its bytes need not be any."""
+    """A file's name as text that can be written; on Linux it may be any bytes."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
@@ -101,10 +101,10 @@ def _read_bytes(path: Path) -> io.BytesIO:
 def _read_array(path: Path) -> np.ndarray:
     content = _read_bytes(path)
     try:
-        # A file that only calls itself .npz may hold a bare array, which np.load gives without an archive round it.
+        # A bare array in a file called .npz is no archive, and has no context to enter.
         with np.load(content, allow_pickle=False) as archive:
             array = archive["X"] if "X" in archive.files else None
-    except Exception as error:  # Damage shows in a dozen ways, from BadZipFile to TokenError; none is to be told apart.
+    except Exception as error:  # Damage shows in a dozen ways, from BadZipFile to TokenError.
         raise SVHNError(f"{path}: damaged, or not an .npz file of numbers; save it anew with np.savez") from error
     if array is None:
         raise SVHNError(f"{path}: has no array X; save the images as np.savez({path.name!r}, X=images)")
@@ -117,14 +117,13 @@ def _read_array(path: Path) -> np.ndarray:
     return array
 
 
-def _read_photo(path: Path) -> Image.Image:
-    """A photo as RGB, upright, in its own size."""
-    content = _read_bytes(path)
+def _decoded(content: io.BytesIO, path: Path) -> Image.Image:
+    """A photo as RGB, upright, in its own size; `path` names it in errors."""
     formats = _readable_formats(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Pillow only warns of an image somewhat over its limit; here the limit is one.
+            # Pillow only warns of an image somewhat over its limit. Here that is an error.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(content, formats=formats) as image:
                 return _to_rgb(ImageOps.exif_transpose(image))
@@ -136,7 +135,7 @@ def _read_photo(path: Path) -> Image.Image:
 
 
 def _readable_formats(path: Path) -> tuple[str, ...]:
-    """What Pillow may take a file for, whatever its suffix says: phones call HEIC photos .jpg as well."""
+    """The formats that Pillow may find in a file of any suffix: phones call HEIC photos .jpg as well."""
     try:
         import pillow_heif
     except ImportError as error:
@@ -149,10 +148,10 @@ def _readable_formats(path: Path) -> tuple[str, ...]:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        # Sixteen bits a pixel: Pillow would cut off all above 255, where the upper eight bits are meant.
+        # Of sixteen bits a pixel the upper eight count. Pillow would cut off all above 255.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
-        # Fractions, or else levels up to 255.
+        # Pixels are fractions, or else levels up to 255.
         levels = np.nan_to_num(np.asarray(image))
         return Image.fromarray((levels * (255 if levels.max() <= 1 else 1)).clip(0, 255).astype(np.uint8)).convert(
             "RGB"
@@ -168,8 +167,8 @@ def _to_digit_size(image: Image.Image) -> np.ndarray:
     """Pads to a square with the border's pixels, and resizes: uint8 (32, 32, 3)."""
     width, height = image.size
     side = max(width, height)
-    # The long side is resized before the padding. But for rounding the result is the same, as the two directions of
-    # a resize are independent, and a strip of 1 x 60,000 pixels need not become a square of 60,000 x 60,000.
+    # The long side is resized before the padding, so a strip of 1 x 60,000 pixels need not become a square. But for
+    # rounding the result is the same: the two directions of a resize are independent.
     image = image.resize((width, SIDE) if width < height else (SIDE, height), Image.Resampling.BICUBIC)
     before = (side - min(width, height)) // 2
     short = (before, side - min(width, height) - before)
@@ -178,13 +177,20 @@ def _to_digit_size(image: Image.Image) -> np.ndarray:
     return np.array(square.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
 
-def read_photo(path: Path) -> np.ndarray:
-    """Reads a photo in its own size, upright: uint8 (height, width, 3), RGB.
+def decode_photo(name: str, content: bytes) -> np.ndarray:
+    """Decodes an uploaded photo.
+
+    Args:
+        name: The file's name.
+        content: The file's bytes.
+
+    Returns:
+        The photo in its own size, upright: uint8 (height, width, 3), RGB.
 
     Raises:
-        SVHNError: The file is missing, damaged, too large or of another kind.
+        SVHNError: The file is damaged, too large or of another kind.
     """
-    return np.asarray(_read_photo(path))
+    return np.asarray(_decoded(io.BytesIO(content), Path(name)))
 
 
 def crop(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarray:
@@ -192,8 +198,8 @@ def crop(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarray:
 
     Args:
         photo: uint8 (height, width, 3).
-        left: Where the square lies between the photo's left and right edge, 0..1.
-        top: Where it lies between the upper and the lower edge, 0..1.
+        left: The square's place between the photo's left and right edge, 0..1.
+        top: Its place between the upper and the lower edge, 0..1.
         size: Its side, as a share of the photo's shorter side, above 0 and at most 1.
 
     Returns:

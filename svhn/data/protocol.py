@@ -22,10 +22,10 @@ class Split:
     """Digits divided by the protocol; images stay uint8 (n, 32, 32, 3), labels are digits 0..9.
 
     Attributes:
-        digits: What was divided.
+        digits: The digits that were divided.
         X_train, X_val, X_test: The images of each part.
         y_train, y_val, y_test: Their labels.
-        drawn: What the training digits were extended by, None where they were not. Real ones come first.
+        drawn: The drawn digits that extend the training digits, if any; they come after the real ones.
     """
 
     digits: Digits
@@ -38,21 +38,16 @@ class Split:
     drawn: Digits | None = None
 
     @property
-    def fingerprint(self) -> str:
-        """The fingerprint of all digits, drawn ones that extend the training included."""
-        return self.digits.fingerprint + (f"-{self.drawn.fingerprint}" if self.drawn else "")
-
-    @property
     def n_train(self) -> int:
-        """The number of training digits that the protocol itself gives: the first rows of `X_train`."""
+        """The number of training digits without the extension: the first rows of `X_train`."""
         return len(self.y_train) - (len(self.drawn) if self.drawn else 0)
 
     @property
     def rows(self) -> np.ndarray:
-        """The training digits of one pass, by row.
+        """The rows of the training digits in one pass.
 
-        Real digits teach more than drawn ones: beside more drawn ones than real, each real one is shown several times,
-        so that they make up half of a pass.
+        Real digits teach more than drawn ones. Where drawn digits outnumber them, each real one is shown several times
+        in a pass, and together they make up half of it.
         """
         rows = np.arange(len(self.y_train))
         if self.drawn is None:
@@ -83,14 +78,14 @@ class Split:
 def split_digits(digits: Digits) -> Split:
     """Divides digits 64 : 16 : 20 into training, validation and test, stratified by label.
 
-    The two calls of scikit-learn's `train_test_split` that every hand-in makes, but over row numbers, so that a
-    memory-mapped data set is read once.
+    It makes the two calls of scikit-learn's `train_test_split` that every hand-in makes, but over row numbers, so that
+    a memory-mapped data set is read once.
 
     Args:
-        digits: Enough that each part can hold every label that occurs: six of each will do.
+        digits: Digits with enough of each label for all parts; six will do.
 
     Returns:
-        The six arrays, of 63,544 / 15,887 / 19,858 digits for the whole of OpenML 41081.
+        The split. For the whole of OpenML 41081 its parts have 63,544, 15,887 and 19,858 digits.
 
     Raises:
         SVHNError: There are too few digits of a label to divide.
@@ -111,12 +106,12 @@ def _copied(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def split_rows(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The row numbers of training, validation and test digits, by the labels (n,) of all.
+    """The row numbers of training, validation and test digits, given the labels (n,) of all.
 
     Raises:
         ValueError: There are too few digits of a label to divide.
     """
-    # Imported here: it takes over a second, and most commands are done without a split.
+    # The import takes over a second, and most commands need no split.
     from sklearn.model_selection import train_test_split
 
     rows = np.arange(len(labels))
@@ -126,14 +121,17 @@ def split_rows(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def extend_training(split: Split, count: int, folder: Path = Path("data")) -> Split:
-    """Adds drawn digits to the training digits, where these are real and few.
+    """Adds drawn digits to the training digits, where these are real and fewer than `ENOUGH_REAL`.
 
-    Validation and test digits stay as they are. Nothing is added to drawn digits, nor to `ENOUGH_REAL` real ones.
+    Validation and test digits stay as they are, and so does a split of drawn digits.
 
     Args:
-        split: What to extend.
-        count: How many digits to add.
-        folder: The data folder, which keeps them.
+        split: The split to extend.
+        count: The number of digits to add.
+        folder: The data folder, which keeps the drawn digits.
+
+    Returns:
+        The extended split, or `split` itself.
 
     Raises:
         SVHNError: `folder` cannot be written to.

@@ -1,4 +1,4 @@
-"""The digits that a figure is of, as records name them."""
+"""The digits behind a figure, as records name them."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ class Provenance:
     """A record's entry about its digits.
 
     Attributes:
-        name, real, fingerprint: As `Digits` has them.
-        digits: How many there are to split.
-        split_seed: Of the split.
-        train, validation, test: How many each part has.
-        train_real, train_drawn: How many of the training digits are real and how many drawn.
-        drawn: What the training digits were extended by, None where they were not.
-        shown_in_a_pass: How many digits a pass over the training digits shows, None where that is each once.
+        name, real, fingerprint: Those of `Digits`.
+        digits: The number of digits that were split.
+        split_seed: The split's seed.
+        train, validation, test: The number of digits in each part.
+        train_real, train_drawn: The numbers of real and of drawn training digits.
+        drawn: The digits that extend the training digits, if any.
+        shown_in_a_pass: The number of digits that a pass over the training digits shows; None means each once.
     """
 
     name: str
@@ -44,5 +44,5 @@ class Provenance:
         return f"{'real SVHN' if self.real else 'drawn'} digits ({self.name})"
 
     def of(self, part: str) -> int:
-        """How many digits a part has: "train", "validation" or "test"."""
+        """The number of digits in a part: "train", "validation" or "test"."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[part]

@@ -1,8 +1,8 @@
-"""The sources of digits: the one function that turns a source's name into `Digits`."""
+"""The sources of digits, and the one function that turns a source's name into `Digits`."""
 
 import struct
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,59 +26,71 @@ def load_digits(source: str | Path | None = None, folder: Path = Path("data")) -
     """Loads the digits of a source.
 
     Args:
-        source: "openml" (data set 41081); "mat" (the official train_32x32.mat and test_32x32.mat in `folder`, in that
-            order), "extra" (the same and extra_32x32.mat); "parquet" (Hugging Face's files of SVHN in `folder`),
-            "folders" (a folder of PNGs for each digit, in `folder`); "drawn" (digits that this project draws); or the
-            path of a parquet file, of an `.npz` file with `X`, uint8 (n, 32, 32, 3), and `y`, integers (n,), the digits
-            0..9, or of another data folder. None takes what `folder` holds: the official files, converted OpenML
-            digits, parquet files, class folders, the only `.npz` file; else drawn digits.
-        folder: The data folder, which also keeps what is converted or drawn.
+        source: One of these names, or a path. "openml" is data set 41081. "mat" is the official train_32x32.mat and
+            test_32x32.mat in `folder`, in that order, and "extra" these and extra_32x32.mat. "parquet" is Hugging
+            Face's files of SVHN in `folder`, "folders" a folder of PNGs for each digit, in `folder`. "drawn" is digits
+            that this project draws. A path is that of a parquet file, of an `.npz` file with `X`, uint8
+            (n, 32, 32, 3), and `y`, integers (n,), the digits 0..9, or of another data folder. None takes the first
+            that `folder` holds: the official files, converted OpenML digits, parquet files, class folders, its only
+            `.npz` file. Without any of these it takes drawn digits.
+        folder: The data folder, which also keeps converted and drawn digits.
 
     Returns:
         All digits of the source: images uint8 (n, 32, 32, 3), labels uint8 (n,).
 
     Raises:
-        SVHNError: There is no such source, or a file of it is missing, damaged, or not what it should be.
+        SVHNError: There is no such source, or one of its files is missing, damaged, or of another kind.
 
     Example:
         >>> load_digits("drawn").description
         '4,000 digits drawn by this project, not SVHN (drawn, seed 1)'
     """
     chosen, folder = _choose(source, Path(folder))
-    if chosen in _NAMED:
-        return _NAMED[chosen](folder)
+    match chosen:
+        case "openml":
+            return load_openml(folder)
+        case "mat":
+            return _load_mat(folder, MAT_FILES)
+        case "extra":
+            return _load_mat(folder, (*MAT_FILES, EXTRA_FILE))
+        case "parquet":
+            return load_parquet(folder)
+        case "folders":
+            return load_class_folders(folder)
+        case "drawn":
+            return drawn_digits(DRAWN_DIGITS, DRAWN_SEED, folder)
     if chosen.endswith(".parquet"):
         return load_parquet(Path(chosen).expanduser())
     if chosen.endswith(".npz"):
         return _load_npz(Path(chosen).expanduser())
     raise SVHNError(
-        f"there is no data source {chosen!r}; use {', '.join(_NAMED)}, or the path of an .npz or .parquet file "
+        f"there is no data source {chosen!r}; use {', '.join(SOURCES)}, or the path of an .npz or .parquet file "
         "or of a folder"
     )
 
 
 def source_files(source: str | Path | None = None, folder: Path = Path("data")) -> tuple[str, list[Path]]:
-    """The setting that `load_digits` would follow, and those of its files that are there already.
+    """The source that `load_digits` would take, and those of its files that exist already.
 
     Args:
-        source: As for `load_digits`.
+        source: A source, as `load_digits` takes it.
         folder: The data folder.
     """
     chosen, folder = _choose(source, Path(folder))
-    named: dict[str, Callable[[], list[Path]]] = {
-        "openml": lambda: [folder / CACHE_NAME],
-        "mat": lambda: [folder / name for name in MAT_FILES],
-        "extra": lambda: [folder / name for name in (*MAT_FILES, EXTRA_FILE)],
-        "parquet": lambda: parquet_files(folder),
-        "folders": lambda: class_folders(folder),
-        "drawn": lambda: [drawn_path(DRAWN_DIGITS, DRAWN_SEED, folder)],
+    named = {
+        "openml": [folder / CACHE_NAME],
+        "mat": [folder / name for name in MAT_FILES],
+        "extra": [folder / name for name in (*MAT_FILES, EXTRA_FILE)],
+        "parquet": parquet_files(folder),
+        "folders": class_folders(folder),
+        "drawn": [drawn_path(DRAWN_DIGITS, DRAWN_SEED, folder)],
     }
-    paths = named[chosen]() if chosen in named else [Path(chosen).expanduser()]
+    paths = named[chosen] if chosen in named else [Path(chosen).expanduser()]
     return chosen, [path for path in paths if path.exists()]
 
 
 def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
-    """A source's name or path, and the folder that it is in."""
+    """A source's name or path, and its data folder."""
     chosen = str(source or found_in(folder))
     if chosen in SOURCES:
         return chosen, folder
@@ -87,7 +99,7 @@ def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
         if not named.is_dir():
             return chosen, folder
         found = found_in(named)
-    except (OSError, RuntimeError) as error:  # a folder that is not to be looked into, or nobody's home
+    except (OSError, RuntimeError) as error:  # A folder that may not be read, or the home of an unknown user.
         raise SVHNError(f"{chosen}: cannot be opened ({one_line(error)}); name digits that you may read") from error
     if found == "drawn":
         raise SVHNError(f"{named} holds no digits; put {' and '.join(MAT_FILES)} or one .npz with X and y there")
@@ -95,7 +107,7 @@ def _choose(source: str | Path | None, folder: Path) -> tuple[str, Path]:
 
 
 def found_in(folder: Path) -> str:
-    """The source that a data folder stands for.
+    """The source that a data folder holds.
 
     Returns:
         "mat", "openml", "parquet", "folders", the path of its only `.npz` file, or "drawn".
@@ -103,7 +115,7 @@ def found_in(folder: Path) -> str:
     Raises:
         SVHNError: It holds several.
     """
-    # One of the two official files is enough: saying which is missing beats passing over the one that is there.
+    # One of the two official files is enough: an error that names the missing one beats passing over the other.
     if any((folder / name).exists() for name in MAT_FILES):
         return "mat"
     if (folder / CACHE_NAME).exists():
@@ -113,7 +125,7 @@ def found_in(folder: Path) -> str:
     if class_folders(folder):
         return "folders"
     archives = [path for path in sorted(folder.glob("*.npz")) if not path.name.startswith((".", "drawn-"))]
-    # Networks' weights may lie there as well; a file that cannot be opened is taken for digits, and named when read.
+    # Networks' weights may lie there as well. A file that cannot be opened counts as digits, and is named when read.
     archives = [path for path in archives if not _holds_weights(path)]
     if len(archives) > 1:
         names = ", ".join(path.name for path in archives[:5])
@@ -129,7 +141,7 @@ def _holds_weights(path: Path) -> bool:
         return False
 
 
-def _load_mat(folder: Path, names: Sequence[str] = MAT_FILES) -> Digits:
+def _load_mat(folder: Path, names: Sequence[str]) -> Digits:
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise SVHNError(
@@ -140,7 +152,7 @@ def _load_mat(folder: Path, names: Sequence[str] = MAT_FILES) -> Digits:
     labels = np.concatenate([labels for _, labels in parts])
     images = np.empty((len(labels), *IMAGE_SHAPE), np.uint8)
     start = 0
-    while parts:  # Each is let go once it is copied: all of SVHN takes 2 GB.
+    while parts:  # Each part's memory is freed once it is copied: all of SVHN takes 2 GB.
         part, _ = parts.pop(0)
         images[start : start + len(part)] = part
         start += len(part)
@@ -148,12 +160,15 @@ def _load_mat(folder: Path, names: Sequence[str] = MAT_FILES) -> Digits:
     return Digits(images, labels, f"official {', '.join(kinds[:-1])} and {kinds[-1]} files", real=True)
 
 
-def _load_extra(folder: Path) -> Digits:
-    return _load_mat(folder, (*MAT_FILES, EXTRA_FILE))
-
-
 def read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """One official file: images (n, 32, 32, 3), out of the file's (32, 32, 3, n), and digits (n,)."""
+    """Reads an official file, whose images lie as (32, 32, 3, n).
+
+    Returns:
+        Images, uint8 (n, 32, 32, 3), and labels, uint8 (n,), the digits 0..9.
+
+    Raises:
+        SVHNError: The file is damaged, or holds something else.
+    """
     from scipy.io import loadmat
 
     with _readable(path, "download it again"):
@@ -181,7 +196,7 @@ def _load_npz(path: Path) -> Digits:
 
 
 def _mapped(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
-    """An array of an archive, mapped into memory where the archive is on disk as it is and not compressed."""
+    """An array of an archive, mapped into memory where it is not compressed."""
     packed, member = archive.zip, f"{name}.npy"
     assert packed is not None and packed.filename is not None
     if name not in archive or packed.getinfo(member).compress_type != zipfile.ZIP_STORED:
@@ -191,9 +206,9 @@ def _mapped(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
         read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
         shape, by_columns, kind = read_header(stored)
         header = stored.tell()
-        while stored.read(1 << 20):  # To its end, where its check sum is compared.
+        while stored.read(1 << 20):  # Its check sum is compared at its end.
             pass
-    if kind.hasobject or 0 in shape:  # The one is refused when it is read, and the other cannot be mapped.
+    if kind.hasobject or 0 in shape:  # Objects are refused when they are read. An empty array cannot be mapped.
         return np.asarray(archive[name])
     with Path(packed.filename).open("rb") as raw:
         raw.seek(packed.getinfo(member).header_offset + 26)
@@ -202,10 +217,10 @@ def _mapped(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
 
 
 def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
-    """The digits of `draw(n, seed)`, kept in `folder` from the first time on, until there is a new edition of them.
+    """The digits of `draw(n, seed)`, which `folder` keeps from the first time on, until there is a new edition.
 
     Raises:
-        SVHNError: As `draw` does, or the disk is full.
+        SVHNError: `draw` raises it, or the disk is full.
     """
     from svhn.drawn.drawing import draw
 
@@ -216,7 +231,7 @@ def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
             if len(digits) == n and not digits.real:
                 return replace(digits, name=f"drawn, seed {seed}")
         except SVHNError:
-            pass  # drawn again below: the digits are the same each time
+            pass  # They are drawn again below, and are the same each time.
     kept = cache_folder(path.parent)
     if kept != path.parent:
         return drawn_digits(n, seed, kept)
@@ -225,49 +240,35 @@ def drawn_digits(n: int, seed: int, folder: Path = Path("data")) -> Digits:
         np.savez(temporary, X=digits.images, y=digits.labels, real=False, identity=str(digits.identity))
     for outdated in folder.glob(f"drawn-{n}-{seed}-*.npz"):
         if outdated != path:
-            with suppress(OSError):  # gone meanwhile, or not ours to remove
+            with suppress(OSError):  # It is gone meanwhile, or belongs to another user.
                 outdated.unlink()
     return digits
 
 
 def drawn_path(n: int, seed: int, folder: Path = Path("data")) -> Path:
-    """The file that keeps drawn digits; those of an earlier edition have another name."""
+    """The file that keeps drawn digits. Those of an earlier edition have another name."""
     from svhn.drawn.drawing import EDITION
 
     return Path(folder) / f"drawn-{n}-{seed}-edition{EDITION}.npz"
 
 
-def _load_drawn(folder: Path) -> Digits:
-    return drawn_digits(DRAWN_DIGITS, DRAWN_SEED, folder)
-
-
 @contextmanager
 def _readable(path: Path, remedy: str) -> Iterator[None]:
-    """Names the file, and what to do, whatever its reader raises."""
+    """Turns every exception of a file's reader into an `SVHNError` that names the file and the remedy."""
     try:
         yield
     except KeyError as error:
         name = str(error.args[0]).split(" ")[0]
         raise SVHNError(f"{path}: has no array {name}; it needs X (images) and y (labels); {remedy}") from error
-    # A damaged file makes SciPy, NumPy and zipfile raise what they happen to run into, struct.error to zlib.error.
+    # A damaged file makes SciPy, NumPy and zipfile raise many kinds, from struct.error to zlib.error.
     except Exception as error:
         raise SVHNError(f"{path}: cannot be read ({one_line(error)}); {remedy}") from error
 
 
 def _whole_labels(labels: np.ndarray, low: int, high: int, path: Path) -> np.ndarray:
-    """The labels as uint8, checked to be whole numbers from `low` to `high`."""
+    """Checks that labels are whole numbers from `low` to `high`, and gives them as uint8."""
     if labels.dtype.kind not in "iu":
         raise SVHNError(f"{path}: labels y must be integers, not {labels.dtype}; convert them first")
     if labels.size and (labels.min() < low or labels.max() > high):
         raise SVHNError(f"{path}: labels y go from {labels.min()} to {labels.max()}, not {low}..{high}; correct them")
     return labels.astype(np.uint8)
-
-
-_NAMED: dict[str, Callable[[Path], Digits]] = {
-    "openml": lambda folder: load_openml(folder),
-    "mat": _load_mat,
-    "extra": _load_extra,
-    "parquet": load_parquet,
-    "folders": load_class_folders,
-    "drawn": _load_drawn,
-}

@@ -1,5 +1,5 @@
 """Digits of house numbers that the project draws.
 
-In: how many, and a seed; tables and typefaces fitted to SVHN's photos, in `fitted/`.
+In: a number of digits and a seed. The tables and typefaces in `fitted/` were fitted to SVHN's photos.
 Out: `Digits` that are not real, from `drawing.draw`.
 """

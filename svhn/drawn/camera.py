@@ -1,4 +1,4 @@
-"""A scene through a camera: a modest photo, and the 32x32 digit that the crop rule cuts out of it."""
+"""The camera: takes a modest photo of a scene and cuts a 32x32 digit out of it by SVHN's crop rule."""
 
 import math
 from functools import cache
@@ -10,11 +10,11 @@ import numpy as np
 from svhn.drawn.surfaces import grain, tint
 
 SIDE = 32
-# The side of a digit's box in the units of this package's constants; what it has in a photo is a `Frame`'s to say.
+# The side of a digit's box in the units of this package's constants; a `Frame` has its side in a photo.
 BOX = 64
-# SVHN's photos were stored as JPEG of these qualities, one after the other and in the same blocks: `fitting/photos.py`
-# finds them in how the brightness of real digits is quantised, the last one exactly, the first one to within three.
-# Colour shows the last one only. It is kept at half the resolution, hence in blocks of 16 pixels.
+# SVHN's photos were stored as JPEG twice, in the same blocks. `fitting/photos.py` finds both qualities in the quantised
+# brightness of real digits, the last one exactly, the first one to within three. Colour shows the last one only. It is
+# kept at half the resolution, hence in blocks of 16 pixels.
 FIRST_QUALITY, LAST_QUALITY, BLOCKS = 70, 85, 16
 NO_COLOUR = np.array([0, 127.5, 127.5], np.float32)
 
@@ -24,8 +24,7 @@ class Frame(NamedTuple):
 
     Attributes:
         box: The side of the digit's box, whole pixels of the photo.
-        margin: What is drawn beyond the box on each side, so that blur and JPEG's blocks find at the crop's edge what
-            they would find in a photo.
+        margin: The width of the scene beyond the box on each side. Blur and JPEG's blocks at the crop's edge need it.
         detail: Pixels of the scene along a pixel of the photo.
     """
 
@@ -40,7 +39,7 @@ class Frame(NamedTuple):
 
 
 def frame(box_height: float) -> Frame:
-    """How a digit is taken whose box is so many pixels high; beyond BOX it would hold nothing that 32 pixels show."""
+    """The frame for a box of a height in pixels, at most BOX: 32 pixels show no more detail than that."""
     box = round(min(max(box_height, 9.0), float(BOX)))
     margin = -(-box // 8)
     return Frame(box, margin, -(-BOX // (box + 2 * margin)))
@@ -50,9 +49,9 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, view: Frame) -> np.n
     """Takes a photo and cuts out the digit.
 
     Args:
-        rng: Decides on focus, motion, noise and where JPEG's blocks lie.
+        rng: The source of chance for focus, motion, noise and the place of JPEG's blocks.
         scene: float32 (side, side, 3), 0..255, in the photo's pixels.
-        view: Where in it the digit's box is.
+        view: The place of the digit's box in the scene.
 
     Returns:
         uint8 (32, 32, 3).
@@ -62,9 +61,9 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, view: Frame) -> np.n
 
 
 def _stored(rng: np.random.Generator, planes: tuple[np.ndarray, ...]) -> np.ndarray:
-    """A photo after it was stored as JPEG twice: uint8 (side, side, 3), red, green and blue."""
+    """The photo after it was stored as JPEG twice: uint8 (side, side, 3), red, green and blue."""
     down, across = rng.integers(BLOCKS, size=2)
-    # To OpenCV, no colour is 0.5 among floats and 128 among bytes.
+    # OpenCV's value for no colour is 0.5 in floats and 128 in bytes.
     pixels = cv2.convertScaleAbs(cv2.max(cv2.merge(planes) + NO_COLOUR, 0))
     brightness, *colour = cv2.split(cv2.copyMakeBorder(pixels, down, 0, across, 0, cv2.BORDER_REPLICATE))
     first = cv2.cvtColor(cv2.merge((_compressed(brightness, FIRST_QUALITY), *colour)), cv2.COLOR_YCrCb2BGR)
@@ -77,10 +76,10 @@ def _compressed(pixels: np.ndarray, quality: int) -> np.ndarray:
 
 
 def cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
-    """The crop rule: the box without its margin of `edge` pixels, bicubic to 32x32, as SVHN's digits were made.
+    """Cuts the box out of its margin and resizes it to 32x32 by SVHN's rule.
 
-    Down first, then across, rounded to 8 bits between the two, and from nothing but the pixels of the box: that much
-    can be read from real digits, and a network that is to tell drawn ones from them sees at once what differs.
+    The rule, read from real digits: bicubic interpolation down first, then across, rounded to 8 bits between the two,
+    from the pixels of the box alone. A network that tells drawn digits from real ones sees any other rule at once.
 
     Args:
         pixels: uint8 (side, side, 3).
@@ -97,9 +96,9 @@ def cut_out(pixels: np.ndarray, edge: int) -> np.ndarray:
 
 @cache
 def bicubic(size: int) -> np.ndarray:
-    """The weights that each of 32 pixels gives each of `size`, float32 (32, size): Keys's kernel, a = -0.5.
+    """The weights of bicubic interpolation from `size` pixels to 32, float32 (32, size): Keys's kernel, a = -0.5.
 
-    It is widened where an image shrinks; beyond the border, the last pixel counts on.
+    The kernel is widened where the image shrinks. Beyond the border the last pixel is repeated.
     """
     scale = max(size / SIDE, 1.0)
     middles = (np.arange(SIDE) + 0.5) * size / SIDE - 0.5
@@ -113,13 +112,13 @@ def bicubic(size: int) -> np.ndarray:
 
 
 def _focused(rng: np.random.Generator, photo: np.ndarray, box: float) -> np.ndarray:
-    """Lens and motion: a part of the blur comes with the pixels, a part with the distance to the house."""
+    """Blurs the photo by lens and motion; a part of the blur grows with the size of the box."""
     sigma = min(float(np.hypot(rng.lognormal(0.0, 0.31), 0.015 * box)), 0.075 * box)
     return cv2.GaussianBlur(photo, (0, 0), sigma, sigmaY=sigma * max(0.5, rng.normal(1.04, 0.22)))
 
 
 def _developed(rng: np.random.Generator, photo: np.ndarray) -> tuple[np.ndarray, ...]:
-    """A scene as the camera alters it: noise, sharper brightness with seams beside edges, softer and noisier colour.
+    """Alters a scene as a camera does: noise, brightness sharpened with seams beside edges, softer and noisier colour.
 
     Returns:
         Brightness, red above it and blue above it (JPEG's YCrCb), float32 (side, side) each, 0..255.
@@ -130,7 +129,7 @@ def _developed(rng: np.random.Generator, photo: np.ndarray) -> tuple[np.ndarray,
     amount = rng.normal(0.92, 0.17)
     brightness = cv2.addWeighted(brightness, 1 + amount, soft, -amount, 0)
     if rng.random() < 0.13:
-        # A lens bends colours differently: red and blue fall beside green.
+        # A lens bends colours differently, so red and blue fall beside green.
         matrix = np.array([[1, 0, rng.normal(0, 0.14)], [0, 1, rng.normal(0, 0.14)]])
         red, blue = (
             cv2.warpAffine(plane, matrix, plane.shape, borderMode=cv2.BORDER_REPLICATE) for plane in (red, blue)
@@ -145,7 +144,7 @@ def _developed(rng: np.random.Generator, photo: np.ndarray) -> tuple[np.ndarray,
 
 
 def _at_photo_edge(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
-    """For one digit in a hundred the photo ends within the crop, which repeats the photo's last row or column."""
+    """For one digit in a hundred, ends the photo within the crop, which repeats the photo's last row or column."""
     if rng.random() < 0.01:
         last = round(len(pixels) * rng.uniform(0.12, 0.2))
         turned = np.rot90(pixels, int(rng.integers(4)))

@@ -1,10 +1,10 @@
 """Draws digits of house numbers that pass for SVHN's, for use where the real ones are few or missing.
 
-A digit is made the way a real one came about: a number is chosen (`house_numbers`) and mounted on a house in some
-typeface (`signs`), has its materials and light (`painting`), and is photographed by a modest camera and cut out by
-SVHN's crop rule (`camera`). Every digit is from a house of its own, so that no split of them leaks.
+A digit is made as a real one came about: a number is chosen (`house_numbers`), mounted on a house in some typeface
+(`signs`), given materials and light (`painting`), photographed by a modest camera and cut out by SVHN's crop rule
+(`camera`). Every digit is from a house of its own, so no split of them leaks.
 
-`python -m svhn.drawn.drawing` is the worker of `draw`: it draws what its input asks for, until that ends.
+`python -m svhn.drawn.drawing` is the worker of `draw`: it draws the blocks that its input names, until that ends.
 """
 
 import os
@@ -29,27 +29,28 @@ from svhn.drawn.signs import view_sign
 from svhn.errors import SVHNError
 from svhn.progress import progress_bar
 
-# To be raised when other digits are drawn. Neither the code, whose wording may change, nor the pixels, which another
-# kind of processor may round differently, tell as well which digits these are.
+# The number of the digits' edition. Raise it when a change of the code draws other digits. Pixels identify digits less
+# well: another kind of processor may round them differently.
 EDITION = 1
-# What a worker draws at a time, and from how many digits on it pays to start workers.
+# The number of digits that a worker draws at a time, and the number from which on it pays to start workers.
 BLOCK, ENOUGH = 250, 2000
 _ENDED = "a process that was drawing digits ended; free some memory, or draw with one worker"
-# A digit stands out by this many grey levels, and its shape explains this much of what is seen (a correlation).
+# A legible digit: the least difference in grey levels, and the least correlation between its shape and the image.
 LEAST_STEP, LEAST_AGREEMENT, TRIES = 14.0, 0.45, 3
 
 
 def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
     """Draws `n` labelled digits; digit `i` depends on `seed` and `i` alone.
 
-    So the same seed gives the same bytes in any process and with any number of workers, and fewer digits are a prefix
-    of more. Another version of OpenCV or kind of processor may round a pixel differently: what tells drawn digits apart
-    is not their bytes but number, seed and `EDITION`.
+    The same seed gives the same bytes in any process and with any number of workers, and fewer digits are a prefix of
+    more. Another version of OpenCV or another kind of processor may round a pixel differently. Drawn digits are
+    therefore identified by number, seed and `EDITION`, not by their bytes.
 
     Args:
-        n: How many digits, at least 1.
-        seed: Which digits, at least 0.
-        workers: Processes to draw in; None for one a processor core, or none but this where digits are few.
+        n: The number of digits, at least 1.
+        seed: The seed, at least 0.
+        workers: The number of processes to draw in. None means one a processor core, or this process alone for few
+            digits.
 
     Returns:
         Digits with `real=False`: images uint8 (n, 32, 32, 3), labels uint8 (n,).
@@ -70,7 +71,8 @@ def draw(n: int, seed: int = 0, workers: int | None = None) -> Digits:
     n, seed = int(n), int(seed)
     images, labels = np.empty((n, *IMAGE_SHAPE), np.uint8), np.empty(n, np.uint8)
     blocks = [(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
-    drawn = _in_workers(blocks, seed, workers) if workers > 1 else _here(blocks, seed)
+    here = ((block, *_block(seed, *block)) for block in blocks)
+    drawn = _in_workers(blocks, seed, workers) if workers > 1 else here
     with progress_bar(n, "drawing digits") as bar, closing(drawn):
         for (start, stop), block_labels, block_images in drawn:
             labels[start:stop], images[start:stop] = block_labels, block_images
@@ -106,7 +108,7 @@ def _digit(rng: np.random.Generator) -> tuple[int, np.ndarray]:
 
 
 def _legible(image: np.ndarray, ink: np.ndarray, edge: int) -> bool:
-    """Whether the ink can be told from its ground: no person has marked in a photo a digit that none could read."""
+    """Whether the ink can be told from its ground: nobody would have marked a digit in a photo that cannot be read."""
     shape = cv2.resize(ink[edge : len(ink) - edge, edge : len(ink) - edge], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     shape, grey = shape[3:-3, 8:-8], cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[3:-3, 8:-8]
     (shape_mean, shape_spread), (grey_mean, grey_spread) = (cv2.meanStdDev(plane) for plane in (shape, grey))
@@ -115,18 +117,13 @@ def _legible(image: np.ndarray, ink: np.ndarray, edge: int) -> bool:
     return abs(common) > LEAST_STEP * spread**2 and abs(common) > LEAST_AGREEMENT * spread * (grey_spread.item() + 1)
 
 
-def _here(blocks: list[tuple[int, int]], seed: int) -> Generator[Block, None, None]:
-    for block in blocks:
-        yield block, *_block(seed, *block)
-
-
 def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Generator[Block, None, None]:
-    """Blocks in the order in which workers finish them.
+    """Yields blocks in the order in which workers finish them.
 
-    Workers are processes of their own making, not multiprocessing's: those would copy this process with TensorFlow's
-    threads in it, or run the caller's script a second time.
+    The processes of multiprocessing would not do: they copy this process with TensorFlow's threads in it, or run the
+    caller's script a second time.
     """
-    # What cannot be drawn here cannot be drawn there, and here it is said in one line.
+    # A table or typeface that cannot be read is told here, in one line, and not by every worker.
     _block(seed, 0, 1)
     waiting: SimpleQueue[tuple[int, int]] = SimpleQueue()
     finished: SimpleQueue[Any] = SimpleQueue()
@@ -155,14 +152,14 @@ def _in_workers(blocks: list[tuple[int, int]], seed: int, workers: int) -> Gener
 def _start_worker() -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
     command = [sys.executable, "-m", "svhn.drawn.drawing"]
-    # In a session of its own: Ctrl-C is for this process, which ends its workers.
+    # The worker has a session of its own: Ctrl-C reaches this process alone, which ends its workers.
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
     )
 
 
 def _serve(process: subprocess.Popen, seed: int, waiting: SimpleQueue, finished: SimpleQueue) -> None:
-    """Hands one worker block after block, and on what it draws."""
+    """Asks one worker for block after block, and passes on the digits that it draws."""
     assert process.stdin and process.stdout  # Both are pipes.
     try:
         while True:
@@ -179,7 +176,7 @@ def _serve(process: subprocess.Popen, seed: int, waiting: SimpleQueue, finished:
         return
     except BrokenPipeError:
         finished.put(SVHNError(_ENDED))
-    except Exception as error:  # The thread that waits for this block must hear of any error.
+    except Exception as error:  # The thread that waits for this block is told of any error.
         finished.put(error)
 
 
@@ -191,7 +188,7 @@ def _work() -> None:
         try:
             sys.stdout.buffer.write(labels.tobytes() + images.tobytes())
             sys.stdout.buffer.flush()
-        except BrokenPipeError:  # Whoever asked is gone.
+        except BrokenPipeError:  # The process that asked is gone.
             os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Paint, metal, stone and light: what a sign's parts look like."""
+"""Paints a sign: paint, metal, stone and light."""
 
 import cv2
 import numpy as np
@@ -11,19 +11,23 @@ from svhn.drawn.surfaces import light, smooth_field, wall
 SCENE = 80
 MATERIALS = ("painted", "raised", "metal", "engraved", "contoured", "hollow")
 MATERIAL_STEPS = np.cumsum((0.60, 0.22, 0.09, 0.03, 0.045, 0.015))
-# Blur takes from the contrast that the tables were fitted to: it is put on beforehand.
+# Blur lowers contrast, so it is raised beforehand to reach the tables' figures.
 CONTRAST, LEAST_CONTRAST = 1.46, 48
 
 
 def paint(rng: np.random.Generator, view: View) -> np.ndarray:
     """Gives a view its materials and light.
 
+    Args:
+        rng: The source of chance.
+        view: The sign as the camera sees it.
+
     Returns:
         float32 (side, side, 3), about 0..255.
     """
     pair = colours(rng, CONTRAST, LEAST_CONTRAST)
     contrast = float(np.abs(pair.ink - pair.ground).mean())
-    # Planes of one colour each: NumPy is several times as fast on them.
+    # One plane a colour: NumPy is several times as fast on them.
     scene = _background(rng, view, pair, contrast)
     material = MATERIALS[pick(rng, MATERIAL_STEPS)]
     ink = _hollow(view.ink) if material == "hollow" else view.ink
@@ -42,13 +46,13 @@ def paint(rng: np.random.Generator, view: View) -> np.ndarray:
 
 
 def _exposed(rng: np.random.Generator, seen: np.ndarray) -> np.ndarray:
-    """The traits of all photos: shadows bluer than lights, patches of colour, neither pure black nor pure white."""
+    """Gives a scene the traits of all photos: shadows bluer than lights, neither pure black nor pure white."""
     grey = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY)
     mean = cv2.mean(grey)[0]
     bluer = (grey - np.float32(mean)) * np.float32(rng.normal(-0.042, 0.013))
     seen[..., 2] += 1.772 * bluer
     seen[..., 1] -= 0.344 * bluer
-    # Film and sensors let highlights off lightly: most photos have few pixels at their upper limit.
+    # Film and sensors compress highlights: most photos have few pixels at their upper limit.
     knee, share, haze = rng.uniform(72, 200), rng.uniform(0.4, 1), rng.uniform(0, 28)
     low = 1 - haze / 255
     np.minimum(seen * np.float32(low), seen * np.float32(low * share) + np.float32(low * knee * (1 - share)), out=seen)
@@ -65,7 +69,7 @@ def _lay(scene: np.ndarray, mask: np.ndarray, colour: np.ndarray) -> None:
 
 
 def _beyond(rng: np.random.Generator, colour: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """A colour that differs from `other` the other way than `colour` does."""
+    """A colour on the far side of `other`, seen from `colour`."""
     return np.clip(other + (other - colour) * rng.uniform(0.2, 0.8), 0, 255)
 
 
@@ -104,7 +108,7 @@ def _moved(mask: np.ndarray, across: float, down: float) -> np.ndarray:
 
 
 def _hollow(ink: np.ndarray) -> np.ndarray:
-    """Outlines only."""
+    """The outlines of the ink."""
     return ink - cv2.erode(ink, np.ones((3, 3), np.uint8))
 
 
@@ -123,7 +127,7 @@ def _face(rng: np.random.Generator, pair: Colours, contrast: float, material: st
         contrast * (rng.uniform(0.15, 0.4) if material == "metal" else min(rng.exponential(0.08), 0.25))
     )
     if material in ("raised", "metal", "engraved"):
-        # Edges that face the light are bright, those that turn from it dark; in stone it is the other way round.
+        # Edges that face the light are bright and those that turn from it dark. In stone it is the other way round.
         across, down = rng.uniform(-1.5, 1.5), rng.uniform(0.4, 1.6)
         soft = cv2.GaussianBlur(ink, (0, 0), max(len(ink) / SCENE, 0.5))
         slope = _moved(soft, -across, -down) - _moved(soft, across, down)

@@ -1,4 +1,4 @@
-"""A number mounted on a house, seen from the street: where its ink, its plaque and what is around it fall."""
+"""Mounts a number on a house and sees it from the street: the masks of its ink, plaque, rim and extras."""
 
 import itertools
 import math
@@ -23,10 +23,10 @@ class View(NamedTuple):
 
     Attributes:
         ink: The digits.
-        plaque: What they are on; all 0 where they are on the wall.
+        plaque: The plaque behind them; all 0 where they are on the wall.
         rim: The plaque's frame.
         extras: Screws, lines, small print.
-        frame: Where the digit's box is.
+        frame: The place of the digit's box.
     """
 
     ink: np.ndarray
@@ -42,7 +42,7 @@ class View(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """Glyphs and their middles on the sign's plane, and by how much that is narrowed."""
+    """Glyphs with their middles and angles on the sign's plane, and the factor by which the sign is narrowed."""
 
     glyphs: list[Glyph]
     middles: list[tuple[float, float]]
@@ -51,7 +51,7 @@ class _Layout(NamedTuple):
 
 
 def view_sign(rng: np.random.Generator, number: HouseNumber) -> View:
-    """Mounts a number and looks at one of its digits, with the digit's box in the middle of the scene."""
+    """Mounts a number and views one of its digits, with the digit's box in the middle of the scene."""
     ink_height = min(max(rng.normal(0.8, 0.11), 0.45), 1.04)
     layout = _lay_out(rng, number, ink_height)
     planes = [np.zeros((HEIGHT, WIDTH), np.uint8) for _ in range(4)]
@@ -59,7 +59,7 @@ def view_sign(rng: np.random.Generator, number: HouseNumber) -> View:
         _put(planes[0], one.ink, middle, angle)
     _mount(rng, planes, layout)
     _add_extras(rng, planes[3], layout)
-    # Most signs have no plaque or extras, and an empty plane stays empty from whatever side it is seen.
+    # Most signs have no plaque or extras, and an empty plane stays empty in any view.
     used = [place for place, plane in enumerate(planes) if place == 0 or plane.any()]
     seen = cv2.merge([planes[place] for place in used])
     photo = frame(number.box_height)
@@ -68,8 +68,8 @@ def view_sign(rng: np.random.Generator, number: HouseNumber) -> View:
     seen = cv2.warpPerspective(seen, viewpoint, (scene, scene), borderMode=cv2.BORDER_REPLICATE)
     ink, *others = cv2.split(seen)
     seen = cv2.merge([_weight(rng, ink, photo.box * photo.detail / BOX), *others])
-    # Each pixel of a photo averages what falls on it. To average the shapes and paint then is the same as to paint and
-    # average then, and is done on a fifth of the pixels.
+    # Each pixel of a photo averages the light on it. Averaging before painting gives the same as averaging after it,
+    # on a fifth of the pixels.
     seen = cv2.resize(seen, (side, side), interpolation=cv2.INTER_AREA)
     shares = np.zeros((len(planes), side, side), np.float32)
     for place, plane in zip(used, cv2.split(seen), strict=True):
@@ -79,15 +79,15 @@ def view_sign(rng: np.random.Generator, number: HouseNumber) -> View:
 
 
 def _lay_out(rng: np.random.Generator, number: HouseNumber, ink_height: float) -> _Layout:
-    """Sets the digits side by side, as far apart as the number's spacing says."""
+    """Sets the digits side by side, at the number's spacing."""
     names, steps = typefaces()
     name = names[pick(rng, steps)]
     glyphs = [glyph(name, digit) for digit in number.digits]
-    # What the typeface asks for and what is wanted; the rest is narrowing, then letter-spacing.
+    # The typeface's own pitch and the wanted one differ: the digits are narrowed first, then spaced.
     natural = sum(one.advance for one in glyphs) / len(glyphs) / GLYPH_HEIGHT
     wanted = number.spacing / ink_height
     stretch = min(max(wanted / natural / (1 + rng.normal(0.06, 0.09)), 0.55), 1.15)
-    # Narrow digits stand closer, though not where each has its place on a plate.
+    # Narrow digits stand closer, unless each has its own place on a plate.
     pitch, even = wanted / stretch * GLYPH_HEIGHT, rng.random() < 0.15
     room = [pitch * (1 if even else width) for width in number.widths]
     x, bend = 0.0, rng.normal(0, 0.0016) if rng.random() < 0.12 else 0.0
@@ -105,7 +105,7 @@ def _lay_out(rng: np.random.Generator, number: HouseNumber, ink_height: float) -
 
 
 def _put(plane: np.ndarray, ink: np.ndarray, middle: tuple[float, float], angle: float) -> None:
-    """Lays a glyph on the plane, in whole pixels, cut off where the plane ends."""
+    """Lays a glyph on the plane, at whole pixels, cut off where the plane ends."""
     height, width = ink.shape
     if abs(angle) > 0.01:
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -math.degrees(angle), 1)
@@ -119,7 +119,7 @@ def _put(plane: np.ndarray, ink: np.ndarray, middle: tuple[float, float], angle:
 
 
 def _weight(rng: np.random.Generator, ink: np.ndarray, scale: float) -> np.ndarray:
-    """Makes strokes a little thicker or thinner, with corners as soft as paint or a foundry leaves them."""
+    """Makes strokes a little thicker or thinner, with the soft corners of paint or cast metal."""
     soft = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.8, 2.0) * scale)
     level = rng.uniform(55, 150)
     return cv2.convertScaleAbs(cv2.max(cv2.subtract(soft, level - 40), 0), alpha=255 / 80)
@@ -164,7 +164,7 @@ def _mount(rng: np.random.Generator, planes: list[np.ndarray], layout: _Layout) 
 
 
 def _plate(planes: list[np.ndarray], corners: tuple[float, ...], radius: float, thickness: int, inset: int) -> None:
-    """A rectangle with corners as round as `radius`, and a line along it."""
+    """Draws a rectangle with corners of a radius, and a line along its edge."""
     for plane, inward, width in ((planes[1], 0, -1), (planes[2], inset, thickness)):
         if width == 0:
             continue
@@ -183,7 +183,7 @@ def _plate(planes: list[np.ndarray], corners: tuple[float, ...], radius: float, 
 
 
 def _add_extras(rng: np.random.Generator, plane: np.ndarray, layout: _Layout) -> None:
-    """Screws beside the number, lines above or below it, small print, a dash or a letter after it."""
+    """Adds screws beside the number, lines above or below it, small print, a dash or a letter after it."""
     left, top, right, bottom = _extent(layout)
     middle = (top + bottom) / 2
     if rng.random() < 0.10:
@@ -213,20 +213,20 @@ def _viewpoint(
     """The 3x3 perspective from the sign's plane to the scene, in which the digit's box fills the middle."""
     box = photo.box * photo.detail
     scale = box * ink_height / GLYPH_HEIGHT
-    # Where the next digit stands lower, either the sign hangs askew or the camera does not look straight at it.
-    # Boxes end on whole pixels, which alone makes a slope of a few hundredths.
+    # The next digit stands lower where the sign hangs askew or the camera does not look straight at it. Boxes end on
+    # whole pixels, which alone makes a slope of a few hundredths.
     slope = math.copysign(min(max(abs(number.slope) - 0.03, 0) * 0.8, 0.25), number.slope)
     askew = rng.random()
     angle, rise = math.atan(slope) * askew + rng.normal(0, 0.02), slope * (1 - askew)
     slant = min(max(rng.normal(0, 0.05), -0.2), 0.2)
     cosine, sine, across = math.cos(angle), math.sin(angle), stretch * scale
-    # Rotation times shear times size, acting on what lies around the digit's middle.
+    # Rotation times shear times size, about the digit's middle.
     linear = (
         ((cosine - sine * rise) * across, (cosine * slant - sine) * scale),
         ((sine + cosine * rise) * across, (sine * slant + cosine) * scale),
     )
     tilt = rng.normal(0, 0.0012), rng.normal(0, 0.0007)
-    # People who mark digits do not hit the middle exactly.
+    # Digits are not marked exactly in their middle.
     middle = photo.side * photo.detail / 2
     place = middle + rng.normal(0, 0.035) * box, middle + rng.normal(0.012, 0.032) * box
     rows = [[a, b, -a * MIDDLE[0] - b * MIDDLE[1]] for a, b in linear]

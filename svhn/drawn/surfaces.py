@@ -1,4 +1,4 @@
-"""The surfaces that numbers hang on, and the light on them: walls, grain and shadows, made without any picture."""
+"""The surfaces that numbers hang on and the light on them: walls, grain and shadows, made from noise alone."""
 
 import math
 from functools import cache
@@ -8,7 +8,7 @@ import numpy as np
 
 # Textures are square tiles of this side that fit onto themselves.
 TILE = 256
-# How unevenly noise is spread, as photos are smooth here and restless there: the deviation of its strength's logarithm.
+# The standard deviation of the logarithm of noise's strength: photos are smooth here and restless there.
 RESTLESSNESS = 0.74
 
 
@@ -18,13 +18,13 @@ def wall(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def smooth_field(rng: np.random.Generator, side: int, cells: int) -> np.ndarray:
-    """A field that changes slowly, from one cell to the next, float32 (side, side), spread about 1 around 0."""
+    """A field that changes slowly from cell to cell, float32 (side, side), spread about 1 around 0."""
     coarse = rng.standard_normal((cells + 2, cells + 2), np.float32)
     return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
 def light(rng: np.random.Generator, side: int) -> np.ndarray:
-    """The light on each place, about 1, float32 (side, side): slopes, and at times the edge of a shadow."""
+    """The light on each place, about 1, float32 (side, side): slopes, and sometimes the edge of a shadow."""
     field = smooth_field(rng, side, 1) * np.float32(min(rng.exponential(0.079), 0.3))
     if rng.random() < 0.04:
         direction, place = rng.uniform(0, 2 * math.pi), np.linspace(-1, 1, side, dtype=np.float32)
@@ -37,7 +37,7 @@ def light(rng: np.random.Generator, side: int) -> np.ndarray:
 def tint(rng: np.random.Generator, side: int) -> np.ndarray:
     """Patches of colour of equal brightness, float32 (side, side, 2): red and blue above brightness, blue by about 2.
 
-    No light is of one colour: the sky's, what walls and lawns throw back, and what a camera's noise makes of each.
+    Light has many colours: the sky's, those that walls and lawns reflect, and those of a camera's noise.
     """
     return _piece(rng, _tint(), side)
 
@@ -48,7 +48,7 @@ def grain(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def _piece(rng: np.random.Generator, sheet: np.ndarray, side: int) -> np.ndarray:
-    """A square of a sheet that is made once: to draw a place on it is a hundred times as fast as to make it anew."""
+    """A square of a sheet that is made once, which is a hundred times as fast as making a new texture."""
     row, column = rng.integers(0, len(sheet) - side, 2)
     piece = sheet[row : row + side, column : column + side]
     return piece[:, ::-1] if rng.random() < 0.5 else piece
@@ -69,7 +69,7 @@ def _tint() -> np.ndarray:
     fine, coarse = (cv2.GaussianBlur(noise, (0, 0), spread, sigmaY=1.4 * spread) for spread in (1.6, 4.0))
     fine, coarse = fine / fine.std(), 1.5 * coarse / coarse.std()
     blue = fine[..., 0] + coarse[..., 0]
-    # Light is warmer or colder from place to place: what is bluer is also less red.
+    # Light is warmer or colder from place to place: bluer places are also less red.
     red = 0.58 * fine[..., 1] + 0.88 * coarse[..., 1] - 0.8 * coarse[..., 0]
     return np.stack([red, blue], axis=-1).astype(np.float32)
 
@@ -84,7 +84,7 @@ def _walls() -> tuple[np.ndarray, ...]:
     sheets = []
     for texture in made:
         texture = ((texture - texture.mean()) / (texture.std() + 1e-6)).astype(np.float32)
-        # Twice each way, as tiles fit onto themselves; from nearer and from farther away, and turned.
+        # Tiles fit onto themselves, so two by two make a sheet: at three scales, and some of them turned.
         for scale in (0.25, 0.5, 0.8):
             tile = cv2.resize(texture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             sheets.append(np.tile(np.rot90(tile) if rng.random() < 0.25 else tile, (2, 2)))
@@ -92,7 +92,7 @@ def _walls() -> tuple[np.ndarray, ...]:
 
 
 def _noise(rng: np.random.Generator, exponent: float, stretch: float = 1.0) -> np.ndarray:
-    """Plaster, concrete, paint: noise whose amplitude falls with frequency by a power; `stretch` draws it out."""
+    """Plaster, concrete, paint: noise whose amplitude falls with a power of frequency; `stretch` elongates it."""
     frequency = np.hypot(np.fft.fftfreq(TILE)[:, None] * stretch, np.fft.rfftfreq(TILE) / stretch)
     frequency[0, 0] = 1
     spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE))) / frequency**exponent
@@ -102,7 +102,7 @@ def _noise(rng: np.random.Generator, exponent: float, stretch: float = 1.0) -> n
 
 
 def _bricks(rng: np.random.Generator) -> np.ndarray:
-    """Courses of bricks, every second one moved by half a brick, in mortar lighter or darker than they are."""
+    """Courses of bricks, every second one moved by half a brick, in lighter or darker mortar."""
     rows, columns = int(rng.choice([8, 12, 16])), int(rng.choice([4, 6]))
     y, x = np.mgrid[:TILE, :TILE]
     row = y * rows // TILE
@@ -114,7 +114,7 @@ def _bricks(rng: np.random.Generator) -> np.ndarray:
 
 
 def _boards(rng: np.random.Generator) -> np.ndarray:
-    """Boards or siding one above the other, with grain along them and a shadow below each."""
+    """Boards one above the other, with grain along them and a shadow below each."""
     boards = int(rng.choice([3, 4, 6, 8]))
     y = np.arange(TILE) * boards / TILE
     shade = rng.normal(0, 0.5, boards)[y.astype(int) % boards]
@@ -123,7 +123,7 @@ def _boards(rng: np.random.Generator) -> np.ndarray:
 
 
 def _stones(rng: np.random.Generator) -> np.ndarray:
-    """Stones of all shapes: each place belongs to the nearest of some middles."""
+    """Stones of all shapes: each place belongs to the nearest of forty middles."""
     middles = rng.uniform(0, TILE, (40, 2)).astype(np.float32)
     y, x = np.mgrid[:TILE, :TILE].astype(np.float32)
     offsets = np.abs(np.stack([y, x], -1)[:, :, None] - middles)
@@ -134,5 +134,5 @@ def _stones(rng: np.random.Generator) -> np.ndarray:
 
 
 def _leaves(rng: np.random.Generator) -> np.ndarray:
-    """Patches with hard outlines, as leaves, reflections and cast shadows make them."""
+    """Patches with hard outlines, like leaves, reflections and cast shadows."""
     return np.sign(_noise(rng, 1.4)) + 0.7 * _noise(rng, 0.9) + 0.7 * np.sign(_noise(rng, 1.1))

@@ -1,4 +1,4 @@
-"""The digits of the typefaces that house numbers are drawn in; they lie in `fitted/typefaces.zip`."""
+"""The digits of the typefaces that house numbers are drawn in, from `fitted/typefaces.zip`."""
 
 import csv
 import io
@@ -16,9 +16,9 @@ from svhn.errors import SVHNError
 
 FOLDER = Path(__file__).with_name("fitted")
 GLYPH_HEIGHT = 48
-# Space around a glyph in its mask, which outlines and shadows may fill.
+# The space around a glyph in its mask, for outlines and shadows.
 PADDING = 4
-# How often each kind occurs on houses, judged by the training digits of svhn-8k.
+# The share of each kind on houses, judged by the training digits of svhn-8k.
 KIND_SHARES = {
     "grotesque": 0.40,
     "condensed": 0.27,
@@ -36,8 +36,8 @@ class Glyph(NamedTuple):
 
     Attributes:
         ink: uint8 (GLYPH_HEIGHT + 2 PADDING, width + 2 PADDING), 255 where there is ink.
-        width: Of the ink, pixels.
-        advance: Pixels from this digit's left to the next one's, as the typeface would have it.
+        width: The ink's width, pixels.
+        advance: The typeface's distance from this digit's left to the next one's, pixels.
     """
 
     ink: np.ndarray
@@ -47,7 +47,7 @@ class Glyph(NamedTuple):
 
 @cache
 def typefaces() -> tuple[tuple[str, ...], np.ndarray]:
-    """The names of all typefaces, and the cumulative shares in which they are to occur, float64 (n,).
+    """The names of all typefaces, and their cumulative shares, float64 (n,).
 
     Raises:
         SVHNError: The table is missing or damaged.
@@ -75,7 +75,7 @@ def glyph(typeface: str, digit: int) -> Glyph:
     font = load_font(typeface)
     text = str(digit)
     left, top, right, bottom = font.getbbox(text, anchor="ls")
-    # Round digits overshoot the line that flat ones stand on: each is set to the same height by itself.
+    # Round digits overshoot the line that flat ones stand on, so each is scaled to the same height by itself.
     ink = Image.new("L", (int(right - left), int(bottom - top)))
     ImageDraw.Draw(ink).text((-left, -top), text, 255, font, anchor="ls")
     factor = GLYPH_HEIGHT / ink.height
@@ -87,7 +87,7 @@ def glyph(typeface: str, digit: int) -> Glyph:
 
 @cache
 def load_font(typeface: str) -> ImageFont.FreeTypeFont:
-    """A typeface of the archive, at a size to reduce digits from.
+    """Loads a typeface of the archive, larger than its glyphs will be.
 
     Raises:
         SVHNError: The archive of typefaces is missing or damaged, or does not hold this one.
@@ -96,7 +96,7 @@ def load_font(typeface: str) -> ImageFont.FreeTypeFont:
     try:
         with zipfile.ZipFile(path) as archive:
             content = archive.read(typeface)
-        # Larger than needed: the reduction evens out what was rounded to whole pixels.
+        # Reducing the larger digits evens out their rounding to whole pixels.
         return ImageFont.truetype(io.BytesIO(content), 3 * GLYPH_HEIGHT, layout_engine=ImageFont.Layout.BASIC)
     except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise SVHNError(f"{path} is missing or damaged, or lacks {typeface}; restore it from git") from error

@@ -1,5 +1,5 @@
 """The life of a model: its batches, training, record and weights, evaluation and explanation.
 
-In: a `Split`, and networks, preprocessing and augmentation that the notebook defines.
-Out: `models/NAME.keras` and `NAME.json`, their accuracy, learning curves and activation maps.
+In: a `Split`, and the notebook's networks, preprocessing and augmentation.
+Out: `models/NAME.keras` and `NAME.json`, accuracy, learning curves, comparisons and activation maps.
 """

@@ -1,4 +1,4 @@
-"""Variants of one network under the same conditions, over several seeds: what a technique is worth."""
+"""Comparisons: variants of one network under the same conditions, over several seeds."""
 
 import hashlib
 import json
@@ -12,13 +12,14 @@ from tqdm import tqdm
 
 from svhn.backend import keras, precision
 from svhn.data.protocol import Split
+from svhn.errors import SVHNError
 from svhn.files import CHECKPOINTS, write_json
-from svhn.learning.batches import Augmented, Images, predict
-from svhn.learning.evaluation import in_nbgrader, provenance_of, unpack
+from svhn.learning.batches import Augmented, Images, predict, provenance_of, unpack
+from svhn.learning.evaluation import in_nbgrader
 from svhn.learning.paired import Comparison, Run, load_comparison
 from svhn.learning.training import Schedule, build, fit, plan_of, schedule_of
 from svhn.progress import interrupted, progress_bar, skip
-from svhn.typed import from_json, to_json
+from svhn.typed import read_json, to_json
 
 SEEDS = (1, 2, 3)
 
@@ -28,8 +29,8 @@ class Variant:
     """One of the networks that are compared.
 
     Attributes:
-        build: Returns a new compiled model; told the number of batches if it has a parameter `steps`.
-        data: As for `run_evaluation`; the data of an `Augmented` first element are `(augmented, X_val, y_val)`.
+        build: Returns a new compiled model; a parameter `steps`, if it has one, is the number of batches.
+        data: The data, in either form of `run_evaluation`.
     """
 
     build: Callable[..., keras.Model]
@@ -49,32 +50,32 @@ def run_comparison(
     split: Split | None = None,
     length: float = 1.0,
 ) -> pd.DataFrame:
-    """Trains variants of a network, each with every seed, and compares what they read of the validation digits.
+    """Trains variants of a network, each with every seed, and compares their readings of the validation digits.
 
     Weights are not kept. A killed comparison goes on after the last training that it finished.
 
     Args:
-        name: Of the stored comparison, `NAME.json` in `base_dir`.
-        variants: What is compared, under the names that the table shows; all have the same validation digits.
+        name: The stored comparison's name, `NAME.json` in `base_dir`.
+        variants: The variants by the names that the table shows; all have the same validation digits.
         reference: The variant that the others are compared with.
         base_dir: The folder of the stored models.
         train: Whether to train; otherwise the stored comparison is loaded.
         epochs: Rounds of training, the same for all.
         batch_size: Digits a batch.
-        steps_per_epoch: Batches an epoch; None for one pass.
-        seeds: Of weights, order and augmentation.
-        split: Where the data come from.
-        length: By how much to multiply the batches of an epoch.
+        steps_per_epoch: Batches an epoch; None means one pass.
+        seeds: The seeds of weights, order and augmentation.
+        split: The split that the data come from.
+        length: A factor on the number of batches of an epoch.
 
     Returns:
         One row a variant: `mean`, `least` and `greatest` share of the validation digits read over the seeds;
-        `difference`, that of the means from the reference; `gained` and `lost`, the digits that the variant reads with
-        more, or fewer, of the seeds than the reference does; `p`, of an exact binomial test on these two (with one
-        seed, McNemar's test).
+        `difference` of its mean from the reference's; `gained` and `lost`, the numbers of digits that the variant reads
+        with more, or fewer, of the seeds than the reference; `p` of an exact binomial test on these two (with one seed,
+        McNemar's test).
 
     Raises:
         SVHNError: There is no stored comparison to load, or it is damaged.
-        Interrupted: By the person, while it trained.
+        Interrupted: The person stopped the training.
     """
     path = Path(base_dir) / f"{name}.json"
     if train and not in_nbgrader():
@@ -83,31 +84,23 @@ def run_comparison(
             data = unpack(name, variant.data, isinstance(variant.data[0], Augmented), split)
             schedule = schedule_of(data[0], epochs, batch_size, steps_per_epoch, length)
             runs += [_Run(name, label, variant.build, data, replace(schedule, seed=seed), split) for seed in seeds]
-        finished = _Finished(Path(base_dir) / CHECKPOINTS / f"{name}.json")
-        write_json(path, to_json(_train(name, reference, runs, finished)))
-        finished.path.unlink(missing_ok=True)
+        note = Path(base_dir) / CHECKPOINTS / f"{name}.json"
+        write_json(path, to_json(_train(name, reference, runs, note)))
+        note.unlink(missing_ok=True)
     return _show(load_comparison(path))
 
 
+@dataclass(frozen=True)
 class _Finished:
-    """The trainings that a killed comparison had finished, in one file."""
+    """A finished training in the note of a comparison: the digest of its plan, and its outcome."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.runs = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            self.runs = {}
-
-    def add(self, name: str, run: dict[str, object]) -> None:
-        """Keeps one more finished training."""
-        self.runs[name] = run
-        write_json(self.path, self.runs)
+    plan: str
+    result: Run
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One variant with one seed."""
+    """The training of one variant with one seed."""
 
     comparison: str
     label: str
@@ -120,40 +113,45 @@ class _Run:
     def batches(self) -> int:
         return self.schedule.epochs * self.schedule.steps_per_epoch
 
-    def finish(self, finished: _Finished, bar: tqdm) -> Run:
-        """Trains it, unless that was finished before: its last accuracies, and which validation digits it reads."""
+    def finish(self, finished: dict[str, _Finished], note: Path, bar: tqdm) -> Run:
+        """Trains the variant and adds its outcome to `note`, unless that is among `finished` already."""
         training, X_val, y_val = self.data
         name = f"{self.comparison}, {self.label}, seed {self.schedule.seed}"
         model = build(self.build, self.schedule)
         provenance = provenance_of(self.split, training)
         plan = hashlib.sha256(json.dumps(plan_of(model, training, self.schedule, provenance)).encode()).hexdigest()
-        if (known := finished.runs.get(name)) and known["plan"] == plan:
+        if (known := finished.get(name)) and known.plan == plan:
             skip(bar, self.batches)
-            return from_json(Run, known["result"])
-        trained = fit(name, model, training, (X_val, y_val), self.schedule, finished.path.parent, provenance, bar)
+            return known.result
+        trained = fit(name, model, training, (X_val, y_val), self.schedule, note.parent, provenance, bar)
         right = predict(trained.model, X_val).argmax(axis=1) == y_val
         result = Run(
             accuracy=trained.learning_curves["accuracy"][-1],
             val_accuracy=float(np.mean(right)),
             right=np.packbits(right).tobytes().hex(),
         )
-        finished.add(name, {"plan": plan, "result": to_json(result)})
+        finished[name] = _Finished(plan, result)
+        write_json(note, to_json(finished))
         trained.checkpoint.unlink(missing_ok=True)
         return result
 
 
-def _train(name: str, reference: str, runs: Sequence[_Run], finished: _Finished) -> Comparison:
+def _train(name: str, reference: str, runs: Sequence[_Run], note: Path) -> Comparison:
     """Trains all runs that are not finished.
 
     Raises:
-        Interrupted: By the person; the line says how many trainings are kept.
+        Interrupted: The person stopped it; the line says how many trainings are kept.
     """
     variants: dict[str, dict[str, Run]] = {run.label: {} for run in runs}
     done = 0
     try:
+        finished = read_json(note, dict[str, _Finished], "")
+    except SVHNError:  # Nothing was finished before, or the note is damaged.
+        finished = {}
+    try:
         with progress_bar(sum(run.batches for run in runs), name, "batch", leave=True) as bar:
             for run in runs:
-                variants[run.label][str(run.schedule.seed)] = run.finish(finished, bar)
+                variants[run.label][str(run.schedule.seed)] = run.finish(finished, note, bar)
                 done += 1
     except KeyboardInterrupt:
         raise interrupted(name, f"{done} of {len(runs)} trainings are kept") from None

@@ -4,7 +4,6 @@ import functools
 import html
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,12 @@ from svhn.files import CHECKPOINTS
 from svhn.learning.batches import (
     Augmented,
     Images,
-    model_input,
+    check_seen,
     predict,
     preprocess_like,
     preprocessing_name,
-    unaltered,
-    unprocessed,
+    provenance_of,
+    unpack,
 )
 from svhn.learning.figures import plot_learning_curves
 from svhn.learning.records import Record, load_record
@@ -58,15 +57,15 @@ def run_evaluation(
     measure: bool = True,
     **kwargs: Any,
 ) -> keras.Model:
-    """Trains and stores a model with its learning curves, or reloads both; prints and plots them either way.
+    """Trains and stores a model with its learning curves, or reloads both. Prints and plots them either way.
 
-    Prints the model's summary and the table of the least and greatest loss, accuracy, val_loss and val_accuracy over
+    It prints the model's summary and a table of the least and greatest loss, accuracy, val_loss and val_accuracy over
     the epochs, and draws the four curves.
 
     Args:
-        name: Of the stored model, "model_2_1".
-        model_builder: Returns a new compiled model with the metric `accuracy`. If it has a parameter `steps`, that is
-            how many batches the training will be, for a schedule of its learning rate.
+        name: The stored model's name, "model_2_1".
+        model_builder: Returns a new compiled model with the metric `accuracy`. A parameter `steps`, if it has one, is
+            the number of batches of the training, for a schedule of the learning rate.
         data: `(X_train, X_val, y_train, y_val)`, or with `generator` `(augmented, X_val, y_val)`, the first an
             `svhn.learning.batches.Augmented`. Images are uint8 or a `Preprocessed` view; labels are digits.
         base_dir: The folder of the stored models.
@@ -74,28 +73,28 @@ def run_evaluation(
         generator: Whether the training digits are augmented.
         epochs: Rounds of training; after each, the validation digits are measured.
         batch_size: Digits a batch.
-        steps_per_epoch: Batches an epoch; None for one pass over the training digits.
+        steps_per_epoch: Batches an epoch; None means one pass over the training digits.
         verbose: 0 for silence.
-        split: Where the data come from: the record then names them, test accuracy is measured once on the stored
-            file, and where drawn digits extend the training digits, a pass goes over `split.rows`.
-        length: By how much to multiply the batches of an epoch.
+        split: The split that the data come from. The record then names it, test accuracy is measured once on the
+            stored file, and where drawn digits extend the training digits, a pass goes over `split.rows`.
+        length: A factor on the number of batches of an epoch.
         force: Whether the new model replaces a stored one that reads more of the same validation digits.
-        measure: Whether a loaded model is measured on validation digits that its record does not speak of.
-        **kwargs: Passed on to `model_builder`.
+        measure: Whether a loaded model is measured on validation digits that its record does not name.
+        **kwargs: Arguments for `model_builder`.
 
     Returns:
-        The model as stored: the new one, or the earlier one where that is better and kept.
+        The stored model: the new one, or the earlier one where that is better and kept.
 
     Raises:
-        SVHNError: There is no stored model to load, it is damaged, or the data are not of the form above.
-        Interrupted: By the person, while it trained.
+        SVHNError: There is no stored model to load, it is damaged, or the data do not have the form above.
+        Interrupted: The person stopped the training.
     """
     training_now = train and not in_nbgrader()
     if training_now:
         _shout("Training the model", verbose)
         unpacked = unpack(name, data, generator, split)
         if split:
-            _check_seen(name, unpacked[1], split)
+            check_seen(name, unpacked[1], split)
         schedule = schedule_of(unpacked[0], epochs, batch_size, steps_per_epoch, length)
         builder = functools.partial(model_builder, **kwargs)
         kept = _train(Path(base_dir), name, builder, unpacked, schedule, split, force, verbose)
@@ -125,10 +124,10 @@ def _train(
     force: bool,
     verbose: int,
 ) -> str | None:
-    """Trains a model and stores it, unless the stored one is better; returns a line that says so, or None.
+    """Trains a model and stores it. Where the stored one is better it is kept, and a line is returned that says so.
 
     Raises:
-        Interrupted: By the person; the line says which epochs are kept.
+        Interrupted: The person stopped it; the line says which epochs are kept.
     """
     training, X_val, y_val = data
     provenance, checkpoints = provenance_of(split, training), folder / CHECKPOINTS
@@ -137,7 +136,7 @@ def _train(
         with progress_bar(batches, name, "batch", shown=bool(verbose), leave=True) as bar:
             model, shown = build(builder, schedule), bar if verbose else None
             trained = fit(name, model, training, (X_val, y_val), schedule, checkpoints, provenance, shown)
-        # Whatever it was trained in, figures are those of float32, which every machine can make again.
+        # Figures are those of float32 whatever the training's precision was: every machine can make them again.
         with computing_in(FLOAT32) as trained_in:
             better = None if force else _better_stored(folder, name, trained.model, (X_val, y_val), provenance)
             if not better:
@@ -149,77 +148,14 @@ def _train(
     return better
 
 
-def _check_seen(name: str, X_val: Images, split: Split) -> None:
-    """Raises, before the training, if test digits could not be preprocessed as the validation images are."""
-    given = unprocessed(X_val)
-    same = given is split.X_val or (
-        given.shape == split.X_val.shape and np.array_equal(model_input(given), model_input(split.X_val))
-    )
-    if not same:
-        raise SVHNError(
-            f"{name}: test digits could not be seen as these validation images are; "
-            "use X_val itself or Preprocessed(X_val, function)"
-        )
-
-
-def provenance_of(split: Split | None, training: Augmented) -> Provenance | None:
-    """The entry about the digits that a model saw, for its record.
-
-    Raises:
-        SVHNError: Nothing tells which of them are real.
-    """
-    if split is None:
-        return None
-    said = replace(split.provenance, shown_in_a_pass=training.pass_length if split.drawn else None)
-    if (count := len(training.images)) != said.train:
-        if split.drawn:
-            raise SVHNError(
-                f"a record could not say how many of these {count:,} training digits are drawn; "
-                "train on X_train itself or Preprocessed(X_train, function)"
-            )
-        real = split.digits.real
-        said = replace(said, train=count, train_real=count if real else 0, train_drawn=0 if real else count)
-    return said
-
-
 def in_nbgrader() -> bool:
-    """Whether nbgrader grades or validates: a hand-in is then loaded and not trained, whatever its switch says."""
+    """Whether nbgrader grades or validates. Models are then loaded and not trained, whatever the hand-in's switch."""
     return bool(os.environ.get(_NBGRADER_VARIABLE))
 
 
 def accuracy(model: keras.Model, images: Images, labels: np.ndarray, task: str = "") -> float:
-    """The share of images that a model classifies as labelled, 0..1; a named task shows its progress."""
+    """The share of images that a model classifies as labelled, 0..1. A named task shows its progress."""
     return float(np.mean(predict(model, images, task).argmax(axis=1) == labels))
-
-
-def unpack(
-    name: str, data: tuple, generator: bool = False, split: Split | None = None
-) -> tuple[Augmented, Images, np.ndarray]:
-    """Training digits, validation images and labels out of either form of `data`.
-
-    Training digits that `split` extends by drawn ones are shown as `split.rows` says, unless they say otherwise.
-
-    Raises:
-        SVHNError: It is of neither form, or images and labels differ in number.
-    """
-    try:
-        if generator:
-            training, X_val, y_val = data
-            if not isinstance(training, Augmented):
-                raise ValueError(f"the first is {type(training).__name__}, not Augmented")
-        else:
-            X_train, X_val, y_train, y_val = data
-            training = Augmented(X_train, y_train, unaltered)
-        if np.ndim(y_val) != 1:
-            raise ValueError("y_val must be digits, not one-hot")
-        if len(training.images) != len(training.labels) or len(X_val) != len(y_val):
-            raise ValueError("images and labels differ in number")
-    except (TypeError, ValueError) as error:
-        form = "(augmented, X_val, y_val)" if generator else "(X_train, X_val, y_train, y_val)"
-        raise SVHNError(f"{name}: data must be {form} ({error})") from error
-    if split and split.drawn and training.rows is None and len(training.images) == len(split.y_train):
-        training = replace(training, rows=split.rows)
-    return training, X_val, y_val
 
 
 def _better_stored(
@@ -229,7 +165,7 @@ def _better_stored(
     validation: tuple[Images, np.ndarray],
     provenance: Provenance | None,
 ) -> str | None:
-    """A line that says how much better the stored model reads the same validation digits; None if it does not."""
+    """A line that says how much better the stored model reads the same validation digits, or None if it does not."""
     try:
         record = load_record(base_dir, name)
     except SVHNError:

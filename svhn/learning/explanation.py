@@ -10,15 +10,15 @@ from svhn.learning.figures import enlarge
 
 
 def activations(model: keras.Model, image: np.ndarray, layer_names: Sequence[str]) -> list[np.ndarray]:
-    """The outputs of some layers for one image.
+    """Computes the outputs of some layers for one image.
 
     Args:
         model: A feed-forward network.
         image: Its input without the batch axis, float32 (height, width, channels).
-        layer_names: Of the layers, in the order of the result.
+        layer_names: The names of the layers.
 
     Returns:
-        One float32 array (height, width, channels) a convolution.
+        One float32 array a layer, in that order; (height, width, channels) for a convolution.
     """
     outputs = [model.get_layer(name).output for name in layer_names]
     values = keras.Model(model.inputs[0], outputs)(image[np.newaxis], training=False)
@@ -26,38 +26,38 @@ def activations(model: keras.Model, image: np.ndarray, layer_names: Sequence[str
 
 
 def class_activation_map(model: keras.Model, image: np.ndarray, layer_name: str, digit: int) -> np.ndarray:
-    """A map of the evidence that a convolution finds for a class: Grad-CAM (Selvaraju et al., 2017).
+    """Maps the evidence that a convolution finds for a class, by Grad-CAM (Selvaraju et al., 2017).
 
-    The layer's channels are summed with the mean gradient of the class's score (before the softmax) as their weights;
-    what counts against the class is cut off.
+    The layer's channels are summed with the mean gradient of the class's score (before the softmax) as their weights.
+    Negative sums, which are evidence against the class, become 0.
 
     Args:
         model: A chain of layers that ends in a dense softmax layer.
         image: Its input without the batch axis, float32 (height, width, channels).
-        layer_name: Of the convolution.
+        layer_name: The name of the convolution.
         digit: The class, 0..9.
 
     Returns:
-        float32 (height, width) of the layer's output, 0..1; all 0 where nothing speaks for the class.
+        float32 (height, width) of the layer's output, 0..1; all 0 where there is no evidence for the class.
     """
     features, gradient = _features_and_gradient(model, image, layer_name, digit)
     return _normalised(np.maximum(features @ gradient.mean(axis=(0, 1)), 0))
 
 
 def layer_cam(model: keras.Model, image: np.ndarray, layer_names: Sequence[str], digit: int) -> np.ndarray:
-    """A map of the evidence of several convolutions for a class, as fine as the finest: LayerCAM (Jiang et al., 2021).
+    """Maps the evidence of several convolutions for a class, by LayerCAM (Jiang et al., 2021).
 
-    Each point of a layer counts with its own gradient instead of its channel's mean, so that maps of early layers stay
-    sharp. The layers' maps are brought to one size and the mean is taken.
+    Each point of a layer is weighted by its own gradient in place of its channel's mean, so maps of early layers stay
+    sharp. The result is the mean of the layers' maps, enlarged to the finest.
 
     Args:
         model: A chain of layers that ends in a dense softmax layer.
         image: Its input without the batch axis, float32 (height, width, channels).
-        layer_names: Of the convolutions.
+        layer_names: The names of the convolutions.
         digit: The class, 0..9.
 
     Returns:
-        float32 (height, width) of the largest layer's output, 0..1; all 0 where nothing speaks for the class.
+        float32 (height, width) of the largest layer's output, 0..1; all 0 where there is no evidence for the class.
     """
     maps = []
     for name in layer_names:
@@ -74,7 +74,7 @@ def _normalised(evidence: np.ndarray) -> np.ndarray:
 def _features_and_gradient(
     model: keras.Model, image: np.ndarray, layer_name: str, digit: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A layer's output and the gradient there of a class's score before the softmax, (height, width, channels) each."""
+    """A layer's output, and a class's score differentiated by it, (height, width, channels) each."""
     layer = model.get_layer(layer_name)
     tail = model.layers[model.layers.index(layer) + 1 :]
     features = keras.Model(model.inputs[0], layer.output)(image[np.newaxis], training=False)
@@ -89,7 +89,7 @@ def _features_and_gradient(
 
 
 def _gradient(function: Callable[[Any], Any], x: Any) -> Any:
-    """The gradient of a scalar function at a tensor; Keras has no call of its own for it."""
+    """The gradient of a scalar function at a tensor. Keras has no function for it."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf

@@ -12,11 +12,11 @@ from svhn.learning.records import Record
 from svhn.learning.reliability import expected_calibration_error, reliability
 
 TRAINING, VALIDATION = "#1f5fa8", "#d1495b"
-_DOTS_PER_INCH = 150  # Sharp on a slide, too.
+_DOTS_PER_INCH = 150  # Plots are sharp on a slide, too.
 _COLUMNS = 10
-# Of fewer digits a share says nothing.
+# A share of fewer digits says nothing.
 _FEW = 5
-# Kinds of layers, told apart by hatching as well as by colour.
+# Kinds of layers differ in hatching as well as in colour.
 _BOXES = {"Conv2D": "#9ec5e8", "MaxPooling2D": "#f4c98b", "Dense": "#b9dba4"}
 _HATCHES = {"MaxPooling2D": "///", "Dense": "xx"}
 
@@ -24,19 +24,19 @@ _HATCHES = {"MaxPooling2D": "///", "Dense": "xx"}
 def use_style() -> None:
     """Sets the style of every plot that is drawn from now on."""
     plt.rcParams["savefig.dpi"] = plt.rcParams["figure.dpi"] = _DOTS_PER_INCH
-    plt.rcParams["svg.hashsalt"] = "svhn"  # By chance, otherwise: the same plot would be another file each time.
+    plt.rcParams["svg.hashsalt"] = "svhn"  # With a random salt, the same plot would be another file each time.
 
 
 def show_plot(description: str) -> None:
-    """Shows the plot that was drawn last, and closes it; where none is open, there is nothing to show.
+    """Shows the plot that was drawn last, if one is open, and closes it.
 
     Args:
-        description: What it shows, in words, for people who do not see it. It goes with the plot into the notebook.
+        description: The plot in words, for people who do not see it. It goes with the plot into the notebook.
     """
     if not plt.get_fignums():
         return
     if "inline" in plt.get_backend():
-        # Photos gain nothing by SVG, and drawing them twice takes twice as long.
+        # SVG does not improve photos, and drawing them twice takes twice as long.
         photos = sum(len(panel.images) for panel in plt.gcf().axes) > 1
         metadata = {"image/png": {"alt": description}}
         display(plt.gcf(), metadata=metadata, exclude=["image/svg+xml"] if photos else None)
@@ -51,7 +51,7 @@ def plot_learning_curves(record: Record) -> None:
     The two differ in line and marker as well as in colour. A star marks the epoch of the best validation accuracy.
 
     Args:
-        record: Of a stored model.
+        record: The record of a stored model.
     """
     curves = record.learning_curves
     epochs = np.arange(1, len(curves["loss"]) + 1)
@@ -87,8 +87,8 @@ def plot_images(images: np.ndarray, captions: Sequence[object], title: str = "")
 
     Args:
         images: uint8 or 0..1 float (n, height, width, 1 or 3).
-        captions: One an image.
-        title: Of the figure.
+        captions: One caption an image.
+        title: The figure's title.
     """
     rows = -(-len(images) // _COLUMNS)
     figure, panels = plt.subplots(
@@ -103,12 +103,12 @@ def plot_images(images: np.ndarray, captions: Sequence[object], title: str = "")
 
 
 def plot_reliability(readings: dict[str, np.ndarray], labels: np.ndarray, title: str = "") -> None:
-    """Draws how often predictions of a confidence are right, and how many predictions have it.
+    """Draws the accuracy and the number of predictions over their confidence.
 
     Args:
         readings: Class probabilities, float (n, 10), by the name that the legend shows.
         labels: The digits, (n,).
-        title: Of the figure.
+        title: The figure's title.
     """
     figure, (above, below) = plt.subplots(
         2, 1, figsize=(5.2, 6), layout="constrained", sharex=True, height_ratios=(3, 1)
@@ -136,11 +136,11 @@ def plot_embedding_map(
     """Draws embeddings in a plane, each as a small digit in its class's colour, and one digit among its neighbours.
 
     Args:
-        points: Of the embeddings, float (n, 2); at most 1,500 of them are drawn.
+        points: The embeddings' points, float (n, 2); at most 1,500 of them are drawn.
         labels: The digits, (n,).
         asked: The point of one digit, float (2,).
         near: The points of its neighbours, float (k, 2).
-        title: Of the figure.
+        title: The figure's title.
     """
     _, panel = plt.subplots(figsize=(7.5, 6), layout="constrained")
     shown = np.linspace(0, len(points) - 1, min(len(points), 1500)).astype(int)
@@ -157,54 +157,53 @@ def plot_embedding_map(
 
 
 def plot_network(shapes: Sequence[tuple[str, tuple[int, ...]]], title: str = "") -> None:
-    """Draws a chain of layers as boxes: as tall as the image is there, as wide as the layer has channels or units.
+    """Draws a chain of layers as boxes, whose height grows with the image's and whose width with the channels or units.
 
     Args:
-        shapes: Of each layer that is drawn, its kind ("Conv2D", "MaxPooling2D", "Dense" and so on) and the shape of its
-            output without the batch axis, (height, width, channels) or (units,).
-        title: Of the figure.
+        shapes: For each layer its kind ("Conv2D", "MaxPooling2D", "Dense" and so on) and the shape of its output
+            without the batch axis, (height, width, channels) or (units,).
+        title: The figure's title.
     """
+
+    def box(kind: str, corner: tuple[float, float], width: float, height: float) -> plt.Rectangle:
+        fill, hatch = _BOXES.get(kind, "0.9"), _HATCHES.get(kind)
+        return plt.Rectangle(corner, width, height, fc=fill, ec="black", hatch=hatch)
+
     tallest = max(np.log2(shape[0] if len(shape) == 3 else 1) + 0.8 for _, shape in shapes)
     _, panel = plt.subplots(figsize=(11, 1.4 + 0.3 * tallest), layout="constrained")
     left = 0.0
     for kind, shape in shapes:
         height, width = (shape[0] if len(shape) == 3 else 1), np.log2(shape[-1] + 1) / 6
         tall = np.log2(height) + 0.8
-        panel.add_patch(
-            plt.Rectangle(
-                (left, -tall / 2), width, tall, fc=_BOXES.get(kind, "0.9"), ec="black", hatch=_HATCHES.get(kind)
-            )
-        )
+        panel.add_patch(box(kind, (left, -tall / 2), width, tall))
         size = f"{shape[0]}x{shape[1]}\n" if len(shape) == 3 else ""
         panel.text(left + width / 2, tall / 2 + 0.15, f"{size}{shape[-1]}", ha="center", va="bottom", fontsize=9)
         left += width + 0.35
     kinds = dict.fromkeys(kind for kind, _ in shapes)
-    boxes = [
-        plt.Rectangle((0, 0), 1, 1, fc=_BOXES.get(kind, "0.9"), ec="black", hatch=_HATCHES.get(kind)) for kind in kinds
-    ]
+    boxes = [box(kind, (0, 0), 1, 1) for kind in kinds]
     panel.legend(boxes, kinds, frameon=False, ncols=len(kinds), loc="upper center", bbox_to_anchor=(0.5, 0.02))
     panel.set(xlim=(-0.3, left), ylim=(-tallest / 2 - 0.4, tallest / 2 + 1.3), title=title)
     panel.set_axis_off()
 
 
 def enlarge(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A coarse map brought to an image's (height, width) by bilinear interpolation, float32."""
+    """Enlarges a coarse map to an image's (height, width) by bilinear interpolation, float32."""
     coarse = Image.fromarray(values.astype(np.float32))
     return np.asarray(coarse.resize(size[::-1], Image.Resampling.BILINEAR))
 
 
 def overlay(image: np.ndarray, evidence: np.ndarray) -> np.ndarray:
-    """An image in light grey under a veil: the shapes stay, and the colour says how strong the evidence is.
+    """Lays evidence over an image in light grey; its colour and strength say how strong the evidence is.
 
     Args:
         image: uint8 (height, width, 3).
-        evidence: 0..1 (height, width).
+        evidence: float (height, width), 0..1.
 
     Returns:
         float32 (height, width, 3), 0..1.
     """
     grey = image.astype(np.float32).mean(axis=2, keepdims=True)
-    # Dark images would leave the veil's colours muddy.
+    # On dark images the colours would be muddy.
     grey = 0.3 + 0.7 * (grey - grey.min()) / max(np.ptp(grey), 1)
     colour = plt.get_cmap("plasma")(evidence)[..., :3].astype(np.float32)
     strength = 0.55 * evidence[..., np.newaxis].astype(np.float32) ** 2

@@ -1,4 +1,4 @@
-"""A stored network by NumPy alone: loading Keras takes far longer than a few digits take to read."""
+"""Stored networks in NumPy alone: a few digits are read in far less time than Keras takes to load."""
 
 import io
 import json
@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 Step = Callable[[np.ndarray], np.ndarray]
-# So few that what a layer gives stays in the processor's cache.
+# A layer's output for so few images stays in the processor's cache.
 _BATCH = 8
 
 
@@ -20,15 +20,15 @@ class _NotKnown(Exception):
 
 
 def light_network(path: Path) -> Step | None:
-    """A stored network as a function that needs no Keras.
+    """Makes a function of a stored network that needs no Keras.
 
     Args:
         path: A `.keras` file: a chain of dense layers, convolutions, max poolings, batch normalisations, flattenings
-            and dropouts, with ReLU, softmax or nothing behind them.
+            and dropouts, with ReLU, softmax or no activation.
 
     Returns:
-        It takes model input, float32 (n, height, width, channels), and returns float32 (n, 10), which is what Keras
-        gives to within rounding. None where the file holds anything else or is damaged: Keras reads it or says why not.
+        A function from model input, float32 (n, height, width, channels), to Keras's output but for rounding, float32
+        (n, 10). None where the file is damaged or holds anything else; Keras reads it, or says why not.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -51,7 +51,7 @@ def light_network(path: Path) -> Step | None:
 
 
 def _chain(model: dict[str, Any]) -> list[dict[str, Any]]:
-    """The layers, each of which gets what the one before it gives."""
+    """The layers of a chain, in which each layer's input is the output of the one before it."""
     layers = model["config"]["layers"]
     for before, layer in zip([None, *layers], layers, strict=False):
         if layer["module"] != "keras.layers" or _name_of(layer["config"].get("dtype")) != "float32":
@@ -75,7 +75,7 @@ def _weights(content: bytes) -> dict[str, list[np.ndarray]]:
 
 
 def _only(config: dict[str, Any], **settings: Sequence[Any]) -> None:
-    """Refuses a layer whose settings are not among the given ones."""
+    """Raises if a setting of a layer is none of the given ones."""
     for name, known in settings.items():
         if config[name] not in known:
             raise _NotKnown(f"{name} {config[name]!r}")
@@ -105,7 +105,7 @@ def _convolution(config: dict[str, Any], weights: dict[str, list[np.ndarray]]) -
     def convolve(x: np.ndarray) -> np.ndarray:
         (_, height, width, _), padded = x.shape, np.pad(x, around)
         total = bias
-        for down, right in np.ndindex(kernel.shape[:2]):  # A product of matrices for each point of the kernel.
+        for down, right in np.ndindex(kernel.shape[:2]):  # Each point of the kernel is one product of matrices.
             total = total + padded[:, down : down + height, right : right + width] @ kernel[down, right]
         return activate(total)
 

@@ -1,6 +1,5 @@
-"""A stored comparison: mean and spread over seeds, and a paired test on the same digits; to read it loads no Keras."""
+"""A stored comparison: mean and spread over seeds, and a paired test on the same digits. It needs no Keras."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from svhn.data.provenance import Provenance
-from svhn.errors import SVHNError
-from svhn.typed import from_json
+from svhn.typed import read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +16,9 @@ class Run:
     """One variant trained with one seed.
 
     Attributes:
-        accuracy: On the training digits, in the last epoch.
-        val_accuracy: On the validation digits.
-        right: Which validation digits it reads, a bit each, in hexadecimal.
+        accuracy: The accuracy on the training digits in the last epoch.
+        val_accuracy: The accuracy on the validation digits.
+        right: A bit for each validation digit, 1 where it is read right, in hexadecimal.
     """
 
     accuracy: float
@@ -33,12 +31,12 @@ class Comparison:
     """Variants of one network under the same conditions.
 
     Attributes:
-        name: Of the comparison.
+        name: The comparison's name.
         reference: The variant that the others are compared with.
-        data: The digits, None where nothing says which.
-        validation: How many validation digits there are.
-        epochs, batch_size, steps_per_epoch: Of each training.
-        backend, precision: What computed.
+        data: The digits, or None where no split was named.
+        validation: The number of validation digits.
+        epochs, batch_size, steps_per_epoch: The schedule of each training.
+        backend, precision: Those of the computation.
         variants: The runs of each variant, by its name and the seed.
     """
 
@@ -54,10 +52,10 @@ class Comparison:
     variants: dict[str, dict[str, Run]]
 
     def __post_init__(self) -> None:
-        """Checks what types do not tell.
+        """Checks the conditions that types do not express.
 
         Raises:
-            ValueError: The reference is missing, or a variant has no runs or fewer digits than there are.
+            ValueError: The reference is missing, or a variant has no runs or too few digits.
         """
         if self.reference not in self.variants:
             raise ValueError(f"variants has no {self.reference}")
@@ -67,16 +65,16 @@ class Comparison:
 
     @property
     def batches(self) -> int:
-        """Of each training."""
+        """The number of batches of each training."""
         return self.epochs * self.steps_per_epoch
 
     @property
     def seeds(self) -> int:
-        """How many times the reference was trained."""
+        """The number of times that the reference was trained."""
         return len(self.variants[self.reference])
 
     def table(self) -> pd.DataFrame:
-        """One row a variant, as `svhn.learning.comparison.run_comparison` describes it."""
+        """The table that `svhn.learning.comparison.run_comparison` describes, one row a variant."""
         read = {label: self._times_read(label) for label in self.variants}
         rows, base = {}, read[self.reference]
         for label, runs in self.variants.items():
@@ -94,7 +92,7 @@ class Comparison:
         return pd.DataFrame(rows).T.astype({"gained": int, "lost": int})
 
     def _times_read(self, label: str) -> np.ndarray:
-        """With how many of the seeds each validation digit was read right, (n,)."""
+        """The number of seeds with which each validation digit is read right, int (n,)."""
         read = [np.frombuffer(bytes.fromhex(run.right), np.uint8) for run in self.variants[label].values()]
         return np.sum([np.unpackbits(bits, count=self.validation) for bits in read], axis=0, dtype=int)
 
@@ -105,9 +103,4 @@ def load_comparison(path: Path) -> Comparison:
     Raises:
         SVHNError: It is missing or damaged.
     """
-    try:
-        return from_json(Comparison, json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise SVHNError(f"{path} is missing; train it: make train MODEL={path.stem}") from None
-    except (OSError, ValueError) as error:
-        raise SVHNError(f"{path} is damaged ({error}); train it again (make train MODEL={path.stem})") from error
+    return read_json(path, Comparison, f"train it: make train MODEL={path.stem}")

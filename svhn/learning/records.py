@@ -1,6 +1,5 @@
-"""A model's record, plain JSON in `NAME.json`; to read it loads no Keras."""
+"""A model's record, plain JSON in `NAME.json`. It needs no Keras."""
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from svhn.data.provenance import Provenance
 from svhn.errors import SVHNError
 from svhn.files import write_json
-from svhn.typed import from_json, to_json
+from svhn.typed import read_json, to_json
 
 # The assignment's limit on the file of a stored model.
 MOST_BYTES = 100_000_000
@@ -18,7 +17,7 @@ CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a model was trained: schedule, augmentation, and optimizer and loss as Keras serializes them."""
+    """A training's schedule and augmentation, and its optimizer and loss as Keras serializes them."""
 
     epochs: int
     batch_size: int
@@ -31,21 +30,21 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What is known of a stored model.
+    """The record of a stored model.
 
     Attributes:
-        name: Of the model.
-        format: Of the pair of files.
-        sha256, bytes: Digest and size of the model's file.
-        parameters: How many the network has.
+        name: The model's name.
+        format: The version of the pair of files.
+        sha256, bytes: The digest and the size of the model's file.
+        parameters: The number of the network's parameters.
         learning_curves: `loss`, `accuracy`, `val_loss`, `val_accuracy`, one value an epoch.
-        accuracy: Of the stored file, 0..1, on the `validation` digits and, where a split was named, the `test` digits.
-        test_by_digit: The share of each test digit, 0 to 9, that is read right, None where there is no such digit.
-        data: The digits, None where nothing says which.
-        preprocessing: The notebook's function through which the model sees digits, None where it sees the colours.
-        recipe: Of its training.
-        backend, precision, versions: What computed.
-        seconds: Of training.
+        accuracy: The stored file's, 0..1, on the `validation` digits and, where a split was named, the `test` digits.
+        test_by_digit: The share of each test digit, 0 to 9, that is read right; None where there is no such digit.
+        data: The digits, or None where no split was named.
+        preprocessing: The name of the notebook's preprocessing function; None where the model is given the colours.
+        recipe: The recipe of its training.
+        backend, precision, versions: Those of the training.
+        seconds: The duration of the training.
     """
 
     name: str
@@ -65,10 +64,11 @@ class Record:
     seconds: float
 
     def __post_init__(self) -> None:
-        """Checks what types do not tell.
+        """Checks the conditions that types do not express.
 
         Raises:
-            ValueError: It lacks one of four learning curves, or they are empty or of unequal length.
+            ValueError: One of the four learning curves is missing or empty, their lengths differ, or there is no
+                validation accuracy.
         """
         lengths = {len(self.learning_curves.get(name, ())) for name in CURVES}
         if len(lengths) != 1 or 0 in lengths:
@@ -78,12 +78,12 @@ class Record:
 
 
 def model_path(folder: str | Path, name: str) -> Path:
-    """The file of the network of that name."""
+    """The file of a stored model."""
     return Path(folder) / f"{name}.keras"
 
 
 def record_path(folder: str | Path, name: str) -> Path:
-    """The file of the record of that name."""
+    """The file of a stored model's record."""
     return Path(folder) / f"{name}.json"
 
 
@@ -95,21 +95,13 @@ def load_record(folder: str | Path, name: str) -> Record:
     """
     finish_store(folder, name)
     path = record_path(folder, name)
-    remedy = f"train the model again (make train MODEL={name}) or restore the file from git"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         known = ", ".join(stored_names(folder)) or "none"
         raise SVHNError(
             f"no stored model {name} ({path} is missing; stored there: {known}); train it: make train MODEL={name}, "
             "or with stop_training = False in the notebook"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise SVHNError(f"{path} is damaged ({error}); {remedy}") from error
-    try:
-        return from_json(Record, content)
-    except ValueError as error:
-        raise SVHNError(f"{path} is not a model's record ({error}); {remedy}") from error
+        )
+    return read_json(path, Record, f"train the model again (make train MODEL={name}) or restore the file from git")
 
 
 def write_record(path: Path, record: Record) -> None:
@@ -123,17 +115,17 @@ def stored_names(folder: str | Path) -> list[str]:
 
 
 def pending_paths(folder: str | Path, name: str) -> tuple[Path, Path]:
-    """The files that model and record are written to before they take their places together."""
+    """The files that model and record are written to before both move to their places."""
     return Path(folder) / f".{name}.pending.keras", Path(folder) / f".{name}.pending.json"
 
 
 def finish_store(folder: str | Path, name: str) -> None:
-    """Completes a store that was cut off after both pending files were whole."""
+    """Completes a store that was killed after both pending files were whole."""
     model_pending, record_pending = pending_paths(folder, name)
     if not record_pending.exists():
         return
     try:
-        # Another process may be finishing the same store: then the file is already where it belongs.
+        # Another process may be finishing the same store. The file is then in its place already.
         with suppress(FileNotFoundError):
             model_pending.replace(model_path(folder, name))
         with suppress(FileNotFoundError):

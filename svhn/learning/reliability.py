@@ -1,4 +1,4 @@
-"""The reliability of probabilities: of all digits that are read with 90 %, nine in ten should be right."""
+"""The reliability of probabilities: of the digits that are read with 90 %, nine in ten should be right."""
 
 import numpy as np
 import pandas as pd
@@ -6,39 +6,37 @@ import pandas as pd
 BINS = 10
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> pd.DataFrame:
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """Confidence and accuracy of predictions, by confidence.
 
     Args:
-        probabilities: Of each class, float (n, 10); what is read is the most probable class.
+        probabilities: Class probabilities, float (n, 10); the most probable class is read.
         labels: The digits, (n,).
-        bins: Intervals of equal width into which confidences, 0..1, are divided.
 
     Returns:
-        One row an interval that holds a prediction: `count`, mean `confidence`, and `accuracy`.
+        One row for each tenth of confidence, 0..1, that holds a prediction: `count`, mean `confidence`, and `accuracy`.
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    interval = np.minimum((confidence * bins).astype(int), bins - 1)
+    interval = np.minimum((confidence * BINS).astype(int), BINS - 1)
     frame = pd.DataFrame({"interval": interval, "confidence": confidence, "accuracy": right.astype(float)})
     return frame.groupby("interval").agg(
         count=("accuracy", "size"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean")
     )
 
 
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS) -> float:
-    """The mean difference between confidence and accuracy over intervals of confidence, 0..1 (Guo et al., 2017).
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The mean difference between confidence and accuracy over tenths of confidence, 0..1 (Guo et al., 2017).
 
     Args:
-        probabilities: Of each class, float (n, 10).
+        probabilities: Class probabilities, float (n, 10).
         labels: The digits, (n,).
-        bins: Intervals of equal width.
     """
-    table = reliability(probabilities, labels, bins)
+    table = reliability(probabilities, labels)
     gaps = (table["confidence"] - table["accuracy"]).abs()
     return float((gaps * table["count"]).sum() / table["count"].sum())
 
 
 def shares_by_digit(read: np.ndarray, labels: np.ndarray) -> list[float | None]:
-    """The share of each digit, 0 to 9, that is read as labelled, 0..1; None where no label is that digit."""
+    """The share of each digit, 0 to 9, that is read as labelled, 0..1; None where no label has that digit."""
     return [float(np.mean(read[labels == d] == d)) if np.any(labels == d) else None for d in range(10)]

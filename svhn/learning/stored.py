@@ -28,17 +28,17 @@ FORMAT = 1
 
 
 def store_model(folder: str | Path, name: str, model: keras.Model, make_record: Callable[..., Record]) -> Record:
-    """Stores a model and its record as one: after a kill at any moment either both are the old ones or both the new.
+    """Stores a model and its record together: after a kill at any moment both are the old ones, or both the new ones.
 
     Weights are rounded to bfloat16 precision (16 of 32 bits; still float32 to Keras), which deflates to about
     1.8 bytes a parameter.
 
     Args:
-        folder: Where to.
-        name: Of the model.
-        model: What to store; its optimizer's state is left out.
-        make_record: Gets the model as read back from the file, so that whatever the record says was measured on the
-            file, and by name `name`, `format`, `sha256`, `bytes` and `parameters`; returns the record.
+        folder: The folder of the stored models.
+        name: The model's name.
+        model: The model; its optimizer's state is left out.
+        make_record: Returns the record. It is given the model as read back from the file, so that the record's figures
+            are the file's, and by keyword `name`, `format`, `sha256`, `bytes` and `parameters`.
 
     Returns:
         The record.
@@ -46,7 +46,7 @@ def store_model(folder: str | Path, name: str, model: keras.Model, make_record: 
     Raises:
         SVHNError: The file would be over 100 MB, or cannot be written.
     """
-    # A copy whose optimizer never took a step: Keras would store its state, twice the size of the weights.
+    # The copy's optimizer has no state, which Keras would store at twice the size of the weights.
     bare = keras.models.clone_model(model)
     bare.set_weights([_round_to_bfloat16(weight) for weight in model.get_weights()])
     model_pending, record_pending = pending_paths(folder, name)
@@ -70,7 +70,7 @@ def store_model(folder: str | Path, name: str, model: keras.Model, make_record: 
     except BaseException:
         model_pending.unlink()
         raise
-    # From here on the pair is whole under its pending names; the next reader can finish the move.
+    # From here on the pair is whole under its pending names, and the next reader can finish the move.
     write_record(record_pending, record)
     finish_store(folder, name)
     return record
@@ -91,19 +91,19 @@ def load_model(folder: str | Path, name: str) -> tuple[keras.Model, Record]:
         raise SVHNError(f"{path} is damaged or is not the file that {record_path(folder, name)} describes; {remedy}")
     try:
         model = _load(path)
-    except Exception as error:  # Keras raises whatever its layers raise.
+    except Exception as error:  # Keras passes on the exceptions of its layers.
         reason = one_line(error)
         raise SVHNError(f"{path} cannot be loaded by Keras {keras.__version__} ({reason}); {remedy}") from error
     return model, record
 
 
 def _load(path: Path) -> keras.Model:
-    """Loads a file by way of its unpacked parts: out of the archive, Keras holds all weights three times at once."""
+    """Unpacks a file and loads its parts: from the archive itself, Keras would hold all weights three times at once."""
     with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="svhn-model-") as folder:
         with zipfile.ZipFile(path) as archive:
             archive.extractall(folder)
         return keras.saving.load_model(folder, safe_mode=True)
-    return keras.saving.load_model(path, safe_mode=True)  # There is no room for them.
+    return keras.saving.load_model(path, safe_mode=True)  # There is no room for the parts.
 
 
 def _round_to_bfloat16(weight: np.ndarray) -> np.ndarray:
@@ -111,10 +111,10 @@ def _round_to_bfloat16(weight: np.ndarray) -> np.ndarray:
 
 
 def _deflate(path: Path) -> None:
-    """Compresses the archive that Keras wrote, and takes out how the model was compiled.
+    """Compresses the archive that Keras wrote, and takes the optimizer out of it, which the record holds.
 
-    Keras itself only stores. And it names optimizers by backend: a network compiled under PyTorch would not load
-    where only TensorFlow is. What the optimizer was is in the record.
+    Keras does not compress. It names optimizers by backend, so a network compiled under PyTorch would not load where
+    only TensorFlow is installed.
     """
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist()}

@@ -17,10 +17,10 @@ def vgg16_base(weights: str | Path = DOWNLOAD) -> keras.Model:
     """VGG16 without its dense layers, for 32 x 32 colour images, trained on ImageNet (Simonyan and Zisserman, 2015).
 
     Args:
-        weights: "imagenet", which Keras downloads once, or the path of a file that holds the same weights.
+        weights: "imagenet", which Keras downloads once, or the path of a file with the same weights.
 
     Returns:
-        The base: input float32 (batch, 32, 32, 3) after `keras.applications.vgg16.preprocess_input`, output
+        The base. Its input is float32 (batch, 32, 32, 3) after `keras.applications.vgg16.preprocess_input`, its output
         (batch, 1, 1, 512).
 
     Raises:
@@ -35,10 +35,10 @@ def vgg16_base(weights: str | Path = DOWNLOAD) -> keras.Model:
             ) from error
     path = Path(weights).expanduser()
     if not path.is_file():
-        raise SVHNError(f"{path}, which is to hold VGG16's ImageNet weights, is missing; {_ELSEWHERE}")
+        raise SVHNError(f"{path}, the file of VGG16's ImageNet weights, is missing; {_ELSEWHERE}")
     try:
         return _build(str(path))
-    except Exception as error:  # A file of another network or a damaged one makes h5py and Keras raise many kinds.
+    except Exception as error:  # A damaged file, or one of another network, makes h5py and Keras raise many kinds.
         raise SVHNError(f"{path} does not hold VGG16's base ({one_line(error)}); {_ELSEWHERE}") from error
 
 

@@ -1,4 +1,4 @@
-"""The stored models presented to a reader: a headline for the README, and a card for each model."""
+"""A headline about the stored models for the README, and a card for each of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,17 +28,17 @@ non-commercial use, and so is what was learned from it.
 
 
 def share_with_interval(share: float, of: int) -> str:
-    """A share of so many digits with its 95 % interval (Wilson, 1927), in per cent."""
+    """A share of a number of digits with its 95 % interval (Wilson, 1927), in per cent."""
     interval = binomtest(round(share * of), of).proportion_ci(method="wilson")
     return f"{share:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
 def headline(records: Sequence[Record]) -> str:
-    """One sentence about the best model, its share of test digits and its training digits; empty where none says."""
+    """One sentence about the best model, its test accuracy and its training digits; empty without such a record."""
     measured = [(record, record.data) for record in records if record.data and "test" in record.accuracy]
     if not measured:
         return ""
-    # Chosen by validation: the best test accuracy of several would flatter.
+    # The best model is chosen by validation accuracy: the greatest test accuracy of several would flatter.
     best, data = max(measured, key=lambda pair: pair[0].accuracy["validation"])
     read = share_with_interval(best.accuracy["test"], data.test)
     return (
@@ -51,8 +51,8 @@ def write_cards(models: Path, records: Sequence[Record]) -> Path:
     """Writes a card for each record into the models' folder.
 
     Args:
-        models: The folder.
-        records: Of its models, as `load_record` gives them.
+        models: The folder of the stored models.
+        records: The records of its models.
 
     Returns:
         The file.

@@ -1,4 +1,4 @@
-"""The notebook as a source of definitions: the one place that gives its answers to other code."""
+"""The notebook's cells: the one place from which other code gets its settings and definitions."""
 
 from __future__ import annotations
 
@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING, Any
 from svhn.errors import SVHNError
 from svhn.settings import Settings
 
-# nbformat takes two seconds to import, and who needs a few sources only does without it: `code_cells`.
+# nbformat takes two seconds to import. `code_cells`, which gives a few sources, does without it.
 if TYPE_CHECKING:
     import nbformat
 
 NOTEBOOK = Path("Assignment3.ipynb")
-# The published figures, in the folder of the models; and the kind of output in which a notebook hands figures on.
-RESULTS = "results.json"
-FIGURES_MIME = "application/vnd.svhn.figures+json"
-# Number, title and points of a question, as its heading has them.
+# The number, title and points in a question's heading.
 QUESTION = re.compile(r"^#+ Question (\d\.\d): (.+?) \((\d+) points\)", re.M)
 
 
@@ -40,7 +37,7 @@ def read_notebook(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
         raise SVHNError(f"{path} is missing; run this from the project's folder or restore the file from git") from None
     except MemoryError:
         raise
-    except Exception as error:  # nbformat raises errors of several libraries.
+    except Exception as error:  # nbformat raises the errors of several libraries.
         raise SVHNError(f"{path} is not a readable notebook; restore it from git") from error
 
 
@@ -52,7 +49,7 @@ def tagged_cells(notebook: nbformat.NotebookNode, *tags: str) -> list[nbformat.N
 
 @dataclass(frozen=True)
 class Cell:
-    """What is needed of a code cell to run it: its source, its tags and its identifier."""
+    """A code cell's source, tags and identifier."""
 
     source: str
     tags: tuple[str, ...]
@@ -71,7 +68,7 @@ def code_cells(path: Path, *tags: str) -> list[Cell]:
             raise ValueError(content["nbformat"])
         return list(_code_cells(content, set(tags)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # nbformat makes of an older notebook what it is today, and of anything else an error that says what it is.
+        # nbformat converts older notebooks, and raises a clear error for anything else.
         return list(_code_cells(read_notebook(path), set(tags)))
 
 
@@ -82,36 +79,29 @@ def _code_cells(content: dict[str, Any], tags: set[str]) -> Iterator[Cell]:
             yield Cell("".join(cell["source"]), own, cell.get("id", "?"))
 
 
-def read_figures(notebook: nbformat.NotebookNode) -> dict[str, Any]:
-    """The figures that an executed notebook showed, by question."""
-    shown = [
-        output["data"][FIGURES_MIME]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if FIGURES_MIME in output.get("data", {})
-    ]
-    return {content["question"]: content for content in shown}
-
-
 def assigned(source: str) -> dict[str, ast.expr]:
     """The values that a source assigns at its top level, by name.
 
     Raises:
         SyntaxError: It is not Python.
-        ValueError: It assigns to something else than one name.
+        ValueError: An assignment has another target than one name.
     """
     found = {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign):
             (target,) = node.targets
             if not isinstance(target, ast.Name):
-                raise ValueError(f"{ast.unparse(target)} is not a name")
+                raise ValueError(f"line {node.lineno}: {ast.unparse(target)} is not a name")
             found[target.id] = node.value
     return found
 
 
 def parameters(path: Path = NOTEBOOK) -> dict[str, Any]:
-    """The values that the notebook's parameters cell sets, by name."""
+    """The values that the notebook's parameters cell sets, by name.
+
+    Raises:
+        SVHNError: The cell holds more than names and plain values.
+    """
     found: dict[str, Any] = {}
     for cell in code_cells(path, "parameters"):
         try:
@@ -124,15 +114,19 @@ def parameters(path: Path = NOTEBOOK) -> dict[str, Any]:
 
 
 def chosen_settings(path: Path = NOTEBOOK, **given: Any) -> Settings:
-    """The settings of a run of the notebook: what is given, else the environment's, else its parameters cell's."""
+    """The settings of a run of the notebook: those given, else the environment's, else those of its parameters cell."""
     return Settings.choose(given, **parameters(path))
 
 
 def trainable_names(path: Path = NOTEBOOK, chosen: Sequence[str] = ()) -> list[str]:
-    """The names of the models and comparisons that the notebook trains, in its order; of `chosen` only, if any.
+    """The names of the models and comparisons that the notebook trains, in its order.
+
+    Args:
+        path: The notebook.
+        chosen: The names to give; none of them means all.
 
     Raises:
-        SVHNError: One that is chosen is not among them.
+        SVHNError: The notebook trains no model of a chosen name.
     """
     tags = [tag for cell in code_cells(path, "run") for tag in cell.tags]
     known = [tag for tag in tags if tag.startswith(("model_", "comparison_"))]
@@ -142,20 +136,20 @@ def trainable_names(path: Path = NOTEBOOK, chosen: Sequence[str] = ()) -> list[s
 
 
 def load_definitions(path: Path | None = None, *extra_tags: str, **parameters: Any) -> dict[str, Any]:
-    """Runs the notebook's `parameters` and `definitions` cells, and no others.
+    """Runs the notebook's `parameters` and `definitions` cells, and those of further tags.
 
     Args:
-        path: Of the notebook, None for the project's.
-        *extra_tags: Of further cells to run in their place: "data" to load the digits, "model_2_1" to run that
-            model's evaluation.
-        **parameters: What to set instead of the values of the parameters cell.
+        path: The notebook; None means the project's.
+        *extra_tags: The tags of further cells to run in their place: "data" to load the digits, "model_2_1" to run
+            that model's evaluation.
+        **parameters: Values that replace those of the parameters cell.
 
     Returns:
-        The names that the cells define.
+        The values that the cells define, by name.
     """
     path = path or NOTEBOOK
     namespace: dict[str, Any] = {"__name__": "assignment"}
-    beside = str(path.resolve().parent)  # Python itself looks there only where it was started so.
+    beside = str(path.resolve().parent)  # The notebook imports the modules beside it.
     if beside not in sys.path:
         sys.path.insert(0, beside)
     for cell in code_cells(path, "parameters", "definitions", *extra_tags):
@@ -166,15 +160,15 @@ def load_definitions(path: Path | None = None, *extra_tags: str, **parameters: A
 
 
 def load_alone(path: Path, name: str) -> Any:
-    """One definition of the notebook, for which nothing else is run than what it names, and what that names.
+    """Runs one definition of the notebook, the definitions that it names, those that they name, and no others.
 
     Args:
-        path: Of the notebook.
-        name: Of a function, class or constant that a definitions cell makes.
+        path: The notebook.
+        name: The name of a function, class or constant in a definitions cell.
 
     Returns:
-        It, or None where it cannot be had alone: there is no such definition, it needs Keras, or a statement that
-        defines nothing has to do with it.
+        The definition's value. None where it is missing, needs Keras, or cannot run alone, because a statement that
+        defines nothing uses one of its names.
     """
     try:
         body = [part for cell in code_cells(path, "parameters", "definitions") for part in ast.parse(cell.source).body]
@@ -190,7 +184,7 @@ def load_alone(path: Path, name: str) -> Any:
         namespace: dict[str, Any] = {"__name__": "assignment"}
         exec(compile(ast.Module(chosen, []), str(path), "exec"), namespace)
         return namespace.get(name)
-    except Exception:  # Whoever then runs all cells is told what is wrong with them.
+    except Exception:  # The caller then runs all cells, and is told the fault.
         return None
 
 
@@ -206,7 +200,7 @@ def _bound(part: ast.stmt) -> set[str]:
 
 
 def _named(part: ast.stmt) -> set[str]:
-    """The names that a statement uses, those of packages that it imports included."""
+    """The names that a statement uses, with those of the packages that it imports."""
     named = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
     if isinstance(part, ast.Import):
         named |= {alias.name.partition(".")[0] for alias in part.names}

@@ -1,4 +1,4 @@
-"""Runs the notebook top to bottom and keeps what came of it."""
+"""Executes the notebook, and writes its executed copy and its plots."""
 
 import asyncio
 import atexit
@@ -23,27 +23,29 @@ from tqdm import tqdm
 from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.files import CHECKPOINTS, atomic_path, write_json, write_text
-from svhn.notebook.cells import NOTEBOOK, load_definitions, parameters, read_notebook, tagged_cells
+from svhn.notebook.cells import NOTEBOOK, code_cells, load_definitions, parameters, read_notebook
 from svhn.notebook.kernel import kernel
 from svhn.settings import Settings, settled
+from svhn.typed import read_json
 
 CELL_SECONDS = 3600
 _SVG = "image/svg+xml"
-# Characters: lines and letters take fewer, and rows of photos are no better as SVG than as PNG.
+# The greatest size of an SVG in characters. Lines and letters take fewer; photos gain nothing over PNG.
 _MOST_SVG = 150_000
 
 
 def execute_notebook(path: Path = NOTEBOOK, settings: Settings | None = None) -> nbformat.NotebookNode:
-    """Executes a notebook in a fresh kernel, in the folder it lies in, with a progress bar over its cells.
+    """Executes a notebook in a fresh kernel, in the notebook's folder, with a progress bar over its cells.
 
-    A cell may take an hour, or where the notebook is set to train, as long as it likes.
+    A cell may take an hour. A notebook that is set to train has no such limit.
 
     Args:
-        path: Of the notebook; the file itself is left as it is.
-        settings: Of the run, set in a cell of its own below the parameters cell; None for what that cell says.
+        path: The notebook; the file itself is left as it is.
+        settings: The settings of the run, put into a cell of its own below the parameters cell; None means those of
+            the parameters cell.
 
     Returns:
-        The notebook with its outputs; `metadata.svhn` says how many seconds it ran.
+        The notebook with its outputs; `metadata.svhn` holds the seconds that it ran.
 
     Raises:
         SVHNError: A cell failed; the line names it and its error.
@@ -61,7 +63,7 @@ def execute_notebook(path: Path = NOTEBOOK, settings: Settings | None = None) ->
         notebook.cells.remove(injected)
     notebook.metadata["svhn"] = {"seconds": round(seconds, 2)}
     for cell in notebook.cells:
-        # When each cell ran is of no use to a reader, and would make every execution differ from the last.
+        # The times of the cells are of no use to a reader, and would make every execution differ from the last.
         cell.metadata.pop("execution", None)
     return notebook
 
@@ -72,7 +74,7 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
 
     def begin(notebook: nbformat.NotebookNode) -> None:
         begun.append(notebook)
-        # Ctrl-C and SIGTERM are for the caller; nbclient would take them for itself, and fail at that.
+        # Ctrl-C and SIGTERM are for the caller. nbclient would handle them, and fail at that.
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(signal.SIGTERM, terminated)
@@ -87,7 +89,7 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
             timeout=timeout,
             kernel_name="python3",
             resources={"metadata": {"path": str(path.parent)}},
-            shutdown_kernel="immediate",  # Nothing is left to save, and asked politely a kernel may print a traceback.
+            shutdown_kernel="immediate",  # A kernel that is asked to shut down may print a traceback.
             on_notebook_start=begin,
             on_cell_start=lambda cell, cell_index: bar.set_postfix_str(_tag(cell, "")),
             on_cell_executed=lambda cell, cell_index, execute_reply: bar.update(),
@@ -97,7 +99,7 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
             client.execute(**place.start)
         except (CellExecutionError, RuntimeError, OSError) as error:
             if not begun:
-                # nbclient has cleaned up after the kernel, and at the end of this process would fail at doing so again.
+                # nbclient has cleaned up after the kernel. At the end of this process it would fail at a second time.
                 atexit.unregister(client._cleanup_kernel)
                 reason = one_line(place.complaint() or error)
                 raise SVHNError(
@@ -109,7 +111,7 @@ def _execute(notebook: nbformat.NotebookNode, path: Path, timeout: int | None) -
 
 def _failure(error: Exception, path: Path) -> str:
     """The reason why a cell of a notebook failed, and the remedy."""
-    if not isinstance(error, CellExecutionError):  # A kernel that died is a RuntimeError.
+    if not isinstance(error, CellExecutionError):  # The death of a kernel is a RuntimeError.
         reason = "ran out of time" if isinstance(error, CellTimeoutError) else "the kernel died, out of memory?"
         return f"{reason}; run it in Jupyter to see more"
     # An SVHNError is one line already, and ends with its remedy.
@@ -120,7 +122,7 @@ def _failure(error: Exception, path: Path) -> str:
 def _inject(
     notebook: nbformat.NotebookNode, settings: Settings, written: dict[str, Any]
 ) -> nbformat.NotebookNode | None:
-    """Inserts a cell that sets what differs from the parameters cell, as papermill does; None where nothing does."""
+    """Inserts a cell with the settings that differ from the parameters cell, as papermill does; None without any."""
     lines = [f"{name} = {value!r}" for name, value in asdict(settings).items() if written.get(name) != value]
     places = [index for index, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])]
     if not lines or not places:
@@ -130,44 +132,36 @@ def _inject(
     return cell
 
 
-def train_models(
-    names: list[str], digits: Digits, settings: Settings, path: Path = NOTEBOOK, folder: Path = Path("models")
-) -> None:
-    """Trains what the notebook's `run` cells of these names train; killed, it goes on after the last it finished.
+def train_models(names: list[str], digits: Digits, settings: Settings, path: Path = NOTEBOOK) -> None:
+    """Trains models and comparisons by the notebook's `run` cells. After a kill it goes on with the first unfinished.
 
     Args:
-        names: Of models and comparisons, as `trainable_names` gives them, in order.
-        digits: What the notebook will train on.
-        settings: Of the run.
-        path: Of the notebook.
-        folder: Where the notebook stores its models.
+        names: The names of the models and comparisons, in the order of `trainable_names`.
+        digits: The digits that the notebook will train on.
+        settings: The settings of the run.
+        path: The notebook.
     """
-    cells = [cell.source for cell in tagged_cells(read_notebook(path), "parameters")]
+    cells = [cell.source for cell in code_cells(path, "parameters")]
     plan = {"names": names, "digits": digits.fingerprint, "parameters": cells, **asdict(settings)}
-    # A note a plan: training one model meanwhile does not make a killed training of all forget what it finished.
-    note = folder / CHECKPOINTS / f"training-{hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:8]}.json"
-    finished = _finished(note, plan)
+    # Each plan has a note of its own: a killed training of all remembers its finished models, whatever is trained then.
+    digest = hashlib.sha256(json.dumps(plan).encode()).hexdigest()
+    note = Path("models") / CHECKPOINTS / f"training-{digest[:16]}.json"
+    try:
+        finished = read_json(note, list[str], "")
+    except SVHNError:  # Nothing was finished before, or the note is damaged.
+        finished = []
     if finished:
         print(f"finished before: {', '.join(finished)}; to train them anew, delete {note}")
     for name in [name for name in names if name not in finished]:
         with settled():
             load_definitions(path, "data", name, stop_training=False, **asdict(settings))
         finished.append(name)
-        write_json(note, {**plan, "finished": finished})
+        write_json(note, finished)
     note.unlink(missing_ok=True)
 
 
-def _finished(note: Path, plan: dict[str, Any]) -> list[str]:
-    """The names that a killed training of the same plan had finished; none where its note is missing or damaged."""
-    try:
-        content = json.loads(note.read_text(encoding="utf-8"))
-        return [str(name) for name in content.pop("finished") if content == plan]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
-
-
 def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Writes a notebook, whole or not at all; of its plots the PNGs alone, or it would be twice as large."""
+    """Writes a notebook, whole or not at all, without its plots' SVGs, which would double its size."""
     notebook = copy.deepcopy(notebook)
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         output.get("data", {}).pop(_SVG, None)
@@ -175,15 +169,17 @@ def write_notebook(notebook: nbformat.NotebookNode, path: Path) -> None:
 
 
 def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
-    """Writes every plot of an executed notebook as PNG and, if that is small, as SVG; earlier ones are removed.
+    """Writes every plot of an executed notebook as PNG and, if that is small, as SVG, and removes earlier ones.
 
-    Files are named as `named_plots` does.
+    Args:
+        notebook: The executed notebook.
+        folder: The folder to write to, in files of the names of `named_plots`.
 
     Returns:
-        The files written, in the notebook's order.
+        The written files, in the notebook's order.
 
     Raises:
-        SVHNError: The notebook shows no plot, so that something went wrong when it was executed.
+        SVHNError: The notebook shows no plot, because its execution went wrong.
     """
     plots = named_plots(notebook)
     if not plots:
@@ -193,7 +189,7 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
         contents = {".png": base64.b64decode(output["data"]["image/png"])}
         drawn = output["data"].get(_SVG, "")
         if 0 < len(drawn) < _MOST_SVG and drawn.count("<image") <= 1:
-            # The hour at which it was drawn would make another file of the same plot.
+            # The time of drawing would make another file of the same plot.
             contents[".svg"] = re.sub(r"<dc:date>.*?</dc:date>", "", drawn).encode()
         for suffix, content in contents.items():
             with atomic_path(folder / f"{name}{suffix}") as temporary:
@@ -201,16 +197,16 @@ def write_figures(notebook: nbformat.NotebookNode, folder: Path) -> list[Path]:
             written.append(folder / f"{name}{suffix}")
     tags = {"figure"} | {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     for path in (*folder.glob("*.png"), *folder.glob("*.svg")):
-        # Of a cell that draws no longer, or not as many; what is not from this notebook stays.
+        # The cell of these draws fewer plots now, or none. Files of no cell stay.
         if path not in written and re.sub(r"-\d+$", "", path.stem) in tags:
             path.unlink()
     return written
 
 
 def named_plots(notebook: nbformat.NotebookNode) -> list[tuple[str, nbformat.NotebookNode]]:
-    """The outputs of a notebook that are plots, in order, each with the name of its file: its cell's last tag.
+    """The plots among a notebook's outputs, in order, each with the name of its file: its cell's last tag.
 
-    Where several plots would have one name, they are numbered.
+    Several plots of one name are numbered.
     """
     plots = [
         (_tag(cell, "figure"), output)
@@ -228,13 +224,13 @@ def named_plots(notebook: nbformat.NotebookNode) -> list[tuple[str, nbformat.Not
 
 
 def last_modified(*paths: Path) -> str:
-    """The date of the youngest of some files, YYYY-MM-DD HH:MM:SS."""
+    """The time of the last change to any of some files, YYYY-MM-DD HH:MM:SS."""
     youngest = max(path.stat().st_mtime for path in paths if path.exists())
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(youngest))
 
 
 def _failed_cell(notebook: nbformat.NotebookNode) -> str:
-    """The place where an execution stopped: the heading above the last cell with an output, in the reader's terms."""
+    """The place where an execution stopped: the last executed cell, and the heading above it."""
     heading, place = "the top", "the top"
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and (found := re.findall(r"^#+ (.+)$", cell.source, re.M)):
@@ -245,5 +241,5 @@ def _failed_cell(notebook: nbformat.NotebookNode) -> str:
 
 
 def _tag(cell: nbformat.NotebookNode, without: str) -> str:
-    """A cell's last tag, by which people know it; JupyterLab leaves an empty list where one was removed."""
+    """A cell's last tag, by which people know it. JupyterLab leaves an empty list where a tag was removed."""
     return (cell.metadata.get("tags") or [without])[-1]

@@ -1,12 +1,7 @@
-"""One digit through the eyes of the stored models: the engine of `Explorer.ipynb`, with widgets or without."""
+"""One digit as the stored models see it: the engine of `Explorer.ipynb`, with widgets or without."""
 
 import base64
 import io
-import os
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,81 +11,54 @@ from PIL import Image, ImageDraw
 from sklearn.neighbors import NearestNeighbors
 
 from svhn.backend import keras
-from svhn.data.photos import crop, read_photo
+from svhn.data.photos import crop, decode_photo
 from svhn.data.protocol import Split
+from svhn.digits import model_input
 from svhn.errors import SVHNError
-from svhn.learning.batches import Images, Preprocessed, predict
+from svhn.learning.batches import predict
 from svhn.learning.explanation import layer_cam
 from svhn.learning.figures import enlarge, overlay
 from svhn.learning.records import stored_names
-from svhn.learning.stored import load_model
-from svhn.notebook.cells import NOTEBOOK, load_definitions
+from svhn.notebook.cells import load_definitions
+from svhn.notebook.measurement import load_reader
 from svhn.notebook.report import load_template
 
 NEIGHBOURS = 8
+# The number of training digits among which neighbours are searched.
+_AMONG = 1000
+# The model whose evidence is shown, with its convolutions that give it; and the model whose embeddings say which digits
+# are near, with its layer whose output is the embedding.
+_INTERPRETER, _LAYERS = "model_2_2", ("block9_conv", "block12_conv")
+_EMBEDDER, _EMBEDDING = "model_4_1", "block6_flatten"
 _PHOTO_SIDE = 380
 
 
-@dataclass(frozen=True)
-class Reader:
-    """A stored model with the preprocessing that it was trained with.
-
-    Attributes:
-        model: The network.
-        preprocess: From uint8 images (n, 32, 32, 3) to what the network is given; None for the images themselves.
-    """
-
-    model: keras.Model
-    preprocess: Callable[[np.ndarray], np.ndarray] | None
-
-    def view(self, images: np.ndarray) -> Images:
-        """The images, uint8 (n, 32, 32, 3), as the network is given them."""
-        return images if self.preprocess is None else Preprocessed(images, self.preprocess)
-
-
 class Explorer:
-    """Everything that is loaded once: the models, and the training digits that neighbours are looked for among.
+    """The stored models and the training digits among which neighbours are searched; both are loaded once.
 
     Args:
-        split: The digits; neighbours are real training digits.
-        models: The folder of the stored models.
-        notebook: Where the preprocessing is defined.
-        interpreter: The model whose evidence is shown.
-        layers: Its convolutions in which evidence is looked for.
-        embedder: The model whose embeddings tell which digits are near.
-        embedding_layer: Its layer that puts out the embedding.
-        among: How many training digits neighbours are looked for among.
+        split: The digits. Neighbours are training digits without the extension.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        models: str | Path = "models",
-        notebook: Path = NOTEBOOK,
-        interpreter: str = "model_2_2",
-        layers: tuple[str, ...] = ("block9_conv", "block12_conv"),
-        embedder: str = "model_4_1",
-        embedding_layer: str = "block6_flatten",
-        among: int = 1000,
-    ) -> None:
-        definitions = load_definitions(notebook)
-        self.readers = {name: _load_reader(models, name, definitions) for name in stored_names(models)}
-        self.interpreter, self.layers = self.readers[interpreter], layers
-        self.images, self.labels = split.X_train[: split.n_train][:among], split.y_train[: split.n_train][:among]
-        self.embedder = self.readers[embedder]
+    def __init__(self, split: Split) -> None:
+        definitions = load_definitions()
+        self.readers = {name: load_reader(name, "models", definitions) for name in stored_names("models")}
+        self.interpreter, self.embedder = self.readers[_INTERPRETER], self.readers[_EMBEDDER]
+        among = min(_AMONG, split.n_train)
+        self.images, self.labels = split.X_train[:among], split.y_train[:among]
         model = self.embedder.model
-        self.base = keras.Model(model.inputs[0], model.get_layer(embedding_layer).output)
+        self.base = keras.Model(model.inputs[0], model.get_layer(_EMBEDDING).output)
         self.search = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine").fit(
             self.embed(self.images, "embedding")
         )
 
     def embed(self, images: np.ndarray, task: str = "") -> np.ndarray:
-        """The embeddings, float32 (n, units), of uint8 images (n, 32, 32, 3); a named task shows its progress."""
+        """The embeddings, float32 (n, units), of uint8 images (n, 32, 32, 3). A named task shows its progress."""
         return predict(self.base, self.embedder.view(images), task)
 
     def probabilities(self, image: np.ndarray) -> pd.DataFrame:
         """The probabilities that every model gives an image, uint8 (32, 32, 3): a row a model, a column a digit."""
-        rows = {name: predict(reader.model, reader.view(image[np.newaxis]))[0] for name, reader in self.readers.items()}
+        rows = {name: reader.probabilities(image[np.newaxis])[0] for name, reader in self.readers.items()}
         return pd.DataFrame(rows).T
 
     def neighbours(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -100,80 +68,54 @@ class Explorer:
 
     def evidence(self, image: np.ndarray, digit: int) -> np.ndarray:
         """A map of the interpreter's evidence for a digit, float32 (32, 32), 0..1."""
-        given = self.interpreter.view(image[np.newaxis])[:]
-        given = given[0] / np.float32(255) if given.dtype == np.uint8 else given[0]
-        return enlarge(layer_cam(self.interpreter.model, given, self.layers, digit), image.shape[:2])
+        given = model_input(self.interpreter.view(image[np.newaxis])[:])[0]
+        return enlarge(layer_cam(self.interpreter.model, given, _LAYERS, digit), image.shape[:2])
 
     def show(self, image: np.ndarray, label: int | None = None, photo: np.ndarray | None = None) -> HTML:
-        """Shows all of it: the image, the evidence, the probabilities and the neighbours.
+        """Shows the image, the evidence, the probabilities and the neighbours.
 
         Args:
             image: uint8 (32, 32, 3).
             label: The digit, where it is known.
-            photo: Of any size, uint8 (height, width, 3), that the image was cut out of.
+            photo: The photo that the image was cut out of, uint8 (height, width, 3), of any size.
 
         Returns:
-            A page that fits any width, its pictures with a description each.
+            A page that fits any width, with a description of each picture.
         """
         table = self.probabilities(image)
         read = int(table.mean().argmax())
         seen = "the image" + ("" if label is None else f": a {label}")
-        large = [] if photo is None else [_picture(photo, "your photo", "your photo, with the square that is read")]
-        large += [
-            _picture(image, seen, seen),
-            _picture(
-                (255 * overlay(image, self.evidence(image, read))).astype(np.uint8),
-                f"evidence for {read}",
-                f"the image in grey; in colour, where {self.interpreter.model.name} finds evidence for {read}",
-            ),
-        ]
-        near = [
-            _picture(one, f"a {digit}", f"a training digit, a {digit}")
-            for one, digit in zip(*self.neighbours(image), strict=True)
-        ]
+        evidence = (255 * overlay(image, self.evidence(image, read))).astype(np.uint8)
+        found = f"the image in grey; in colour, where {self.interpreter.model.name} finds evidence for {read}"
+        # Each picture with its caption, and with a description for people who do not see it.
+        large = [] if photo is None else [(photo, "your photo", "your photo, with the square that is read")]
+        large += [(image, seen, seen), (evidence, f"evidence for {read}", found)]
+        neighbours = zip(*self.neighbours(image), strict=True)
         page = load_template("explorer.html").render(
             large=large,
-            near=near,
+            near=[(one, f"a {digit}", f"a training digit, a {digit}") for one, digit in neighbours],
+            address=_address,
             probabilities=zip(table.index, table.to_numpy(), strict=True),
             embedder=self.embedder.model.name,
         )
         return HTML(page)
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture in a page.
-
-    Attributes:
-        address: Which holds the picture itself.
-        caption: Below it.
-        description: In its place, for people who do not see it.
-    """
-
-    address: str
-    caption: str
-    description: str
-
-
-def _picture(image: np.ndarray, caption: str, description: str) -> Picture:
+def _address(image: np.ndarray) -> str:
+    """An image as a PNG in a data URL."""
     content = io.BytesIO()
     Image.fromarray(image).save(content, format="PNG")
-    return Picture(f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}", caption, description)
-
-
-def _load_reader(models: str | Path, name: str, definitions: dict[str, Any]) -> Reader:
-    model, record = load_model(models, name)
-    return Reader(model, definitions[record.preprocessing] if record.preprocessing else None)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def framed(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarray:
-    """A photo, made smaller, with a frame round the square that `crop` cuts out of it for the same numbers.
+    """Makes a photo smaller and frames the square that `crop` cuts out of it for the same arguments.
 
     Args:
         photo: uint8 (height, width, 3).
-        left: As `crop` has it.
-        top: As `crop` has it.
-        size: As `crop` has it.
+        left: The argument of `crop`.
+        top: The argument of `crop`.
+        size: The argument of `crop`.
 
     Returns:
         uint8 (height, width, 3), at most 380 points wide and high.
@@ -191,11 +133,11 @@ def framed(photo: np.ndarray, left: float, top: float, size: float) -> np.ndarra
 
 
 def widgets(explorer: Explorer, split: Split) -> Any:
-    """The explorer to click in: a test digit by its number, or a square of an uploaded photo.
+    """Makes widgets that show a test digit by its number, or a square of an uploaded photo.
 
     Args:
-        explorer: With its models loaded.
-        split: The digits; test digits are shown.
+        explorer: The explorer.
+        split: The split whose test digits are shown.
 
     Returns:
         A widget of `ipywidgets`.
@@ -226,11 +168,7 @@ def _photos(explorer: Explorer) -> Any:
     from ipywidgets import FileUpload, HBox, Output, VBox
 
     upload = FileUpload(accept="image/*", description="choose a photo", layout={"width": "max-content"})
-    sliders = [
-        _slider("left", 0.5, 0),
-        _slider("top", 0.5, 0),
-        _slider("size", 1.0, 0.02),
-    ]
+    sliders = [_slider("left", 0.5, 0), _slider("top", 0.5, 0), _slider("size", 1.0, 0.02)]
     output = Output()
 
     def show(*_: Any) -> None:
@@ -239,7 +177,7 @@ def _photos(explorer: Explorer) -> Any:
             return
         with output:
             try:
-                photo = _uploaded(upload.value[0])
+                photo = decode_photo(str(upload.value[0]["name"]), bytes(upload.value[0]["content"]))
             except SVHNError as error:
                 print(error)
                 return
@@ -264,14 +202,3 @@ def _slider(name: str, value: float, least: float) -> Any:
         style={"description_width": "3em"},
         layout={"max_width": "100%"},
     )
-
-
-def _uploaded(file: dict[str, Any]) -> np.ndarray:
-    """An uploaded photo, read as any other file is."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(str(file["name"])).name
-        path.write_bytes(bytes(file["content"]))
-        try:
-            return read_photo(path)
-        except SVHNError as error:  # Only its name says something to a person.
-            raise SVHNError(str(error).replace(f"{folder}{os.sep}", "")) from error

@@ -1,4 +1,4 @@
-"""The kernel in which a notebook is executed: this very Python, without its person's own settings."""
+"""The kernel in which a notebook is executed: this very Python, without the person's own settings."""
 
 import logging
 import os
@@ -15,17 +15,17 @@ from jupyter_client.manager import AsyncKernelManager
 
 from svhn.errors import SVHNError, one_line
 
-# What a person sets for their own sessions, and what would change or break a run.
+# A person's settings for their own sessions, which would change or break a run.
 _PERSONAL = ("PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "MPLSTYLE")
-# Of plots: PNG for notebook and report, both for files.
+# The formats of plots: PNG for notebook and report, both for files.
 _FORMATS = ("png", "svg")
 _PACKAGE = Path(__file__).parents[1]
-# A machine that is busy, or has just been started, reads the libraries slowly.
+# A busy machine, or one that was just started, reads the libraries slowly.
 STARTUP_SECONDS = 300
 
 
 class _ThisPython(AsyncKernelManager):
-    """Starts this Python, whichever kernel Jupyter would find under the notebook's name."""
+    """Starts this Python in place of the kernel that Jupyter would find by the notebook's kernel name."""
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -34,21 +34,21 @@ class _ThisPython(AsyncKernelManager):
 
 
 class Kernel:
-    """The place in which a notebook is executed.
+    """The surroundings in which a notebook is executed.
 
     Attributes:
-        settings: For nbclient's `NotebookClient`.
-        start: For its `execute`: environment, and where the kernel's own complaints go.
+        settings: Arguments of nbclient's `NotebookClient`.
+        start: Arguments of its `execute`: the environment, and a file for the kernel's own complaints.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str], temporary: Path) -> None:
         self._complaints = temporary / "complaints"
         log = logging.getLogger(__name__)
-        log.setLevel(logging.CRITICAL + 1)  # What nbclient would say of a failure is raised as well.
+        log.setLevel(logging.CRITICAL + 1)  # nbclient raises its complaints as well.
         self.settings: dict[str, Any] = {
             "kernel_manager_class": _ThisPython,
             "startup_timeout": STARTUP_SECONDS,
-            # Kernel and client, both on this machine, would be warned that they talk unencrypted.
+            # Kernel and client are on one machine, and need no warning of an unencrypted connection.
             "extra_arguments": ["--log-level=ERROR", *(f"--InlineBackend.figure_formats={one}" for one in _FORMATS)],
             "log": log,
         }
@@ -59,14 +59,14 @@ class Kernel:
             "IPYTHONDIR": str(temporary),
             "JUPYTER_RUNTIME_DIR": str(temporary),
             "MATPLOTLIBRC": str(Path(matplotlib.get_data_path()) / "matplotlibrc"),
-            # Whatever backend this process draws with, the kernel's plots are to land in the notebook.
+            # The kernel's plots go into the notebook, whatever backend this process draws with.
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "TQDM_DISABLE": "1",  # The copy would keep every state of every bar.
+            "TQDM_DISABLE": "1",  # The executed copy would keep every state of every bar.
         }
         self.start: dict[str, Any] = {"env": kept | changed, "stderr": self._complaints.open("wb")}
 
     def complaint(self) -> str:
-        """The last line that the kernel wrote before it had a notebook to write into; empty without one."""
+        """The last line that the kernel wrote before it had a notebook to write into, or nothing."""
         self.start["stderr"].flush()
         lines = self._complaints.read_text(encoding="utf-8", errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
@@ -77,8 +77,11 @@ def kernel(folder: Path, environment: Mapping[str, str]) -> Iterator[Kernel]:
     """Prepares a kernel that a person's settings of Jupyter, Python, IPython and Matplotlib do not reach.
 
     Args:
-        folder: In which the notebook lies; what lies beside it can be imported.
-        environment: To start from.
+        folder: The notebook's folder; its modules can be imported.
+        environment: The environment variables to start from.
+
+    Yields:
+        The kernel's surroundings.
 
     Raises:
         SVHNError: There is no folder for temporary files.

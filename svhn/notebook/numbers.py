@@ -1,4 +1,4 @@
-"""Every number in the written answers, compared with what was measured or is written in the notebook."""
+"""Compares every number in the written answers with the measured figures and the notebook's text."""
 
 import ast
 import re
@@ -13,16 +13,23 @@ from nbconvert.filters import strip_ansi
 from svhn.errors import SVHNError
 from svhn.learning.paired import Comparison, load_comparison
 from svhn.learning.records import Record, load_record, record_path
-from svhn.notebook.cells import QUESTION, RESULTS, read_notebook, tagged_cells
+from svhn.notebook.cells import QUESTION, assigned, read_notebook, tagged_cells
 from svhn.notebook.report import read_sections
-from svhn.notebook.results import REFERENCE, read_results
+from svhn.notebook.results import REFERENCE, RESULTS, read_results
 
-# Beside its own question, whose measurements an answer may cite.
+# The questions whose measurements an answer may cite, beside its own.
 CITED = {
-    "1.2": ["1.1"], "1.3": ["1.2"], "2.1": ["1.3"], "2.2": ["2.1"], "3.1": ["2.2"], "3.2": ["2.2"],
-    "3.3": ["2.2", "3.1"], "4.1": ["2.2"], "4.2": ["4.1"],
-}  # fmt: skip
-# Numbers that no measurement has, and why they may stand in any answer.
+    "1.2": ["1.1"],
+    "1.3": ["1.2"],
+    "2.1": ["1.3"],
+    "2.2": ["2.1"],
+    "3.1": ["2.2"],
+    "3.2": ["2.2"],
+    "3.3": ["2.2", "3.1"],
+    "4.1": ["2.2"],
+    "4.2": ["4.1"],
+}
+# Numbers that may stand in any answer without a measurement, with the reason.
 CONSTANTS = {
     10: "there are ten digits",
     63_544: "real training digits of the reference hand-in: 64 % of 99,289",
@@ -33,14 +40,14 @@ _WORDS = "two three four five six seven eight nine ten eleven twelve thirteen fo
 _WORDS += "seventeen eighteen nineteen twenty".split()
 _WORD = {word: number for number, word in enumerate(_WORDS, start=2)} | {"thirty": 30, "forty": 40, "fifty": 50}
 _PARTS = {"halves": 2, "thirds": 3, "quarters": 4, "fifths": 5, "tenths": 10}
-# A share in words is taken for a rounded one.
+# The tolerance for a share in words, in points: it counts as rounded.
 _ROUGHLY = 3.0
 _NUMERAL = r"(?<![\w.,])[-+]?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _TOKEN = re.compile(rf"{_NUMERAL}|\b({'|'.join(_WORD)})\b(?: ({'|'.join(_PARTS)})\b)?", re.I)
-# What follows a number in a row of them: "92.3 and 91.1 %", "2.0 to 3.1 points".
+# The rest of a row of numbers, between the first and their unit: "92.3 and 91.1 %", "2.0 to 3.1 points".
 _ROW = r"(?:(?:,|,? and|,? or| to| instead of|,? against| from) [-+]?\d+(?:\.\d+)?)*"
 _PERCENT, _POINTS = (re.compile(rf"{_ROW} ?(?:{unit})") for unit in ("%|per ?cent", "(?:percentage )?points?"))
-# A digit that is read, not a count: "the 5", "a 5 beside a 1", "7 read as 1", "the misread 7s".
+# Signs that a numeral is a digit that is read, and no count: "the 5", "a 5 beside a 1", "7 read as 1".
 _CLASS_BEFORE = re.compile(r"\b(?:digits?|the|an?|as|misread|every|each|of a|or|for) $", re.I)
 _CLASS_AFTER = re.compile(r"s?(?: read as| beside|[.,;:)]| [a-z]|s?$)")
 _PAIR = re.compile(rf"{_NUMERAL} (?:out )?of {_NUMERAL}")
@@ -48,7 +55,14 @@ _PAIR = re.compile(rf"{_NUMERAL} (?:out )?of {_NUMERAL}")
 
 @dataclass
 class Measured:
-    """The numbers that an answer may cite: `shares` in per cent, other `numbers`, and pairs of counts, "8 of 146"."""
+    """The numbers that an answer may cite.
+
+    Attributes:
+        shares: Shares in per cent.
+        accuracies: Those of them that are accuracies.
+        numbers: All other numbers.
+        pairs: Pairs of counts, "8 of 146".
+    """
 
     shares: set[float] = field(default_factory=set)
     accuracies: set[float] = field(default_factory=set)
@@ -57,7 +71,7 @@ class Measured:
 
     @property
     def points(self) -> set[float]:
-        """Differences of accuracies, as they are and as two rounded ones would have them."""
+        """Differences of accuracies, both exact and rounded, in percentage points."""
         rounded = [round(share, 1) for share in self.accuracies]
         both = (abs(a - b) for values in (self.accuracies, rounded) for a, b in combinations(values, 2))
         return set(both) | {abs(share) for share in self.shares}
@@ -69,9 +83,9 @@ class Number:
 
     Attributes:
         question: "1.1".
-        text: As it is written, with its unit.
-        nearest: The measured number that is nearest to it.
-        same: Whether the two agree at the decimals that are written.
+        text: The number as it is written, with its unit.
+        nearest: The nearest measured number.
+        same: Whether the two agree at the written decimals.
     """
 
     question: str
@@ -81,49 +95,43 @@ class Number:
 
 
 def read_answers(path: Path) -> dict[str, str]:
-    """The written answers by question, out of `answers.py`, which is read and not run.
+    """The written answers by question, from `answers.py`, which is parsed and not run.
 
     Raises:
         SVHNError: The file is missing or holds something else than plain strings.
     """
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        nodes = [node for node in tree.body if isinstance(node, ast.Assign)]
-        texts = {_assigned(node): ast.literal_eval(node.value) for node in nodes}
+        values = assigned(path.read_text(encoding="utf-8"))
+        texts = {name: ast.literal_eval(value) for name, value in values.items()}
     except (OSError, SyntaxError, ValueError) as error:
         raise SVHNError(f"{path} cannot be read as plain answers ({error}); restore it from git") from error
     return {name.removeprefix("answer_q_").replace("_", "."): text for name, text in texts.items()}
 
 
-def _assigned(node: ast.Assign) -> str:
-    if not isinstance(node.targets[0], ast.Name):
-        raise ValueError(f"line {node.lineno} assigns to something else than a name")
-    return node.targets[0].id
-
-
 def check_numbers(answers: dict[str, str], notebook: nbformat.NotebookNode, models: Path) -> list[Number]:
-    """Compares every number in answers, counts and number words from two up, with what was measured.
+    """Compares every number in answers, counts and number words from two up, with the measured ones.
 
     Args:
-        answers: By question, as `read_answers` gives them.
-        notebook: Executed: what its cells printed counts, and so does what stands in its source.
+        answers: The answers by question.
+        notebook: The executed notebook, whose printed and written numbers count.
         models: The folder of records, comparisons and published figures.
 
     Raises:
         SVHNError: A record, a comparison or the published figures are missing or damaged.
     """
-    known = {question: _measured(question, notebook, models) for question in _questions(notebook)}
     numbers = []
     for question, answer in answers.items():
-        sources = [known[one] for one in [question, *CITED.get(question, [])] if one in known]
-        numbers += _compare(question, answer, _united([*sources, known.get("", Measured())]))
+        measured = Measured()
+        for source in ("", question, *CITED.get(question, [])):
+            _add_question(measured, source, notebook, models)
+        numbers += _compare(question, answer, measured)
     return numbers
 
 
 def print_moved(answers: Path, notebook: Path, models: Path) -> None:
-    """Says which numbers of the written answers are no longer those of the stored models and the executed notebook.
+    """Prints the numbers of the written answers that the stored models and the executed notebook do not bear out.
 
-    Where nothing was ever published, as in a student's copy, it says nothing.
+    Without published figures, as in a student's copy, it prints nothing.
     """
     if not (models / RESULTS).exists():
         return
@@ -182,9 +190,8 @@ def _is_name(text: str, before: str, after: str) -> bool:
     )
 
 
-def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> Measured:
-    """The numbers of a question's cells, records, comparison and figures; of "", those above all questions."""
-    measured = Measured()
+def _add_question(measured: Measured, question: str, notebook: nbformat.NotebookNode, models: Path) -> None:
+    """Adds the numbers of a question's cells, record, comparison and figures; "" means those above all questions."""
     for text in _texts(question, notebook):
         text = re.sub(r"(?<=\d)_(?=\d)", "", text)
         measured.numbers |= {_value(one) for one in re.findall(_NUMERAL, text)}
@@ -192,19 +199,18 @@ def _measured(question: str, notebook: nbformat.NotebookNode, models: Path) -> M
         measured.numbers |= {float(one) for size in re.findall(r"\b(\d+)x(\d+)\b", text) for one in size}
         measured.shares |= {_value(one) for one in re.findall(rf"{_NUMERAL} ?%", text)}
         measured.pairs |= {(_value(a), _value(b)) for a, b in _PAIR.findall(text)}
-        # In a printed network, how many layers there are of each kind.
+        # The numbers of a printed network's layers of each kind.
         measured.numbers |= set(map(float, Counter(re.findall(r"^│ \w+ \((\w+)\)", text, re.M)).values()))
     place = question.replace(".", "_")
     if record_path(models, f"model_{place}").exists():
         _add_record(measured, load_record(models, f"model_{place}"))
     if (path := models / f"comparison_{place}.json").exists():
         _add_comparison(measured, load_comparison(path))
-    published = read_results(models).get(question, {"figures": {}})
-    measured.accuracies |= {100 * share for share in published["figures"].values()}
+    if published := read_results(models).get(question):
+        measured.accuracies |= {100 * share for share in published.figures.values()}
     names = (f"model_{place}", question, f"{question} averaged over copies")
     measured.accuracies |= {float(REFERENCE[name].split()[0]) for name in names if name in REFERENCE}
     measured.shares |= measured.accuracies
-    return measured
 
 
 def _add_record(measured: Measured, record: Record) -> None:
@@ -227,12 +233,8 @@ def _add_comparison(measured: Measured, stored: Comparison) -> None:
     measured.numbers |= {float(one) for one in [*counts, *table["gained"], *table["lost"], *table["p"]]}
 
 
-def _questions(notebook: nbformat.NotebookNode) -> list[str]:
-    return ["", *(section.number for section in read_sections(notebook))]
-
-
 def _texts(question: str, notebook: nbformat.NotebookNode) -> list[str]:
-    """The sources of a question's cells, but for its answer, and what they printed."""
+    """The sources of a question's cells, without its answer, and their printed text."""
     texts, current = [], ""
     answers = {id(cell) for cell in tagged_cells(notebook, "answer")}
     for cell in notebook.cells:
@@ -245,16 +247,6 @@ def _texts(question: str, notebook: nbformat.NotebookNode) -> list[str]:
         if section.number == question:
             texts += [strip_ansi(part.content) for part in section.parts if part.kind == "text"]
     return texts
-
-
-def _united(sources: list[Measured]) -> Measured:
-    united = Measured()
-    for one in sources:
-        united.shares |= one.shares
-        united.accuracies |= one.accuracies
-        united.numbers |= one.numbers
-        united.pairs |= one.pairs
-    return united
 
 
 def _value(text: str) -> float:

@@ -16,19 +16,20 @@ from svhn.files import sha256, write_text
 from svhn.learning.records import load_record, model_path, stored_names
 from svhn.notebook.cells import NOTEBOOK, load_alone, load_definitions, trainable_names
 
-# Up to so many images are read without Keras: more of them it reads faster, its loading included.
+# Up to this number, images are read faster without Keras, which takes seconds to load.
 FEW = 100
+_MODELS = Path("models")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a model reads in an image.
+    """A model's reading of an image.
 
     Attributes:
-        name: Of the image.
-        probabilities: Of the ten digits, float32 (10,).
-        remark: What a person should know of the image; empty without anything.
-        blank: Whether it shows nothing, so that there is no digit to read.
+        name: The image's name.
+        probabilities: The probabilities of the ten digits, float32 (10,).
+        remark: A remark on the image for people, or empty.
+        blank: Whether the image is blank, and has no digit to read.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Reading:
 
     @property
     def guesses(self) -> list[tuple[int, float]]:
-        """The two most probable digits with their probabilities; none of a blank image."""
+        """The two most probable digits with their probabilities; a blank image has none."""
         if self.blank:
             return []
         order = np.argsort(-self.probabilities, kind="stable")[:2]
@@ -51,16 +52,12 @@ class Reading:
         return f"{first}  {share:7.2%}   else {second}  {less:7.2%}" + (f"   {self.remark}" if self.remark else "")
 
 
-def predict_images(
-    name: str, paths: Sequence[Path], models: Path = Path("models"), notebook: Path = NOTEBOOK
-) -> list[Reading]:
+def predict_images(name: str, paths: Sequence[Path]) -> list[Reading]:
     """Reads the digits in image files.
 
     Args:
-        name: Of the stored model.
+        name: The stored model's name.
         paths: Photos of one digit each, of any size, or `.npz` files with `X`.
-        models: The folder of the stored models.
-        notebook: Where the model's preprocessing is defined.
 
     Returns:
         A reading for each image, in order.
@@ -69,16 +66,16 @@ def predict_images(
         SVHNError: The model, its preprocessing or an image cannot be read.
     """
     # A wrong name or path is told before Keras is loaded, which takes seconds.
-    _check_stored(name, models, notebook)
+    _check_stored(name)
     images, names, remarks = read_images(paths)
-    light = _predict_light(name, images, models, notebook) if len(images) <= FEW else None
-    probabilities = _predict(name, images, models, notebook) if light is None else light
+    light = _predict_light(name, images) if len(images) <= FEW else None
+    probabilities = _predict(name, images) if light is None else light
     blank = is_blank(images)
     return [Reading(*one) for one in zip(names, probabilities, remarks, map(bool, blank), strict=True)]
 
 
 def write_predictions(path: Path, readings: Sequence[Reading]) -> None:
-    """Writes CSV with the columns `image,digit,probability`, empty for a blank image, whole or not at all."""
+    """Writes a CSV file, whole or not at all, with the columns `image,digit,probability`, empty for a blank image."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("image", "digit", "probability"))
@@ -88,22 +85,22 @@ def write_predictions(path: Path, readings: Sequence[Reading]) -> None:
     write_text(path, table.getvalue())
 
 
-def _check_stored(name: str, models: Path, notebook: Path) -> None:
-    stored = stored_names(models)
+def _check_stored(name: str) -> None:
+    stored = stored_names(_MODELS)
     if name in stored:
         return
-    trainable = notebook.is_file() and name in trainable_names(notebook)
+    trainable = NOTEBOOK.is_file() and name in trainable_names()
     remedy = f"train it: make train MODEL={name}" if trainable else "choose one of these"
-    raise SVHNError(f"there is no stored model {name}; in {models} there are: {', '.join(stored) or 'none'}; {remedy}")
+    raise SVHNError(f"there is no stored model {name}; in {_MODELS} there are: {', '.join(stored) or 'none'}; {remedy}")
 
 
-def _predict_light(name: str, images: np.ndarray, models: Path, notebook: Path) -> np.ndarray | None:
-    """Class probabilities without Keras, float32 (n, 10); None where only Keras can read this model, or say why not."""
+def _predict_light(name: str, images: np.ndarray) -> np.ndarray | None:
+    """Class probabilities without Keras, float32 (n, 10); None where only Keras can read the model, or say why not."""
     from svhn.learning.light import light_network
 
-    record, path = load_record(models, name), model_path(models, name)
+    record, path = load_record(_MODELS, name), model_path(_MODELS, name)
     known = record.preprocessing
-    function = load_alone(notebook, known) if known is not None else None
+    function = load_alone(NOTEBOOK, known) if known is not None else None
     if (known is not None and not callable(function)) or not path.is_file() or sha256(path) != record.sha256:
         return None
     network = light_network(path)
@@ -112,18 +109,9 @@ def _predict_light(name: str, images: np.ndarray, models: Path, notebook: Path) 
     return network(model_input(function(images) if function else images)).astype(np.float32)
 
 
-def _predict(name: str, images: np.ndarray, models: Path, notebook: Path) -> np.ndarray:
+def _predict(name: str, images: np.ndarray) -> np.ndarray:
     load_keras()
-    from svhn.learning.batches import Preprocessed, predict
-    from svhn.learning.stored import load_model
+    from svhn.notebook.measurement import load_reader
 
-    model, record = load_model(models, name)
-    preprocessing = record.preprocessing
-    if preprocessing is None:
-        return predict(model, images)
-    function = load_definitions(notebook).get(preprocessing)
-    if not callable(function):
-        raise SVHNError(
-            f"{notebook} does not define {preprocessing}, with which {name} was trained; restore it from git"
-        )
-    return predict(model, Preprocessed(images, function))
+    definitions = load_definitions() if load_record(_MODELS, name).preprocessing else {}
+    return load_reader(name, _MODELS, definitions).probabilities(images)

@@ -1,6 +1,5 @@
-"""The verification report: what an executed notebook showed, in the course's shape, as HTML and as plain text."""
+"""The verification report: the outputs of an executed notebook in the course's shape, as HTML and as plain text."""
 
-import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -15,14 +14,15 @@ from nbconvert.filters import ansi2html, strip_ansi
 from svhn.backend import COMPUTED
 from svhn.errors import SVHNError
 from svhn.files import write_text
-from svhn.notebook.cells import QUESTION, RESULTS, read_figures
+from svhn.notebook.cells import QUESTION
 from svhn.notebook.execution import named_plots
+from svhn.notebook.results import read_figures, read_results
 
 TEXT_COLUMNS = 100
-# On a narrow screen a sentence is broken rather than shown smaller than this many columns need.
+# On a narrow screen a sentence of more columns is wrapped, and not shown smaller.
 _WRAPPED = 60
 _SHOWN = {"run", "answer"}
-# What Keras draws a model's summary with: a frame's lines, and what stands between two cells of a row.
+# The characters of a model's summary in Keras: the frame's lines, and the lines between two cells of a row.
 _FRAME, _BETWEEN = "┏┡├└╭╰", "┃│"
 # A bar of progress writes each of its states over the last.
 _OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
@@ -30,13 +30,13 @@ _OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of what a question's cells put out.
+    """A piece of the output of a question's cells.
 
     Attributes:
         kind: "text", "plot" or "answer".
         content: The text, or the plot as PNG in base64.
-        name: Of the plot, for people who do not see it.
-        file: Of the plot, without its suffix.
+        name: The plot in words, for people who do not see it.
+        file: The name of the plot's file, without its suffix.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Part:
 
 @dataclass
 class Section:
-    """One question's part of the report; `open` says, a line each, what it lacks."""
+    """One question's part of the report. Each line of `open` names a missing piece."""
 
     number: str
     title: str
@@ -62,14 +62,14 @@ def write_report(
     """Writes `Submission.html` and `Submission.txt`.
 
     Args:
-        notebook: Executed, with tagged cells.
-        folder: Where to.
-        title: Of the report.
-        last_modified: When the hand-in was last changed.
-        note: What a reader of each written answer must know.
+        notebook: The executed notebook, with tagged cells.
+        folder: The folder to write to.
+        title: The report's title.
+        last_modified: The time of the hand-in's last change, as text.
+        note: A remark for the reader of each written answer.
 
     Returns:
-        The two paths.
+        The paths of the two files.
 
     Raises:
         SVHNError: The notebook was not executed.
@@ -97,19 +97,18 @@ def write_report(
 
 
 def note_on_answers(notebook: nbformat.NotebookNode, models: Path) -> str | None:
-    """That the written answers speak of other digits than those an executed notebook shows; None where they do not."""
+    """A remark where the written answers are about other digits than the executed notebook's, else None."""
     try:
-        published = json.loads((models / RESULTS).read_text(encoding="utf-8"))["3.1"]["data"]
-        shown = read_figures(notebook)["3.1"]["data"]
-        if shown["fingerprint"] == published["fingerprint"]:
-            return None
-        return f"The written answers speak of the run on {published['name']}; the figures here are of other digits."
-    except (OSError, ValueError, KeyError, TypeError):
+        published, shown = read_results(models)["3.1"].data, read_figures(notebook)["3.1"].data
+    except (SVHNError, ValueError, KeyError):
         return None
+    if shown.fingerprint == published.fingerprint:
+        return None
+    return f"The written answers speak of the run on {published.name}; the figures here are of other digits."
 
 
 def read_sections(notebook: nbformat.NotebookNode) -> list[Section]:
-    """The questions of an executed notebook with what their `run` and `answer` cells put out, or what is missing."""
+    """The questions of an executed notebook: the output of their `run` and `answer` cells, and their open pieces."""
     sections: list[Section] = []
     plots = {id(output): name for name, output in named_plots(notebook)}
     asked: dict[str, set[str]] = {}
@@ -134,20 +133,20 @@ def read_sections(notebook: nbformat.NotebookNode) -> list[Section]:
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of a printed text: either a model's summary as rows of cells, the first of them its head, or lines."""
+    """A piece of a printed text: lines, or a model's summary as rows of cells, whose first is its head."""
 
     text: str = ""
     rows: tuple[tuple[str, ...], ...] = ()
 
     @property
     def columns(self) -> int:
-        """How many characters must fit beside each other: those of a table's rows, while sentences may be wrapped."""
+        """The least width in characters that keeps a table's rows whole; sentences may be wrapped."""
         lines = strip_ansi(self.text).splitlines()
         return max((len(line) if "  " in line.strip() else min(len(line), _WRAPPED) for line in lines), default=1)
 
 
 def blocks_of(text: str) -> list[Block]:
-    """Takes a printed text apart into summaries of models and the lines between them."""
+    """Divides a printed text into summaries of models and the lines between them."""
     found: list[Block] = []
     lines: list[str] = []
     table: list[str] = []
@@ -165,7 +164,7 @@ def blocks_of(text: str) -> list[Block]:
 
 
 def _rows(table: list[str]) -> Iterator[tuple[str, ...]]:
-    """The rows of a framed table; a cell whose text Keras broke over several lines is put together again."""
+    """The rows of a framed table. A cell that Keras broke over several lines becomes one again."""
     row: list[str] = []
     for line in table:
         if line.strip()[0] in _FRAME:
@@ -180,11 +179,11 @@ def _rows(table: list[str]) -> Iterator[tuple[str, ...]]:
 
 
 def _outputs(cell: nbformat.NotebookNode, plots: dict[int, str]) -> list[Part]:
-    """Texts and plots of a cell in order, as a person saw them; standard error is left out."""
+    """Texts and plots of a cell in order, as a person saw them, without standard error."""
     found: list[Part] = []
     for output in cell.get("outputs", []):
         if output.output_type == "stream" and output.name == "stdout":
-            # A kernel cuts what was printed into pieces wherever it happens to flush.
+            # A kernel cuts printed text into pieces wherever it happens to flush.
             printed = found.pop().content if found and found[-1].kind == "text" else ""
             found.append(Part("text", _OVERWRITTEN.sub("", printed + output.text)))
         elif id(output) in plots:
@@ -230,7 +229,7 @@ def _as_text(title: str, head: list[str], sections: list[Section], foot: list[st
 
 
 def _wrapped(text: str) -> list[str]:
-    """A text's lines, long sentences wrapped; what is laid out in columns stays as it is."""
+    """A text's lines. Long sentences are wrapped, lines in columns stay as they are."""
     lines = []
     for line in text.splitlines():
         prose = len(line) > TEXT_COLUMNS and "  " not in line.strip()
@@ -239,7 +238,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def load_template(name: str) -> Any:
-    """A page of the notebook's, to be rendered."""
+    """Loads a template of a page."""
     folder = Path(__file__).with_name("templates")
     environment = Environment(autoescape=True, loader=FileSystemLoader(folder), trim_blocks=True, lstrip_blocks=True)
     return environment.get_template(name)

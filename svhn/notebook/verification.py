@@ -1,4 +1,4 @@
-"""Every published figure measured anew: those of stored models, of the results table and of the written answers."""
+"""Measures every published figure anew: those of stored models, of the results table and of the written answers."""
 
 import os
 import re
@@ -18,20 +18,20 @@ from svhn.digits import Digits
 from svhn.errors import SVHNError, one_line
 from svhn.learning.records import Record, load_record, stored_names
 from svhn.notebook.cards import by_digit
-from svhn.notebook.cells import NOTEBOOK, RESULTS, load_definitions, parameters, read_figures
+from svhn.notebook.cells import NOTEBOOK, load_definitions, parameters
 from svhn.notebook.execution import execute_notebook
 from svhn.notebook.measurement import measure
 from svhn.notebook.numbers import check_numbers, read_answers
-from svhn.notebook.results import TABLE, read_results, results_table
+from svhn.notebook.results import RESULTS, TABLE, read_figures, read_results, results_table
 from svhn.settings import Settings
 
-# The official training digits, which stand before the test digits in OpenML's data set.
+# The number of official training digits, which precede the test digits in OpenML's data set.
 OFFICIAL_TRAINING = 73_257
 
 
 @dataclass(frozen=True)
 class Check:
-    """A published figure beside the same figure measured anew, both as they are shown."""
+    """A published figure and the same figure measured anew, both as they are shown."""
 
     figure: str
     recorded: str
@@ -50,16 +50,16 @@ class Check:
 def published_digits(
     source: str | Path | None = None, models: Path = Path("models"), folder: Path = Path("data")
 ) -> Digits:
-    """The digits that the published figures were measured on, out of whatever a person has that holds them.
+    """Finds the digits that the published figures were measured on, in any source that holds them.
 
     Args:
-        source: As `load_digits` takes it; or the path of the official `test_32x32.mat`, which does without the training
-            file, as does a folder that holds it.
-        models: The folder of the records, which say how many digits these are, and their fingerprint.
+        source: A source, as `load_digits` takes it, or the path of the official `test_32x32.mat` or of a folder with
+            it, for which the training file is not needed.
+        models: The folder of the records, which name the digits' number and fingerprint.
         folder: The data folder.
 
     Returns:
-        So many digits from the first on, or from the first official test digit on.
+        The digits: the first ones of the source, or the first official test digits.
 
     Raises:
         SVHNError: The source cannot be read, or does not hold these digits.
@@ -88,16 +88,16 @@ def verify(
     """Measures the published figures anew, in the order in which they depend on each other.
 
     Args:
-        digits: As `published_digits` gives them.
+        digits: The published digits.
         models: The folder of the stored models, their records and the published figures.
-        readme: Holds the table of results.
-        notebook: Defines how models see digits; it is executed once. `answers.py` lies beside it.
+        readme: The page with the table of results.
+        notebook: The notebook, which is executed once. `answers.py` lies beside it.
 
     Yields:
         One check a figure.
 
     Raises:
-        SVHNError: A file that is needed to measure anything is missing or damaged.
+        SVHNError: A file without which nothing can be measured is missing or damaged.
     """
     if not parameters(notebook).get("stop_training", True):
         raise SVHNError(f"{notebook} is set to train; set stop_training = True, so that the stored models are measured")
@@ -117,14 +117,14 @@ def verify(
         records[name] = measured
     try:
         executed, missing = _execute(notebook, digits, definitions), "nothing"
-    except SVHNError as error:  # As where a model is damaged, of which a line above speaks: the rest is still compared.
+    except SVHNError as error:  # A line above names a damaged model, say. The rest is still compared.
         executed, missing = nbformat.v4.new_notebook(), f"nothing ({error})"
     figures = read_figures(executed)
-    for question, content in published.items():
-        for name, recorded in content["figures"].items():
-            count = _count(split, "validation" if name.startswith("validation") else "test")
-            share = figures.get(question, {}).get("figures", {}).get(name)
-            anew = missing if share is None else _share(share, count)
+    for question, shown in published.items():
+        shares = figures[question].figures if question in figures else {}
+        for name, recorded in shown.figures.items():
+            count = split.provenance.of("validation" if name.startswith("validation") else "test")
+            anew = _share(shares[name], count) if name in shares else missing
             yield Check(f"{RESULTS}, {question} {name.replace('_', ' ')}", _share(recorded, count), anew)
     yield from _check_table(readme, results_table(records, figures))
     if not executed.cells:
@@ -136,10 +136,10 @@ def verify(
 
 
 def print_checks(source: str | Path | None) -> int:
-    """Verifies the project in this folder on the digits of a source, a line a figure; gives how many figures differ.
+    """Verifies the project in this folder on the digits of a source, prints a line a figure, and counts differences.
 
     Raises:
-        SVHNError: As `published_digits` and `verify` do.
+        SVHNError: `published_digits` or `verify` raises it.
     """
     digits = published_digits(source)
     print(f"digits: {digits.description}, fingerprint {digits.fingerprint}", flush=True)
@@ -153,17 +153,17 @@ def print_checks(source: str | Path | None) -> int:
 
 
 def _published(models: Path) -> tuple[int, str, str]:
-    """Number, fingerprint and name of the digits that the stored models' records speak of."""
-    named = {name: load_record(models, name).data for name in stored_names(models)}
-    spoken_of = {data and (data.digits, data.fingerprint, data.name) for data in named.values()}
-    if len(spoken_of) == 1 and (published := spoken_of.pop()):
+    """The number, fingerprint and name of the digits in the stored models' records."""
+    data = {name: load_record(models, name).data for name in stored_names(models)}
+    known = {one and (one.digits, one.fingerprint, one.name) for one in data.values()}
+    if len(known) == 1 and (published := known.pop()):
         return published
-    listed = ", ".join(named) or "there are none"
-    raise SVHNError(f"the records in {models} do not speak of the same digits ({listed}); restore them from git")
+    listed = ", ".join(data) or "there are none"
+    raise SVHNError(f"the records in {models} name different digits ({listed}); restore them from git")
 
 
 def _load(source: str | Path | None, folder: Path) -> Digits:
-    """All digits of a source; the official test file alone will do."""
+    """Loads all digits of a source, for which the official test file alone will do."""
     place = folder if source in (None, "mat") else Path(os.path.expanduser(source))  # noqa: PTH111 (never raises)
     path = place / MAT_FILES[1] if place.is_dir() else place
     if path.suffix == ".mat" and (path.is_file() or path == place):
@@ -172,39 +172,35 @@ def _load(source: str | Path | None, folder: Path) -> Digits:
     return load_digits(source, folder)
 
 
-def _count(split: Split, part: str) -> int:
-    return len(split.y_val if part == "validation" else split.y_test)
-
-
 def _share(share: float, count: int) -> str:
-    """A share of so many digits as it is shown: kinds of processor differ in what lies below a digit."""
+    """A share of a number of digits as it is shown; kinds of processor differ in less than a digit."""
     return f"{share:.2%} ({round(share * count):,} of {count:,})"
 
 
 def _check_model(record: Record, measured: Record, why: str, split: Split) -> Iterator[Check]:
-    """A record's accuracies beside those measured, or beside the reason why there are none."""
+    """Compares a record's accuracies with those measured, or with the reason for their lack."""
     name = record.name
     for part, recorded in record.accuracy.items():
-        count = _count(split, part)
+        count = split.provenance.of(part)
         yield Check(f"{name}, {part}", _share(recorded, count), why or _share(measured.accuracy[part], count))
     if record.test_by_digit:
         yield Check(f"{name}, test, by digit", by_digit(record), why or by_digit(measured))
 
 
 def _execute(notebook: Path, digits: Digits, definitions: dict[str, Any]) -> nbformat.NotebookNode:
-    """The notebook executed on these digits, with no embedding kept from before."""
+    """Executes the notebook on these digits, without the embeddings of earlier runs."""
     kept = definitions.get("EMBEDDINGS")
     for path in (notebook.parent / kept).glob(f"*-{digits.fingerprint}-*.npy") if kept else []:
         path.unlink()
     with tempfile.TemporaryDirectory() as folder:
-        # In a file of the published name, so that titles and texts are those of the published run.
+        # A file of the published name gives the titles and texts of the published run.
         path = Path(folder) / (digits.name if digits.name.endswith(".npz") else "digits.npz")
         np.savez(path, X=digits.images, y=digits.labels, real=digits.real)
         return execute_notebook(notebook, replace(Settings(), data=str(path)))
 
 
 def _check_table(readme: Path, table: str) -> Iterator[Check]:
-    """The README's table, row by row, beside the same table of what was measured."""
+    """Compares the README's table with the measured one, row by row."""
     try:
         found = TABLE.search(readme.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -216,13 +212,11 @@ def _check_table(readme: Path, table: str) -> Iterator[Check]:
 
 
 def _rows(text: str) -> dict[str, str]:
-    """The rows of a table, by what stands in their first column; the head is left out."""
-    return {_label(row): row for row in [row for row in text.splitlines() if row.startswith("|")][2:]}
-
-
-def _label(row: str) -> str:
-    return row.strip("| ").partition("|")[0].strip()
+    """The rows of a table without its head, by the text of their first column."""
+    rows = [row for row in text.splitlines() if row.startswith("|")][2:]
+    return {row.strip("| ").partition("|")[0].strip(): row for row in rows}
 
 
 def _plain(row: str) -> str:
+    """A row without its first column and without bars."""
     return re.sub(r"(?:\s*\|\s*)+", "; ", row.partition("|")[2].partition("|")[2].strip(" |")) or row

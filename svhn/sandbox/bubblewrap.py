@@ -1,4 +1,4 @@
-"""Runs a command that nobody trusts: in bubblewrap, without network, on a read-only system, within limits."""
+"""Runs an untrusted command in bubblewrap: without network, on a read-only system, within limits."""
 
 import json
 import os
@@ -34,11 +34,11 @@ class Confined:
 
     Attributes:
         status: Its exit status, negative for a signal.
-        stopped: Which limit it was stopped at, as the end of a sentence that starts with "it"; None where it ended
+        stopped: The limit at which it was stopped, as the end of a sentence that starts with "it"; None where it ended
             by itself.
-        seconds: How long it ran.
-        output: What it wrote to standard output, at most the limit's bytes.
-        errors: The beginning of what it wrote to standard error.
+        seconds: The time that it ran.
+        output: Its standard output, at most the limit's bytes.
+        errors: The beginning of its standard error.
     """
 
     status: int
@@ -56,15 +56,18 @@ def run_confined(
 ) -> Confined:
     """Runs a command in a sandbox and waits for its end, or ends it at the first limit that it passes.
 
-    Inside there is no network but a loopback of its own; of the machine's files there are /usr, this Python with its
-    packages, this package under HARNESS, and `readable`, all read-only. Nothing that is written outlives the
-    command: only its standard output and error come out, and they are untrusted.
+    The sandbox has no network but a loopback of its own. Of the machine's files it has /usr, this Python with its
+    packages, this package under HARNESS, and `readable`, all read-only. Written files are gone when the command ends.
+    Only its standard output and error come out, and they are untrusted.
 
     Args:
-        command: Program, an absolute path inside, and arguments.
-        readable: Files and folders that can be read, as {path inside: path outside}.
-        environment: The variables that the command sees beside PATH, HOME, TMPDIR, USER and LANG.
-        limits: What it may use, None for the defaults.
+        command: The program, an absolute path inside, and its arguments.
+        readable: Readable files and folders, as {path inside: path outside}.
+        environment: The command's variables beside PATH, HOME, TMPDIR, USER and LANG.
+        limits: The command's limits; None means the defaults.
+
+    Returns:
+        The command's outcome.
 
     Raises:
         SVHNError: There is no working sandbox.
@@ -79,13 +82,13 @@ def run_confined(
     with confinement(readable or {}, environment or {}, limits.disk) as (arguments, inherited):
         process = subprocess.Popen(
             [*arguments, "--", *map(str, [*starter, *command])],
-            # What bubblewrap is given, process 1 could be asked for.
+            # The command could read bubblewrap's environment in process 1.
             env={},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=inherited,
-            # In a session of its own, or Ctrl-C would end what is inside, and look like the doing of who is graded.
+            # In this session, Ctrl-C would end the command, as if the hand-in had ended it.
             start_new_session=True,
         )
     with _ended(process):
@@ -100,7 +103,7 @@ def run_confined(
 
 @cache
 def sandbox_problem() -> str | None:
-    """Why hand-ins cannot be executed on this machine, with the remedy, or None: tried out once, with a command."""
+    """The reason, with its remedy, why hand-ins cannot be executed on this machine, or None. It is tried out once."""
     try:
         tried = run_confined([inside_python(), "-I", "-S", "-c", ""], limits=Limits(seconds=30))
     except SVHNError as error:
@@ -120,7 +123,7 @@ class _Pipe:
         self.thread.start()
 
     def read(self) -> bytes:
-        """The bytes that were kept, once the other end is closed."""
+        """Waits until the other end is closed, and gives the kept bytes."""
         self.thread.join()
         return bytes(self.content)
 
@@ -134,11 +137,11 @@ class _Pipe:
 
 @contextmanager
 def _ended(process: subprocess.Popen) -> Iterator[None]:
-    """Sees to it that no process of the sandbox is left, whatever happens."""
+    """Ends every process of the sandbox after the block, whatever happens in it."""
     try:
         yield
     finally:
-        # Without its first process, the kernel ends all others of the sandbox at once, and bubblewrap ends itself.
+        # When the sandbox's first process ends, the kernel ends all others at once, and bubblewrap ends itself.
         with suppress(psutil.Error):
             for child in psutil.Process(process.pid).children():
                 child.kill()

@@ -1,7 +1,7 @@
-"""What the forking process imports once, so that no fork has to.
+"""The imports that the forking process makes once for all forks.
 
-Only imports: a backend that has computed anything before a fork has threads that the fork lacks, and waits for them
-for ever. Where one of them fails, each fork tries for itself, and can say so.
+It computes nothing: a backend that computed before a fork would wait for ever for threads that the fork lacks. Where
+an import fails, each fork tries it again, and can report the error.
 """
 
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Runs a function on files of strangers in a process of its own, which may hang, swell or die without harm."""
+"""Runs a function on untrusted files in a process of its own, which may hang, swell or die without harm."""
 
 import json
 import math
@@ -22,11 +22,11 @@ from svhn.files import NoRoom
 from svhn.typed import to_json
 
 _REPLY_BYTES = 64_000_000
-# Where the forking process listens if the folder for temporary files takes no socket: its name is too long for an
+# Folders for the forking process's socket, if the folder for temporary files takes none: its name is too long for an
 # address, or its disk is full.
 _SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 _ADDRESS_BYTES = 103  # Linux takes four more, macOS does not.
-_ADDED = len("/pymp-xxxxxxxx/listener-xxxxxxxx")  # By `multiprocessing` to the folder's name.
+_ADDED = len("/pymp-xxxxxxxx/listener-xxxxxxxx")  # `multiprocessing` adds this to the folder's name.
 _start = threading.Lock()
 _stopped = threading.Event()
 _serving = threading.Event()
@@ -39,10 +39,10 @@ class Limits:
     """The limits of one call.
 
     Attributes:
-        seconds: Of wall-clock time.
-        memory: Bytes of address space beyond what an idle process has.
-        file_bytes: The largest file it may write.
-        threads: That compute.
+        seconds: Wall-clock time.
+        memory: Bytes of address space above those of an idle process.
+        file_bytes: The size of the largest file that it may write.
+        threads: The number of threads that compute.
     """
 
     seconds: float = 600
@@ -52,7 +52,7 @@ class Limits:
 
 
 class Refused(SVHNError):
-    """Something in a hand-in is not loaded; the text is the reason, in words for the report."""
+    """A file of a hand-in is not loaded; the text is the reason, in words for the report."""
 
 
 @contextmanager
@@ -82,14 +82,14 @@ def run_isolated(function: Callable[..., Any], *arguments: Any, limits: Limits) 
     """Calls a function in another process and waits for it.
 
     Args:
-        function: Importable from a module; takes `arguments`, returns JSON's types or dataclasses of them.
-        *arguments: Picklable; they go to the other process, nothing pickled comes back.
-        limits: What it may use.
+        function: A function of a module. It takes `arguments` and returns JSON's types or dataclasses of them.
+        *arguments: Picklable values. They go to the other process, and nothing pickled comes back.
+        limits: The limits of the call.
 
     Returns:
-        `{"result": ...}`, or `{"refused": reason}` where it raised an `SVHNError`, or `{"refused": reason, "spent":
-        True}` where it used up a limit or its process died, or `{"fault": text}` where it raised anything else, which
-        is a defect of this package.
+        One of four: `{"result": ...}`; `{"refused": reason}` where the function raised an `SVHNError`; `{"refused":
+        reason, "spent": True}` where it used up a limit or its process died; `{"fault": text}` where it raised any
+        other exception, which is a defect of this package.
 
     Raises:
         KeyboardInterrupt: The block of `stoppable` around it was interrupted.
@@ -115,9 +115,9 @@ def _receive(receive: Connection, process: Any, limits: Limits) -> dict[str, Any
     if not receive.poll(limits.seconds):
         return _spent(f"it took longer than {limits.seconds:,.0f} s and was stopped")
     try:
-        # JSON, because unpickling what a subverted process sends would hand it this one.
+        # The reply is JSON: a pickle from a subverted process would take over this one.
         reply = json.loads(receive.recv_bytes(_REPLY_BYTES))
-        # Half a surrogate pair is a string to Python, and no text that could be written to a file.
+        # Half a surrogate pair is a string to Python, but cannot be written to a file.
         reply = json.loads(json.dumps(reply, ensure_ascii=False).encode(errors="replace"))
     except (EOFError, OSError):
         process.join(10)
@@ -141,7 +141,7 @@ def _death(code: int | None, limits: Limits) -> str:
 
 @contextmanager
 def _silent_server() -> Iterator[None]:
-    """While the forking process starts, standard error leads nowhere: TensorFlow's start-up notes would drown ours."""
+    """Starts the forking process once, without its standard error, which TensorFlow's start-up notes would fill."""
     if _serving.is_set():
         yield
         return
@@ -153,13 +153,13 @@ def _silent_server() -> Iterator[None]:
 
 
 def _start_server() -> None:
-    """Starts the forking process, whatever TMPDIR says."""
+    """Starts the forking process, even where TMPDIR takes no socket."""
     reason = "their names are too long"
     usual = tempfile.tempdir
     try:
         for folder in (tempfile.gettempdir(), *_SHORT_FOLDERS):
             if len(os.fsencode(folder)) + _ADDED <= _ADDRESS_BYTES:
-                # `multiprocessing` asks for this, and remembers the folder that it makes there.
+                # `multiprocessing` makes its folder here, and remembers it.
                 tempfile.tempdir = folder
                 try:
                     return forkserver.ensure_running()
@@ -173,7 +173,7 @@ def _start_server() -> None:
 
 
 def _call(send: Connection, function: Callable[..., Any], arguments: tuple, limits: Limits) -> None:
-    """The other process: limits first, then the function."""
+    """Sets the limits in the other process, and calls the function there."""
     _limit(limits)
     try:
         reply = {"result": to_json(function(*arguments))}
@@ -185,7 +185,7 @@ def _call(send: Connection, function: Callable[..., Any], arguments: tuple, limi
         reply = _spent(f"it asked for more than {limits.memory / 1e9:.0f} GB of memory")
     except RecursionError:
         reply = {"refused": "it is nested too deeply"}
-    except Exception as error:  # Told to the grader in one line; the other hand-ins go on.
+    except Exception as error:  # The grader is told in one line, and the other hand-ins go on.
         reply = {"fault": f"{type(error).__name__}: {one_line(error)}"}
     with suppress(BrokenPipeError):
         send.send_bytes(json.dumps(reply).encode())
@@ -196,7 +196,7 @@ def _limit(limits: Limits) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ |= {"TF_NUM_INTRAOP_THREADS": str(limits.threads), "CUDA_VISIBLE_DEVICES": "-1"}
     status = Path("/proc/self/statm")
-    # Where there is no /proc (macOS), the system heeds no limit on memory either.
+    # Without /proc (macOS) there is no limit on memory either.
     used = int(status.read_text().split()[0]) * resource.getpagesize() if status.exists() else 1 << 50
     seconds = math.ceil(limits.seconds * max(1, limits.threads))
     wanted = {
@@ -207,5 +207,5 @@ def _limit(limits: Limits) -> None:
     }
     for kind, value in wanted.items():
         resource.setrlimit(kind, (value, value))
-    # Where the grader itself was killed, nobody stops this process but its own alarm.
+    # Where the grader itself was killed, only its own alarm stops this process.
     signal.alarm(math.ceil(limits.seconds) + 5)

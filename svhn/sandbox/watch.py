@@ -1,4 +1,4 @@
-"""Watches a sandbox from outside, ten times a second, and says which limit it has passed."""
+"""Watches a sandbox from outside, ten times a second, and names the limit that it has passed."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ import psutil
 from svhn.sandbox.mounts import PRIVATE
 from svhn.sandbox.process import raise_if_stopped
 
-# What a command was stopped for that may not be its own doing.
+# The reason for a stop that the command itself may not have caused.
 SHORT_OF_MEMORY = "was running when this machine ran short of memory, perhaps for another reason"
 MOST_FILES = 200_000
 _POLL_SECONDS = 0.1
@@ -25,16 +25,16 @@ _CORE, _TCP = Path("/proc/sys/net/core"), Path("/proc/sys/net/ipv4")
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of a confined command, all its processes together.
+    """The limits of a confined command, for all its processes together.
 
     Attributes:
-        seconds: By the clock on the wall.
-        cpu_seconds: Of processor time.
-        memory: Bytes in its processes' memory, the tables of their pages and the buffers of their sockets.
-        tasks: Processes and threads at one time.
-        disk: Bytes in all that it writes. They live in memory and are gone when it ends.
-        output: Bytes that it may hand out.
-        files: How many it may write.
+        seconds: Wall-clock time.
+        cpu_seconds: Processor time.
+        memory: Bytes of its processes' memory, of the tables of their pages and of the buffers of their sockets.
+        tasks: The number of processes and threads at one time.
+        disk: Bytes of all written files. They lie in memory and are gone when the command ends.
+        output: Bytes of standard output.
+        files: The number of written files.
     """
 
     seconds: int = 1800
@@ -49,15 +49,15 @@ class Limits:
 def watch(process: subprocess.Popen, limits: Limits, started: float, has_overflowed: Callable[[], bool]) -> str | None:
     """Waits for the end of a sandbox, or until it passes a limit.
 
-    No control group is needed, and hence no root. Memory that a look from outside cannot count is refused by
-    `svhn.sandbox.lockdown`: files without a name, and pages that are shared but resident for nobody. Sockets count with
-    all that their buffers may hold.
+    It needs no control group, and hence no root. `svhn.sandbox.lockdown` refuses memory that cannot be counted from
+    outside: files without a name, and shared pages that are in no process's resident memory. Sockets count with the
+    full size of their buffers.
 
     Args:
-        process: bubblewrap.
-        limits: What all its processes together may use.
-        started: When, by the monotonic clock.
-        has_overflowed: Tells whether it has handed out too much.
+        process: The process of bubblewrap.
+        limits: The limits of all its processes together.
+        started: The time of its start by the monotonic clock.
+        has_overflowed: Tells whether it has put out too much.
 
     Returns:
         The limit that it has passed, as the end of a sentence that starts with "it"; None where it ended by itself.
@@ -86,16 +86,16 @@ def watch(process: subprocess.Popen, limits: Limits, started: float, has_overflo
 
 
 def _passed(inside: Sequence[psutil.Process], limits: Limits) -> str | None:
-    """The limit that processes have passed by now."""
+    """The limit that processes have passed by now, or None."""
     memory = tasks = 0
-    # A fork bomb leaves little time for looking at each.
+    # A fork bomb leaves no time to look at each process.
     for process in inside if len(inside) < limits.tasks else ():
         with suppress(psutil.Error):
             tasks += process.num_threads()
             memory += sum(_memory(process.pid).values())
     if inside:
         sockets = _socket_buffers(inside[0].pid)
-        # Resident memory counts shared pages once a process; the true share is slow to learn, and rarely needed.
+        # Resident memory counts shared pages once a process. The exact share takes long, and is rarely needed.
         if memory + sockets > limits.memory and sum(map(_own_memory, inside)) + sockets > limits.memory:
             return f"used more than the {_size(limits.memory)} of memory allowed"
     if max(tasks, len(inside)) >= limits.tasks:
@@ -104,7 +104,7 @@ def _passed(inside: Sequence[psutil.Process], limits: Limits) -> str | None:
 
 
 class _ProcessorClock:
-    """Adds up processor time, also of processes whose parent ignored their end: the kernel forgets theirs."""
+    """Adds up processor time, with that of processes whose parent ignored their end, which the kernel forgets."""
 
     def __init__(self) -> None:
         self.seconds, self.known, self.seen, self.looked = 0.0, 0.0, set[int](), time.monotonic()
@@ -117,7 +117,7 @@ class _ProcessorClock:
                 # A parent's time includes that of the children that it has waited for.
                 known += sum(process.cpu_times()[:4])
         seen = {process.pid for process in inside}
-        # A process that is gone may have run until now, and nobody may have waited for it.
+        # A process that is gone may have run until now, without a parent that waited for it.
         gone = min(len(self.seen - seen), os.cpu_count() or 1) * (now - self.looked)
         self.seconds += max(known - self.known, gone, 0)
         self.known, self.seen, self.looked = known, seen, now
@@ -125,7 +125,7 @@ class _ProcessorClock:
 
 
 def _memory(process: int) -> dict[str, int]:
-    """Bytes of a process by kind, {} where it is gone."""
+    """A process's memory in bytes by kind; empty where the process is gone."""
     with suppress(OSError):
         lines = Path(f"/proc/{process}/status").read_text(errors="replace").splitlines()
         pairs = (line.split(":", 1) for line in lines if line.startswith(_KILOBYTES))
@@ -134,7 +134,7 @@ def _memory(process: int) -> dict[str, int]:
 
 
 def _own_memory(process: psutil.Process) -> int:
-    """A process's memory, shared pages divided among those who share them; undivided where that cannot be seen."""
+    """A process's memory, with shared pages divided among their processes where that can be seen."""
     kinds = _memory(process.pid)
     with suppress(psutil.Error, OSError):
         kinds["VmRSS"] = process.memory_full_info().pss
@@ -144,14 +144,14 @@ def _own_memory(process: psutil.Process) -> int:
 def _socket_buffers(process: int) -> int:
     """The most bytes that the sockets of a process's network may hold.
 
-    Sockets that are on their way from one process to another belong to none, but to the network still.
+    A socket on its way from one process to another belongs to neither, but still to the network.
     """
     sizes = _buffer_sizes()
     most = 0
     for name in ("unix", "udp", "udp6", "tcp", "tcp6"):
         with suppress(OSError, IndexError):
             for line in Path(f"/proc/{process}/net/{name}").read_text(errors="replace").splitlines()[1:]:
-                # An idle TCP socket holds nothing; one with anything queued may hold its fill, in the smallest pieces.
+                # An idle TCP socket holds nothing. One with anything queued may be full, in the smallest pieces.
                 is_busy = name.startswith("tcp") and line.split()[4].strip("0:")
                 most += sizes["tcp"] if is_busy else sizes["other"]
     return most
@@ -159,14 +159,14 @@ def _socket_buffers(process: int) -> int:
 
 @cache
 def _buffer_sizes() -> dict[str, int]:
-    """Bytes, by kind of socket; programs inside cannot change them."""
+    """The sizes of buffers in bytes, by kind of socket. Programs inside cannot change them."""
     core = sum(int((_CORE / name).read_text()) for name in ("rmem_default", "wmem_default"))
     tcp = sum(int((_TCP / name).read_text().split()[2]) for name in ("tcp_rmem", "tcp_wmem"))
     return {"other": core, "tcp": tcp}
 
 
 def _passed_on_disk(pid: int, limits: Limits) -> str | None:
-    """Whether the private folder is full, seen through a process that lives in it."""
+    """The limit that the private folder has passed, seen through a process in the sandbox, or None."""
     with suppress(OSError):
         state = os.statvfs(f"/proc/{pid}/root{PRIVATE}")
         # Until bubblewrap has changed the root, this is another file system.

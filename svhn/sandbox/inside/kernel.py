@@ -1,7 +1,7 @@
-"""A notebook's kernel that says what the notebook tries to do to its surroundings.
+"""A notebook's kernel that reports the notebook's attempts on its surroundings.
 
-It runs in the sandbox, which contains the notebook whether or not this notices anything: native code and other
-programs go unseen, and a notebook could forge reports. They are there to tell a person what happened, no more.
+The sandbox contains the notebook whether or not the kernel notices anything. Native code and other programs go unseen,
+and a notebook could forge reports. The reports only tell a person what happened.
 """
 
 import json
@@ -17,27 +17,15 @@ from typing import Any
 from svhn.sandbox.inside import stand_in
 
 _ALLOWED = ("/sandbox/", "/dev/", "/proc/self/")
-_SYSTEM = (
-    "/tmp/",
-    "/usr/",
-    "/lib",
-    "/bin/",
-    "/sbin/",
-    "/etc/",
-    "/proc/",
-    "/sys/",
-    "/harness/",
-    "/digits/",
-    "/hand-in/",
-)
-# As named and as resolved: inside, /tmp is a link, and the Python may lie there.
+_SYSTEM = tuple("/tmp/ /usr/ /lib /bin/ /sbin/ /etc/ /proc/ /sys/ /harness/ /digits/ /hand-in/".split())
+# The folders of Python, both as named and as resolved: inside, /tmp is a link, and Python may lie there.
 _PYTHON = tuple(
     f"{path}/" for folder in (sys.prefix, sys.base_prefix) for path in sorted({folder, os.path.realpath(folder)})
 )
 _HARNESS = ("/sandbox/run/svhn/", "/harness/")
 _STANDARD_LIBRARY = tuple(f"{path(sysconfig.get_paths()['stdlib'])}/" for path in (str, os.path.realpath))
 _RUNNERS = ("/IPython/", "/ipykernel/", "/pexpect/", "/ptyprocess/")
-# What a pickle of plain values never needs.
+# Modules and functions that a pickle of plain values never needs.
 _DANGEROUS_MODULES = {"os", "posix", "subprocess", "sys", "socket", "shutil", "importlib", "ctypes", "runpy", "pty"}
 _DANGEROUS_BUILTINS = {"eval", "exec", "compile", "__import__", "open", "getattr"}
 _MOST_REPORTS = 30
@@ -49,18 +37,18 @@ _channel = -1
 def main() -> None:
     """Starts the kernel with the command line's arguments."""
     global _channel
-    # The kernel puts notebook outputs in the place of standard error; a copy still leads out of the sandbox.
+    # The kernel replaces standard error by notebook outputs. A copy still leads out of the sandbox.
     _channel = os.dup(2)
     sys.addaudithook(_notice)
     stand_in.install()
     from ipykernel.kernelapp import launch_new_instance
 
-    # A hand-in of the course's old kind has no parameters cell: its training is off from the start.
+    # A hand-in of the course's old kind has no parameters cell, so training is off from the start.
     launch_new_instance([*sys.argv[1:], f"--Session.packer={__name__}.pack"], user_ns={"stop_training": True})
 
 
 def pack(content: Any) -> bytes:
-    """Jupyter's message as bytes, also where a text in it is none that UTF-8 has, as half a pair of surrogates."""
+    """Jupyter's message as bytes, even where UTF-8 does not have its text, such as half a pair of surrogates."""
     from jupyter_client.jsonutil import json_clean, json_default
     from jupyter_client.session import json_packer
 
@@ -75,7 +63,7 @@ def _notice(event: str, arguments: tuple) -> None:
     if handler and len(_reported) < _MOST_REPORTS:
         try:
             handler(*arguments)
-        except Exception:  # A report that fails must not change what the notebook does.
+        except Exception:  # A report that fails must not change the notebook's course.
             return
 
 
@@ -87,7 +75,7 @@ def _report(kind: str, what: Any) -> None:
 
 
 def _path(path: Any) -> str:
-    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 (resolving links would read what is asked about)
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 (resolving links would read the path)
 
 
 def _on_open(path: Any, mode: Any, flags: int) -> None:
@@ -105,7 +93,7 @@ def _on_read(path: Any, *_: Any) -> None:
     other = re.match(r"/proc/(\d+)/(environ|mem|maps|fd|root|cmdline)", path)
     if other and int(other[1]) != os.getpid() and _by_notebook():
         _report("process", path)
-    # Libraries look for many a system file that is nowhere; the notebook's own code has no reason to.
+    # Libraries look for many system files that do not exist. The notebook's own code has no reason to.
     elif (
         not path.startswith((*_ALLOWED, *_PYTHON))
         and not os.path.lexists(path)
@@ -122,7 +110,7 @@ def _on_change(path: Any, *_: Any) -> None:
         return
     if path.startswith(_HARNESS):
         _report("harness", path)
-    # /tmp is the sandbox's own, and has none of the folders that lie in the machine's.
+    # /tmp is the sandbox's own, without the folders of the machine's.
     elif not path.startswith(_ALLOWED) and not (path.startswith("/tmp/") and Path(path).parent.is_dir()):
         _report("write", path)
 
@@ -164,7 +152,7 @@ def _on_unpickle(module: str, name: str) -> None:
 
 
 def _by_notebook() -> bool:
-    """Whether the call comes from the notebook's own code: the nearest that is not the standard library's."""
+    """Whether the call comes from the notebook: the nearest code outside the standard library is its own."""
     frame: FrameType | None = sys._getframe(1)
     while frame:
         name = frame.f_code.co_filename

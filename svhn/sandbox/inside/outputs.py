@@ -1,4 +1,4 @@
-"""A notebook's outputs and texts, cut to a sane size and to kinds that can do nothing to who looks at them."""
+"""Cleans a notebook's outputs and texts: they keep a sane size, and kinds that cannot harm a reader."""
 
 import base64
 import binascii
@@ -7,19 +7,22 @@ from typing import Any
 
 MOST_TEXT = 100_000  # Characters of one output.
 MOST_IMAGE = 5_000_000  # Characters of one plot, in base64.
-# What can begin a tag, an entity, a link, a picture, a formula, code or an address. MathJax loads pictures, too.
+# The beginnings of tags, entities, links, pictures, formulas, code and addresses. MathJax loads pictures, too.
 _ACTIVE = re.compile(r"[<>&\[\]`$\\@~^{}\x00-\x08\x0b-\x1f\x7f]|://|www\.", re.I)
 _FIRST_BYTES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 
 
 def clean_output(output: Any) -> dict[str, Any] | None:
-    """One output of a cell as nbformat wants it, or None where nothing of it can be kept.
+    """Cleans one output of a cell.
 
-    Printed text, errors, plain text and plots (PNG, JPEG) are kept. HTML, JavaScript, SVG and widgets are not: a
-    page that shows the notebook would run what is in them.
+    Printed text, errors, plain text and plots (PNG, JPEG) are kept. HTML, JavaScript, SVG and widgets are not: a page
+    that shows the notebook would run them.
 
     Args:
-        output: Anything; of a kernel's message or out of an untrusted file.
+        output: The output in a kernel's message or in an untrusted file; it may be anything.
+
+    Returns:
+        The output in nbformat's form, or None where nothing of it can be kept.
     """
     if not isinstance(output, dict):
         return None
@@ -41,8 +44,8 @@ def clean_output(output: Any) -> dict[str, Any] | None:
 def clean_markdown(source: str) -> str:
     """A markdown cell without anything that a page could run, fetch or link to.
 
-    Paragraphs of plain words, headings, lists and tables stay as they are. Every other paragraph is shown as it was
-    written, as a block of code, and none of it is lost.
+    Paragraphs of plain words, headings, lists and tables stay as they are. Every other paragraph becomes a block of
+    code, unchanged.
     """
     paragraphs = re.split(r"\n[^\S\n]*\n", source.replace("\r\n", "\n").replace("\r", "\n"))
     return "\n\n".join(_as_code(text) if _ACTIVE.search(text) else text for text in paragraphs)
@@ -56,7 +59,7 @@ def _as_code(text: str) -> str:
 def cut_text(text: Any, most: int = MOST_TEXT) -> str:
     """A text's beginning and end, with a note between them where it is longer than `most` characters.
 
-    Half a pair of surrogates, which is a string to Python and no text that could be written, becomes a question mark.
+    Half a pair of surrogates, which cannot be written to a file, becomes a question mark.
     """
     text = text.encode(errors="replace").decode() if isinstance(text, str) else ""
     if len(text) <= most:

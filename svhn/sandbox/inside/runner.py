@@ -1,6 +1,6 @@
-"""Runs a hand-in's notebook cell by cell, inside the sandbox, and says on standard output what each put out.
+"""Runs a hand-in's notebook cell by cell, inside the sandbox, and reports each cell's outputs on standard output.
 
-One JSON object a line. Whatever ends the sandbox, the cells that had run by then are known outside.
+Each line is a JSON object. Whatever ends the sandbox, the cells that had run by then are known outside.
 """
 
 import ctypes
@@ -20,16 +20,16 @@ from nbclient.exceptions import DeadKernelError
 
 from svhn.sandbox.inside.outputs import clean_output
 
-HAND_IN = Path("/hand-in")  # Inside: the hand-in as handed in, read-only.
+HAND_IN = Path("/hand-in")  # The hand-in's path inside, read-only.
 TRAINING_OFF = "stop_training = True  # Set by the grader.\n"
 MOST_OF_A_CELL = 3_000_000  # Characters of a cell's outputs that are kept.
-_COPIED = 8_000_000  # Bytes; greater files, as stored models, are links to the original.
+_COPIED = 8_000_000  # Bytes. Larger files, such as stored models, become links to the original.
 _KERNEL = "hand-in"
 _PR_SET_DUMPABLE = 4
 
 
 def main() -> None:
-    """Runs the notebook that the first argument names; the second is how many bytes it may hand out."""
+    """Runs the notebook that the first argument names. The second argument is the number of bytes it may put out."""
     # No process of the notebook can look into this one or write to its memory.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     channel = os.dup(1)
@@ -40,14 +40,14 @@ def main() -> None:
         runner.run(training_off(nbformat.read(HAND_IN / sys.argv[1], as_version=4)))
     except DeadKernelError:
         runner.say(end="died")
-    except Exception as error:  # A hand-in can make anything fail, and outside is who can say so.
+    except Exception as error:  # A hand-in can make anything fail, and the grader outside tells its cause.
         runner.say(end="broken", reason=f"{type(error).__name__}: {error}"[:500])
-    # The end of this process is the end of the sandbox: no need to wait until the kernel has shut down.
+    # The sandbox ends with this process, so there is no need to wait for the kernel.
     os._exit(0)
 
 
 def copy_hand_in(source: Path, target: Path) -> None:
-    """Copies a hand-in to where its notebook runs, but for its copy of the harness and for what is there already."""
+    """Copies a hand-in to the folder of its run, without its copy of the harness; existing files stay."""
     for folder, folders, names in os.walk(source):
         relative = Path(folder).relative_to(source)
         folders[:] = [name for name in folders if relative != Path() or name != "svhn"]
@@ -63,9 +63,9 @@ def copy_hand_in(source: Path, target: Path) -> None:
 
 
 def training_off(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Sets `stop_training` at the end of every cell that holds the parameters; the kernel does at the start.
+    """Sets `stop_training` at the end of every cell that holds the parameters; the kernel sets it at the start.
 
-    No cell is added, so that outputs can be given back to the cells they belong to.
+    No cell is added, so outputs can be given back to their cells.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code" and (
@@ -76,7 +76,7 @@ def training_off(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 class _Runner:
-    """Says what happens on `channel`, within a budget of bytes."""
+    """Runs the cells and reports on `channel`, within a budget of bytes."""
 
     def __init__(self, channel: int, budget: int) -> None:
         self.channel, self.budget = channel, budget
@@ -107,7 +107,7 @@ class _Runner:
             note = f"\n[{left_out:,} more characters of output were left out]\n"
             outputs.append({"output_type": "stream", "name": "stderr", "text": note})
         if len(json.dumps(outputs)) > self.budget - 1_000_000:
-            # Errors are what a person must see even then.
+            # A person must see errors even then.
             note = "\n[outputs were left out: those of all cells before take up the room]\n"
             outputs = [output for output in outputs if output["output_type"] == "error"][:1]
             outputs.append({"output_type": "stream", "name": "stderr", "text": note})
@@ -119,7 +119,7 @@ class _Runner:
 
 
 class _Client(NotebookClient):
-    """nbclient, but for what it keeps of a cell's outputs and how many it takes before it gives up."""
+    """nbclient with limits on the outputs that it keeps of a cell and receives of all."""
 
     most = sys.maxsize
     flooded: Callable[[], None]  # Called past `most`.
@@ -144,7 +144,7 @@ class _Client(NotebookClient):
 
 
 def _restore_error(cell: nbformat.NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
-    """Puts out the error that ended a cell where its message was lost: a kernel out of memory sends no output."""
+    """Restores the error that ended a cell where its message was lost: a kernel out of memory sends no output."""
     content = execute_reply["content"]
     if content.get("status") == "error" and not any(output.output_type == "error" for output in cell.outputs):
         lines = content.get("traceback") or []

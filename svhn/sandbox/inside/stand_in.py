@@ -1,7 +1,6 @@
-"""A stand-in for OpenML's two clients inside the sandbox, which has no network: it gives the digits at hand.
+"""A stand-in for OpenML's two clients inside the sandbox, which has no network: it gives the grader's digits.
 
-The course's first cell, in one form or another, fetches data set 41081 with `openml` or with scikit-learn's
-`fetch_openml`.
+The first cell of most hand-ins fetches data set 41081 with `openml` or with scikit-learn's `fetch_openml`.
 """
 
 import importlib.util
@@ -18,12 +17,12 @@ _NAMES = {"svhn", str(DATASET_ID)}
 
 
 def install() -> None:
-    """From here on, imports of `openml` and `sklearn.datasets` give what stands in for them."""
+    """Makes the stand-ins take the place of `openml` and `sklearn.datasets` in later imports."""
     sys.meta_path.insert(0, _Finder())
 
 
 class Dataset:
-    """Data set 41081 as the `openml` client has it, made of the digits at hand."""
+    """Data set 41081 in the `openml` client's form, made of the grader's digits."""
 
     dataset_id = id = DATASET_ID
     name, default_target_attribute = "SVHN", _TARGET
@@ -35,12 +34,12 @@ class Dataset:
         include_ignore_attribute: bool = False,
         dataset_format: str = "dataframe",
     ) -> tuple[Any, Any, list[bool], list[str]]:
-        """The client's call.
+        """The client's method of this name.
 
         Returns:
-            Pixels, float32 (n, 3072), or with the class as another column where there is no target; class indices
-            (n,), 0 for the digit 1 and 9 for the digit 0, or None; which columns are categorical; the columns' names.
-            As pandas objects, with the classes as categories, where `dataset_format` is "dataframe".
+            Four values. The pixels, float32 (n, 3072), with the class as another column where there is no target. The
+            class indices (n,), 0 for the digit 1 and 9 for the digit 0, or None. Whether each column is categorical.
+            The columns' names. With `dataset_format` "dataframe" they are pandas objects, and classes are categories.
         """
         pixels, classes = _rows()
         names = [f"V{number}" for number in range(1, pixels.shape[1] + 1)]
@@ -61,10 +60,10 @@ class Dataset:
 
 
 def get_dataset(dataset_id: int | str, *_: Any, **__: Any) -> Dataset:
-    """`openml.datasets.get_dataset` for the one data set that is here.
+    """Stands in for `openml.datasets.get_dataset`.
 
     Raises:
-        ConnectionError: It is another one.
+        ConnectionError: Another data set than 41081 is asked for.
     """
     _check(dataset_id)
     return Dataset()
@@ -78,10 +77,10 @@ def fetch_openml(
     as_frame: str | bool = "auto",
     **__: Any,
 ) -> Any:
-    """`sklearn.datasets.fetch_openml` for the one data set that is here; its classes are texts, as OpenML has them.
+    """Stands in for `sklearn.datasets.fetch_openml`; its classes are texts, as OpenML has them.
 
     Raises:
-        ConnectionError: It is another one.
+        ConnectionError: Another data set than 41081 is asked for.
     """
     from sklearn.utils import Bunch
 
@@ -113,7 +112,7 @@ def _rows() -> tuple[Any, Any]:
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Makes the modules of `openml`, and changes one function in scikit-learn's once that is imported."""
+    """Makes the modules of `openml`, and replaces one function of scikit-learn's when that is imported."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None

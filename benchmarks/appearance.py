@@ -1,4 +1,4 @@
-"""The look of digit images in figures: the measures by which drawn digits are held against real ones."""
+"""The look of digit images in figures, by which drawn digits are compared with real ones."""
 
 from functools import cache
 
@@ -9,15 +9,15 @@ from svhn.digits import LUMA
 from svhn.drawn.typefaces import GLYPH_HEIGHT, PADDING, glyph, typefaces
 
 SIDE = 32
-# Of an image's height: about as tall as ink is within the box that people drew around it.
+# The height of ink in the box that people drew around it, as a share of the box.
 _INK_HEIGHT = 0.74
 
 
 def ink_and_ground(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The colour of each digit and of what it stands on.
+    """The colour of each digit and of its ground.
 
-    An image's colours are laid along the line on which they differ most. The end that the label's average shape
-    agrees with is ink. Blur mixes the two: thin strokes look closer to their ground than they are.
+    Colours are projected onto the line on which they differ most. The end that agrees with the label's average shape
+    is ink. Blur mixes the two, so thin strokes look closer to their ground than they are.
 
     Args:
         images: uint8 (n, 32, 32, 3).
@@ -63,7 +63,7 @@ def mean_shapes() -> np.ndarray:
 
 
 def measures(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """The measures of each image that are one figure each.
+    """Measures images, one figure a measure and image.
 
     Args:
         images: uint8 (n, 32, 32, 3).
@@ -71,9 +71,9 @@ def measures(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
 
     Returns:
         By name, float (n,) each: "brightness" and "contrast" (mean and standard deviation of grey, 0..255), "ink
-        contrast" (grey of the ink above that of its ground), "colourfulness" (mean distance of pixels from grey),
-        "warmth" (red above blue), "sharpness" (slope of the spectrum: the exponent by which power falls with frequency,
-        the steeper the softer), "light" (share of variance in the lowest frequencies), "ink height" (in image heights).
+        contrast" (the ink's grey minus its ground's), "colourfulness" (mean distance of pixels from grey), "warmth"
+        (red minus blue), "sharpness" (the spectrum's slope: the exponent by which power falls with frequency, steeper
+        for softer images), "light" (share of variance in the lowest frequencies), "ink height" (in image heights).
     """
     grey = images.astype(np.float32) @ LUMA
     ink, ground = ink_and_ground(images, labels)
@@ -92,7 +92,7 @@ def measures(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _spectrum(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The slope of log power over log frequency from 2 to 16 cycles an image; the share of power below 1.5 cycles."""
+    """The slope of log power over log frequency from 2 to 16 cycles an image, and the share of power below 1.5."""
     hann = np.hanning(SIDE).astype(np.float32)
     centred = grey - grey.mean(axis=(1, 2), keepdims=True)
     power = np.abs(np.fft.fft2(centred * hann[:, None] * hann)) ** 2
