@@ -3,6 +3,7 @@
     python benchmarks/full_size.py                        at all of SVHN's 99,289 digits
     python benchmarks/full_size.py --digits 1000 3000     at other numbers
     python benchmarks/full_size.py --precision float32 auto     also in bfloat16, where the processor has it
+    python benchmarks/full_size.py --alone                this project alone, to try a change; writes nothing
 
 Digits are repeated to the number asked for: only cost is measured, and no accuracy. Both run one after the other in the
 same run, each with nothing kept from before. Writes `benchmarks/full_size.md` and `full_size.png`, of this run alone.
@@ -106,9 +107,9 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def compare(digits: Digits, count: int, precisions: Sequence[str]) -> Iterator[Cost]:
+def compare(digits: Digits, count: int, precisions: Sequence[str], alone: bool = False) -> Iterator[Cost]:
     """Runs the notebook in each precision and the procedure of 2020 on a number of digits, one after the other."""
-    for work in (*(f"{OURS}, {precision}" for precision in precisions), STUDENT):
+    for work in (*(f"{OURS}, {precision}" for precision in precisions), *([] if alone else [STUDENT])):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             for name in NEEDED:
@@ -184,22 +185,26 @@ def main() -> int:
     parser.add_argument(
         "--precision", nargs="+", choices=PRECISIONS, default=[FLOAT32], help="of the notebook (default: float32)"
     )
+    parser.add_argument("--alone", action="store_true", help="leave out the procedure of 2020, and write nothing")
     parser.add_argument("--source", help="of the digits to repeat (default: the given real ones, else drawn ones)")
     options = parser.parse_args()
     try:
         digits = load_digits(options.source or (REAL_DIGITS if REAL_DIGITS.is_file() else "drawn"), ROOT / "data")
         costs: list[Cost] = []
         for count in options.digits:
-            for cost in compare(digits, count, options.precision):
+            for cost in compare(digits, count, options.precision, options.alone):
                 costs.append(cost)
                 print(cost, flush=True)
+                if options.alone:
+                    continue
                 # After each: at the largest number one may take an hour, and be stopped.
                 write_text(TABLE, table(costs, digits))
                 plot(costs)
     except SVHNError as error:
         print(f"full_size: {error}", file=sys.stderr)
         return 2
-    print(TABLE.read_text(encoding="utf-8"))
+    if not options.alone:
+        print(TABLE.read_text(encoding="utf-8"))
     return 0
 
 

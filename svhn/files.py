@@ -94,16 +94,20 @@ def check_writable(folder: Path) -> None:
             path.rmdir()
 
 
-def cache_folder(folder: Path) -> Path:
+def cache_folder(folder: Path, size: int = 0) -> Path:
     """The folder for files that can be made again.
 
     Args:
         folder: The folder that they belong in.
+        size: Their bytes.
 
     Returns:
-        `folder` if it can be written to. Otherwise a folder of its name in the person's cache (`XDG_CACHE_HOME` or
-        `~/.cache`), or a temporary folder if that cannot be written to either. It may not exist yet: `atomic_path`
-        makes it.
+        `folder` if it can be written to and has room. Otherwise a folder of its name in the person's cache
+        (`XDG_CACHE_HOME` or `~/.cache`), or a temporary folder if that will not do either. It may not exist yet:
+        `atomic_path` makes it.
+
+    Raises:
+        NoRoom: No folder has room for the files.
     """
     # Each checkout has a folder of its own, so two projects never share files of one name.
     own = f"{folder.name}-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
@@ -111,8 +115,16 @@ def cache_folder(folder: Path) -> Path:
     for candidate in (folder, caches / own):
         with contextlib.suppress(SVHNError):
             check_writable(candidate)
+            _check_room(candidate, size)
             return candidate
+    _check_room(Path(tempfile.gettempdir()), size)
     return Path(tempfile.mkdtemp(prefix="svhn-"))
+
+
+def _check_room(folder: Path, size: int) -> None:
+    there = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    if shutil.disk_usage(there).free < size:
+        raise NoRoom(f"{folder} has no room for {size / 1e6:,.0f} MB; free some space, or set TMPDIR to a larger disk")
 
 
 def sweep(folder: Path, pattern: str) -> None:

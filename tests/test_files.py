@@ -8,7 +8,7 @@ import time
 import pytest
 
 from svhn.errors import SVHNError
-from svhn.files import atomic_path, check_writable, digest_of, write_text
+from svhn.files import NoRoom, atomic_path, cache_folder, check_writable, digest_of, write_text
 
 
 def test_an_exception_leaves_the_former_file_and_nothing_else(tmp_path):
@@ -75,3 +75,13 @@ def test_a_folder_s_digest_is_of_every_file_and_its_name(tmp_path, change):
     assert digest_of(tmp_path, "*.py") == before
     change(tmp_path)
     assert digest_of(tmp_path, "*.py") != before
+
+
+def test_a_cache_without_room_is_told_before_the_work(tmp_path, monkeypatch):
+    for variable in ("XDG_CACHE_HOME", "TMPDIR"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert cache_folder(tmp_path / "kept", 1000) == tmp_path / "kept"
+    with pytest.raises(NoRoom, match=r"has no room for 1,000,000,000,000 MB; free some space, or set TMPDIR"):
+        cache_folder(tmp_path / "kept", 10**18)
+    assert list(tmp_path.iterdir()) == []
