@@ -1,6 +1,8 @@
 """From figures and judgement to sixteen marks and a total."""
 
+import codecs
 import csv
+import io
 from dataclasses import replace
 
 import pytest
@@ -332,12 +334,77 @@ class TestManualMarks:
         path.write_bytes(f"\ufeffhandin;row;mark;comment\r\n{own}\r\nann;3.1;;\r\nann;3.2;;\r\nbob;3.1;;".encode())
         list_waiting(path, {"ann": {"3.2": "an answer", "1.1 performance": "a doubt"}}, ["ann", "bob"])
         head = "\ufeffhandin;row;mark;comment;reason\r\n"
-        assert path.read_bytes().decode() == f"{head}{own}\r\nann;3.2;;;an answer\nbob;3.1;;"
+        assert path.read_bytes().decode() == f"{head}{own}\r\nann;3.2;;;an answer\r\nbob;3.1;;"
         list_waiting(path, {"ann": {}}, ["ann", "bob"])
         assert path.read_bytes().decode() == f"{head}{own}\r\nbob;3.1;;"
         path.write_text("row,handin,reason,comment,mark\n", encoding="utf-8")
         list_waiting(path, {"ann": {"3.1": "why"}}, ["ann"])
         assert path.read_text(encoding="utf-8") == "row,handin,reason,comment,mark\n3.1,ann,why,,\n"
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-sig"])
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    @pytest.mark.parametrize("shape", ["as it was", "sorted", "columns moved", "reason dropped", "padded", "retyped"])
+    def test_as_spreadsheets_save_it_back(self, tmp_path, encoding, delimiter, end, shape):
+        """Each with a mark and a comment typed in; the second grading keeps them and still lists what waits."""
+        path, names = tmp_path / "manual.csv", ["0012", "Müller", "Zoë; Ann, 2"]
+        waiting = {name: {"3.1": "an answer", "1.1 performance": "a doubt; '=1"} for name in names}
+        list_waiting(path, waiting, names)
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file)
+        rows = [[*row[:2], "7,5", "Goed; maar, kort", row[4]] if row[1] == "3.1" else row for row in rows]
+        if shape == "sorted":
+            rows.sort(key=lambda row: row[1:], reverse=True)
+        elif shape == "columns moved":
+            head, rows = head[::-1], [row[::-1] for row in rows]
+        elif shape == "reason dropped":
+            head, rows = head[:4], [row[:4] for row in rows]
+        elif shape == "padded":
+            head = [*head, "", ""]
+            rows = [[], ["", "", "", ""], *([*row, "", ""] for row in rows), [""] * 7, []]
+        elif (
+            shape == "retyped"
+        ):  # As numbers, as dates, composed otherwise, and as UTF-8 seems to those who expect none.
+            rows = [[{"0012": "12", "Müller": "Mu\u0308ller"}.get(row[0], row[0].encode().decode("cp1252")),
+                     row[1].replace("3.1", {"0012": "3,1", "Müller": "03. Jan"}.get(row[0], "3-jan")), *row[2:]]
+                    for row in rows]  # fmt: skip
+        made = io.StringIO()
+        csv.writer(made, delimiter=delimiter, lineterminator=end).writerows([head, *rows])
+        content = made.getvalue().encode(encoding) if "be" not in encoding else (
+            codecs.BOM_UTF16_BE + made.getvalue().encode("utf-16-be"))  # fmt: skip
+        path.write_bytes(content)
+        typed = {name: {"3.1": (7.5, "Goed; maar, kort"), "1.1 performance": (None, "")} for name in names}
+        assert read_manual(path, names) == typed
+        list_waiting(path, waiting, names)
+        assert read_manual(path, names) == typed
+        if shape not in ("reason dropped",):
+            assert path.read_bytes() == content
+        list_waiting(path, {name: {} for name in names}, names)
+        assert read_manual(path, names) == {name: {"3.1": typed[name]["3.1"]} for name in names}
+
+    @pytest.mark.parametrize("row", [row.name for row in ROWS if not row.aspect])
+    def test_a_row_is_found_as_number_and_date_and_no_other_is_taken_for_it(self, tmp_path, row):
+        path = tmp_path / "manual.csv"
+        question, part = row.split(".")
+        months = {"1": ["Jan", "jan", "janv."], "2": ["Feb", "feb", "févr."], "3": ["Mrz", "mrt", "Mär"]}[part]
+        forms = [
+            row,
+            f"{question},{part}",
+            f"0{question}.0{part}.2026",
+            f"{question}/{part}/26",
+            f"0{question}.0{part}.",
+        ]
+        for form in [
+            *forms,
+            *(f"0{question}. {month}" for month in months),
+            *(f"{question}-{month}" for month in months),
+        ]:
+            path.write_text(f'handin,row,mark\nann,"{form}",7\n', encoding="utf-8")
+            assert read_manual(path, ["ann"]) == {"ann": {row: (7, "")}}, form
+        for other in (f"{row}7", f"1{row}", f"{question}.1{part}", f"{row} and more", f"2026-0{question}-0{part}"):
+            path.write_text(f"handin,row,mark\nann,{other},7\n", encoding="utf-8")
+            with pytest.raises(SVHNError, match="there is no row"):
+                read_manual(path, ["ann"])
 
     @pytest.mark.parametrize("comment", ['"Great', '"Gr"eat'])
     def test_quotation_marks_that_are_not_closed_swallow_nobody_s_marks(self, tmp_path, comment):
@@ -380,6 +447,14 @@ class TestManualMarks:
             ("ann,3.1,nan,", "no mark"),
             ("ann,5.1,7,", "no row '5.1'"),
             ("ann,3.1,7,\nann,3.1,8,", "line 3: ann, 3.1 was marked before"),
+            ("ann,3.1,7,5", "line 2: 7,5 are two cells here"),
+            ("ann,3.1,8,Clear, but short", "line 2: it has more cells"),
+            ("ann,3.1,8,\n,3.2,7,", "line 3: there is no hand-in '' to mark"),  # As merged cells are saved.
+            ("ann,3.1,8,\n,3.2,,Fine", "line 3: there is no hand-in '' to mark"),
+            ("ann,3.1,8,\nann,,7,", "line 3: there is no row ''"),
+            ("ann,3.1,1_0,", "'1_0' is no mark"),
+            ("ann,3.1,80%,", "'80%' is no mark"),
+            ("ann,3.1,-1,", "'-1' is no mark"),
         ],
     )
     def test_a_slip_in_the_table_is_told_with_its_line(self, tmp_path, line, said):
