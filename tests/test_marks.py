@@ -9,7 +9,7 @@ import pytest
 from made_records import a_measured, provenance
 
 from svhn.errors import SVHNError
-from svhn.grading.claims import compare
+from svhn.grading.claims import compare, in_common
 from svhn.grading.evidence import departures, doubts
 from svhn.grading.facts import Answer, Model, NamedDigits, Recorded, Student, nothing_but
 from svhn.grading.marks import Mark, mark_rows, total_of
@@ -238,6 +238,12 @@ class TestClaims:
             (0.818, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), None),
             (1.0, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), "model_4_1 itself reads 80.0% of the test"),
             (0.818, nothing_but("").models["model_4_1"], "no model_4_1 to compare"),
+            (
+                0.818,
+                replace(a_model([0.9], {"validation": 0.9, "test": 0.9}), doubts=["has no convolution"]),
+                "model_4_1 has no convolution",
+            ),
+            (0.818, a_model([0.8, 0.8], {"validation": 0.5, "test": 0.5}, guessed=True), "reads at least 50.0% of the"),
         ],
     )
     def test_neighbours_of_embeddings_read_no_more_than_the_network(self, calibration, stated, base, said):
@@ -245,6 +251,55 @@ class TestClaims:
         evidence.evaluation_4_2, evidence.models["model_4_1"] = stated, base
         (mark,) = [mark for mark in mark_rows(evidence, calibration, {}) if mark.row.question == "4.2"]
         assert mark.value == (None if said else 7.0) and (said or "81.8%") in mark.reason
+
+    @pytest.mark.parametrize(("found", "flagged"), [(0.9, False), (0.81, False), (0.805, True), (0.79, True)])
+    def test_neighbours_that_are_said_to_read_a_little_more_than_the_network_are_flagged(
+        self, calibration, found, flagged
+    ):
+        evidence = nothing_but("")
+        evidence.evaluation_4_2 = 0.818
+        evidence.models["model_4_1"] = a_model([found] * 5, {"validation": found, "test": found})
+        marks = mark_rows(evidence, calibration, {})
+        flags = Graded("ann", evidence, marks).flags
+        said = f"4.2: its notebook states a test accuracy of 81.8%, and model_4_1 itself reads {found:.1%}"
+        assert marks[-1].value == 7.0 and flags == ([said] if flagged else [])
+
+    @pytest.mark.parametrize("shape", ["best and last", "plateau", "rising", "zigzag", "late", "one"])
+    @pytest.mark.parametrize("lift", [0.005, 0.011, 0.025, 0.05, 0.25])
+    @pytest.mark.parametrize("digits", [100, 1600, 20_000])
+    @pytest.mark.parametrize("honest_end", [True, False])
+    def test_no_shape_of_a_curve_gains_unflagged_over_a_point(self, calibration, shape, lift, digits, honest_end):
+        """A file that scores 70 %, and a curve that says more somewhere; it may end with the truth."""
+        true, high = 0.7, 0.7 + lift
+        curve = {
+            "best and last": [0.5, high, 0.6],
+            "plateau": [0.5, *[high] * 30],
+            "rising": [0.1, 0.3, 0.5, 0.6, 0.65, high],
+            "zigzag": [0.5, high, 0.6, high, 0.6, high, 0.6],
+            "late": [0.6] * 98 + [high],
+            "one": [high],
+        }[shape]
+        model = a_model([*curve, true] if honest_end else curve, {"validation": true, "test": true}, digits=digits)
+        figures = calibration.summarise(model.curves)
+        evidence = evidence_with(model)
+        mark = mark_rows(evidence, calibration, {})[0]
+        chance = max(0.01, 2 * (true * (1 - true) / digits) ** 0.5)
+        assert mark.value is None or mark.value <= calibration.mark("1.1", true + chance)
+        assert bool(Graded("ann", evidence, [mark], {"model_1_1": figures}).flags) >= (figures.counted - true > 0.01)
+
+    def test_what_two_hand_ins_share_is_told_of_curves_as_of_weights(self):
+        curve = [0.5, 0.55, 0.61, 0.64, 0.66]
+        ann, bob = (a_model(curve, {"validation": 0.66, "test": 0.6}, weights=who) for who in ("ann", "bob"))
+        flat = [a_model([0.1] * 5, {"validation": 0.1, "test": 0.1}, weights=who) for who in ("cem", "dan")]
+        models = dict(zip(("ann", "bob", "cem", "dan"), (ann, bob, *flat), strict=True))
+        shared = in_common({name: evidence_with(model) for name, model in models.items()})
+        told = "the hand-in has this in common with {}: the learning curves of model_1_1"
+        assert shared == {"ann": [told.format("bob")], "bob": [told.format("ann")], "cem": [], "dan": []}
+        many = {f"s{number}": evidence_with(ann) for number in range(9)}
+        assert in_common(many)["s0"] == [
+            "the hand-in has this in common with s1, s2, s3, s4, s5 and 3 more: the weights of model_1_1, the learning "
+            "curves of model_1_1"
+        ]
 
     def test_an_erratic_peak_does_not_count(self, calibration):
         model = a_model([0.5, 0.6, 0.845, 0.61, 0.62], {"validation": 0.62, "test": 0.62})
@@ -283,18 +338,22 @@ class TestTotals:
             assert next(csv.DictReader(file))["mark"] == "8.3"
         assert "mean mark so far 8.3/10" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
-    @pytest.mark.parametrize("name", ["=1+1", "Doe; =1+1", "Doe\t@x", "-2+3|cmd", ' "=1+1"', "＝1+1"])
-    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-    def test_no_cell_starts_a_formula_however_the_table_is_split(self, tmp_path, name, delimiter):
-        evidence = replace(nothing_but(""), student=Student(name=name, id=name))
-        write_course([Graded("ann", evidence, [Mark(row, None, "", "") for row in ROWS])], tmp_path, "digits")
-        with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
-            cells = [
-                cell.strip(" \"'")[:1] and cell.lstrip(' "')[:1]
-                for row in csv.reader(file, delimiter=delimiter)
-                for cell in row
-            ]
-        assert not {"=", "+", "-", "@", "＝"} & set(cells)
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+    @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "﹦", "﹢", "−"])
+    def test_no_cell_starts_a_formula_however_the_table_is_split(self, tmp_path, sign, delimiter):
+        before = ["", " ", "\t", "\r", "\n", '"', "'", ' " ', "\ufeff", "\u200b", "\u2028", "\u202e", "\x00", '"", "']
+        texts = [f"{start}{middle}{sign}1+1" for start in ("", "Doe;", "Doe,", "Doe\t", "Doe|") for middle in before]
+        blank = [Mark(row, None, "", "") for row in ROWS]
+        handins = [
+            Graded("ann", replace(nothing_but(""), student=Student(name=text, id=text)), blank) for text in texts
+        ]
+        write_course(handins, tmp_path, "digits")
+        list_waiting(tmp_path / "manual.csv", {str(n): {"3.1": text} for n, text in enumerate(texts)}, [])
+        for table in ("grades.csv", "manual.csv"):
+            with (tmp_path / table).open(encoding="utf-8", newline="") as file:
+                cells = [cell for row in csv.reader(file, delimiter=delimiter) for cell in row]
+            found = [cell for cell in cells if cell.strip(' "\ufeff\u200b').startswith(sign)]
+            assert not found and sum(sign in cell for cell in cells) >= len(texts)
 
     def test_what_a_person_marked_is_not_said_to_be_open(self):
         marks = [Mark(row, 7.0, "person", "for a person to mark; the written answer has 20 characters") for row in ROWS]

@@ -155,11 +155,14 @@ def _unlikely(stated: float, name: str, base: Model) -> str | None:
     """
     if base.measured is None:
         return f"there is no {name} to compare that with"
+    if base.doubts:
+        return f"{name} {'; '.join(base.doubts)}"
     if base.claims and not any(claim.comparable for claim in base.claims):
         return f"{name}'s own figures are of other digits than those measured on"
     found, count = base.measured.accuracy["test"], base.measured.digits["test"]
     if stated - found > max(FALL, 3 * math.sqrt(found * (1 - found) / count)):
-        return f"{name} itself reads {found:.1%} of the test digits"
+        least = "at least " if any(claim.at_least for claim in base.claims) else ""
+        return f"{name} itself reads {least}{found:.1%} of the test digits"
     return None
 
 

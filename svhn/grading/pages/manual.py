@@ -125,7 +125,7 @@ def _entered(table: _Table, path: Path, forms: Mapping[str, str]) -> Entered:
         if table.delimiter == "," and re.fullmatch(r"\d+", line.values["mark"]) and re.fullmatch(r"\d+", comment):
             half = f"{line.values['mark']},{comment}"
             raise SVHNError(f"{where}: {half} are two cells here; write a mark with a point, or put quotation marks")
-        if handin not in forms.values() and line.entered:
+        if handin not in forms and line.entered:
             raise SVHNError(f"{where}: there is no hand-in {handin!r} to mark; write its name as index.html does")
         if row in entered.setdefault(handin, {}):
             raise SVHNError(f"{where}: {handin}, {row} was marked before; keep one of the two lines")
