@@ -42,7 +42,10 @@ c = get_config()  # noqa: F821
 c.ClearSolutions.code_stub = {{"python": "{stub}"}}
 # The written answers are the student's; every other file of the release is put back before a hand-in runs.
 c.Autograde.exclude_overwriting = {{"{assignment}": ["answers.py"]}}
-c.Execute.timeout = 1800  # seconds a cell may take
+c.Execute.timeout = 1800  # seconds a cell may take; the others leave a busy machine time to start and to answer
+c.Execute.startup_timeout = c.Execute.iopub_timeout = 300
+# Where data, time, memory or disk are lacking here, a hand-in gets no marks rather than zeros.
+c.Autograde.autograde_preprocessors.insert(1, "svhn.course.faults.RefuseFaults")
 # Kernel and nbgrader, both on this machine, would be warned that they talk unencrypted.
 c.Execute.extra_arguments = ["--log-level=ERROR"]
 # SQLAlchemy's word to nbgrader's authors.

@@ -2,8 +2,9 @@
 
 import functools
 import os
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ from svhn.learning.stored import load_model
 from svhn.rubric.calibration import load_calibration
 from svhn.rubric.questions import BY_NUMBER, ROWS, TEST
 from svhn.settings import Settings
+
+# What an error says where this machine lacks memory or disk.
+LACKS_ROOM = re.compile(
+    "MemoryError|ResourceExhausted|Unable to allocate|Cannot allocate memory|No space left on device|"
+    "Disk quota exceeded|Read-only file system"
+)
 
 
 class Unmeasured(float):
@@ -52,19 +59,25 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
 
     Returns:
         0 to the points of the question's performance row; 0 where there is nothing to measure and outside nbgrader.
+
+    Raises:
+        SVHNError: The digits cannot be loaded, or memory or disk do not suffice: the hand-in is not to blame.
     """
     if not in_nbgrader():
         return Unmeasured(f"{question}: measured where nbgrader grades or validates this notebook")
     try:
-        # nbgrader takes any line on standard error for a failed test.
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), silence():
+        with _silent():
             split = _split(Settings.choose(data=names.get("data")).data)
+    except Exception as error:
+        raise SVHNError(f"{question} was not measured: {one_line(error)}") from error
+    try:
+        with _silent():
             measured, what = _measure(question, names, folder, split)
-    except SVHNError as error:
-        print(f"{question}: {error}")
-        return 0.0
     except Exception as error:  # The hand-in's own functions raise whatever they run into.
-        print(f"{question}: cannot be measured ({type(error).__name__}: {one_line(error)})")
+        said = f"{type(error).__name__}: {one_line(error)}"
+        if LACKS_ROOM.search(said):
+            raise SVHNError(f"{question} was not measured: {said}; free some room") from error
+        print(f"{question}: {error if isinstance(error, SVHNError) else f'cannot be measured ({said})'}")
         return 0.0
     earned = performance_points(question, measured)
     print(f"{question}: {measured:.2%} of {what}{_named(split.digits)}: {earned:g} points")
@@ -75,6 +88,13 @@ def performance_points(question: str, share: float) -> float:
     """The points, to hundredths, that the calibration gives a question's performance for an accuracy, 0..1."""
     (row,) = (row for row in ROWS if row.question == question and row.calibrated)
     return round(float(load_calibration().mark(question, share)) / 10 * row.points, 2)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps outputs empty: nbgrader takes any line on standard error for a failed test."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), silence():
+        yield
 
 
 @functools.lru_cache(maxsize=1)

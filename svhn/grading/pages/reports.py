@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from svhn.files import write_text
-from svhn.grading.claims import TOLERANCE, exceeds
+from svhn.grading.claims import TOLERANCE, bound, exceeds
 from svhn.grading.facts import Claim, Evidence
 from svhn.grading.marks import Mark, Total, total_of
 from svhn.rubric.calibration import CurveFigures
@@ -71,8 +71,9 @@ class Graded:
             yield from (f"{name}: {claim_text(claim)}" for claim in flagged)
             counted = self.figures[name].counted if name in self.figures else 0
             if model.measured and exceeds(model, counted) and counted not in [claim.claimed for claim in flagged]:
-                found = model.measured.accuracy["validation"]
-                yield f"{name}: its curve would count with {counted:.1%}, and the stored file scores {found:.1%}"
+                scored = f"the stored file scores {model.measured.accuracy['validation']:.1%}"
+                chance = "" if bound(model, counted) < counted else ", which may be chance"
+                yield f"{name}: its curve would count with {counted:.1%}, and {scored}{chance}"
 
     def _of_the_pipeline(self) -> Iterator[str]:
         for mark in self.marks:
