@@ -22,7 +22,7 @@ from svhn.rubric.calibration import load_calibration
 from svhn.rubric.questions import BY_NUMBER, ROWS, TEST
 from svhn.settings import Settings
 
-# What an error says where this machine lacks memory or disk.
+# The words of errors where this machine lacks memory or disk.
 LACKS_ROOM = re.compile(
     "MemoryError|ResourceExhausted|Unable to allocate|Cannot allocate memory|No space left on device|"
     "Disk quota exceeded|Read-only file system"
@@ -35,7 +35,7 @@ class Unmeasured(float):
     note: str
 
     def __new__(cls, note: str) -> "Unmeasured":
-        """Zero, with what a notebook shows in its place."""
+        """Zero, with the note that a notebook shows in its place."""
         points = super().__new__(cls, 0.0)
         points.note = note
         return points
@@ -45,7 +45,7 @@ class Unmeasured(float):
 
 
 def performance(question: str, names: Mapping[str, Any], folder: Path = Path("models")) -> float:
-    """Measures what a question's points rest on, says what came of it, and returns the points.
+    """Measures the accuracy that decides a question's points, prints it, and returns the points.
 
     Where nbgrader neither grades nor validates, nothing is measured: every model would be measured twice.
 
@@ -103,7 +103,7 @@ def _split(source: str | None) -> Split:
 
 
 def _measure(question: str, names: Mapping[str, Any], folder: Path, split: Split) -> tuple[float, str]:
-    """The accuracy that counts, and on what."""
+    """The accuracy that counts, and the digits that it is of."""
     asked = BY_NUMBER[question]
     if asked.figure == TEST:
         name = f"pipeline_{asked.identifier}"
@@ -120,7 +120,7 @@ def _measure(question: str, names: Mapping[str, Any], folder: Path, split: Split
 def _anew(images: Images, split: Split) -> Images:
     """The validation digits, preprocessed as the notebook does."""
     if isinstance(images, Preprocessed) or (images.dtype == np.uint8 and images.shape == split.X_val.shape):
-        return preprocess_like(images, split.X_val.copy())  # A student's function may change what it is given.
+        return preprocess_like(images, split.X_val.copy())  # A student's function may change its argument.
     # An array that the notebook preprocessed itself: there is no function to repeat it with.
     if len(images) != len(split.y_val):
         raise SVHNError(f"the notebook has {len(images)} validation images for {len(split.y_val)} digits")

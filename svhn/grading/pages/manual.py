@@ -1,4 +1,4 @@
-"""The marks of a person: one table that says what waits for them, and that grading fills no mark into."""
+"""The table for a person's marks: grading lists the rows that wait for one, and fills in no mark."""
 
 import codecs
 import csv
@@ -67,8 +67,8 @@ def read_manual(path: Path, known: Collection[str]) -> Entered:
         By hand-in and row: mark 0..10, or None where the cell is empty, and comment.
 
     Raises:
-        SVHNError: A line has an unknown row or a mark that is no number 0..10, says what another line says, marks a
-            hand-in that there is not, or has more cells than columns.
+        SVHNError: A line has an unknown row or a mark that is no number 0..10, is there twice, marks an unknown
+            hand-in, or has more cells than columns.
     """
     return _entered(_read(path), path, _by_form(known)) if path.exists() else {}
 

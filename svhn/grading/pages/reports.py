@@ -1,4 +1,4 @@
-"""What whoever marks gets: a report for each hand-in, a table and an index for the course."""
+"""The pages for the person who marks: a report for each hand-in, a table and an index for the course."""
 
 import csv
 import io
@@ -58,9 +58,9 @@ class Graded:
 
     @property
     def flags(self) -> list[str]:
-        """What a person should look at, one line each.
+        """Lines about things that a person should look at.
 
-        Models that are not what is asked for or do not do what is claimed of them, and work of other hand-ins.
+        These are doubtful models, claims that the files do not bear out, and work shared with other hand-ins.
         """
         return [*self._of_models(), *self._of_the_pipeline(), *self.shared]
 
@@ -86,14 +86,14 @@ class Graded:
 
 
 def plain(text: Any) -> str:
-    """One line without control characters: a hand-in's text may hold what steers a terminal."""
+    """One line without control characters: a hand-in's text may hold codes that steer a terminal."""
     return " ".join(
         re.sub(r"[^\S\n]|[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", " ", str(text)).split()
     )
 
 
 def claim_text(claim: Claim) -> str:
-    """One line: claimed, measured, difference, and what they were measured on."""
+    """One line: the claimed figure, the measured one, their difference, and the digits."""
     least = "at least " if claim.at_least else ""
     sign = "+" if claim.difference >= 0 else "-"
     line = (
@@ -117,7 +117,7 @@ def claim_text(claim: Claim) -> str:
 
 
 def write_handin(graded: Graded, folder: Path) -> None:
-    """Writes `report.html`, the page for whoever marks."""
+    """Writes `report.html`, the page for the person who marks."""
     questions = [
         _question(graded, question, list(marks), folder)
         for question, marks in groupby(graded.marks, key=lambda mark: mark.row.question)
