@@ -11,7 +11,7 @@ from made_records import a_measured, provenance
 from svhn.errors import SVHNError
 from svhn.grading.claims import compare, in_common
 from svhn.grading.evidence import departures, doubts
-from svhn.grading.facts import Answer, Model, NamedDigits, Recorded, Student, nothing_but
+from svhn.grading.facts import NO_CURVES, NO_MODEL, Answer, Model, NamedDigits, Recorded, Student, nothing_but
 from svhn.grading.marks import Mark, mark_rows, total_of
 from svhn.grading.pages.feedback import feedback_text
 from svhn.grading.pages.manual import list_waiting, read_manual
@@ -541,6 +541,27 @@ class TestFeedback:
         said = self.feedback(calibration, refused)
         assert "Your learning curves could not be read: model_1_1.json: loss of epoch 1 is nan." in said
         assert "You handed in no model_1_1." in said and "No written answer of yours was read." in said
+
+    @pytest.mark.parametrize(
+        ("answers", "no_answer", "said"),
+        [
+            ({}, {}, "No written answer of yours was read."),
+            ({}, {"1.1": "it is missing"}, "No written answer of yours was read."),
+            ({}, {"1.1": "it is computed"}, "No written answer of yours was read: it is computed."),
+            (
+                {"1.1": Answer(text="", characters=0, limit=500, where="answers.py")},
+                {},
+                "Your written answer is empty.",
+            ),
+            ({"1.1": Answer(text="Yes.", characters=4, limit=500, where="answers.py")}, {}, ""),
+        ],
+    )
+    def test_an_absent_an_unread_and_an_empty_answer_are_three_things(self, calibration, answers, no_answer, said):
+        nothing = Model(curves_refused=NO_CURVES, refused=NO_MODEL)
+        told = self.feedback(calibration, nothing, answers=answers, no_answer=no_answer)
+        neither = "You handed in neither model_1_1 nor its learning curves."
+        explanation = f"Explanation: {said} A person will mark this.".replace("  ", " ")
+        assert told == f"Question 1.1 Performance: {neither} A person will mark this. {explanation}"
 
     def test_less_than_the_curve_s_best_counts_and_that_is_said(self, calibration):
         model = a_model([0.70, 0.72, 0.695], {"validation": 0.695, "test": 0.69}, digits=1_000_000)

@@ -180,5 +180,5 @@ def _to_judge(row: Row, evidence: Evidence) -> str:
     if answer is None:
         why = evidence.no_answer.get(row.question)
         return f"for a person to mark; no written answer was read{f': {why}' if why else ''}"
-    over = f", {answer.characters - answer.limit} over the limit" if answer.characters > answer.limit else ""
-    return f"for a person to mark; the written answer has {answer.characters} characters{over}"
+    over = f", {answer.characters - answer.limit:,} over the limit" if answer.characters > answer.limit else ""
+    return f"for a person to mark; the written answer has {answer.characters:,} characters{over}"
