@@ -400,9 +400,11 @@ def test_a_mark_typed_in_formgrader_reaches_database_and_feedback(graded, browse
     feedback = (folder / "Assignment3.html").read_text(encoding="utf-8")
     total = sum(grade["auto_score"] or grade["manual_score"] or 0 for grade in grades(graded, "complete").values())
     assert "Score: 1.5 / 2.0" in feedback and "Clear, but why 40 epochs?" in feedback
-    assert f"Assignment3 (Score: {round(total, 2)} / 40.0)" in feedback
+    marked = sum(row.points for row in [*MEASURED, BY_HAND[0]])
+    assert f"Assignment3 (Score so far: {round(total, 2)} / {marked:g}; 40.0 in all)" in feedback
+    assert feedback.count("not yet marked") == len(BY_HAND) - 1
     assert not re.findall("Test cell|>Task<|Student's task|Grade cell", feedback)
-    assert re.findall(r'<a href="#\w+">(\d\.\d[ \w]*)</a> \(Score', feedback) == [row.name for row in ROWS]
+    assert re.findall(r'<a href="#\w+">(\d\.\d[ \w]*)</a> \((?:Score|not)', feedback) == [row.name for row in ROWS]
     assert all(f'<a name="{grade_id(row)}"></a>' in feedback for row in ROWS)
 
 
