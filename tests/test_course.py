@@ -22,12 +22,16 @@ from conftest import ROOT, assert_one_clear_line, require
 from given import REAL_DIGITS
 from IPython.core.formatters import DisplayFormatter
 from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
 from nbgrader.nbgraderformat import MetadataValidator
+from traitlets.config import Application, PyFileConfigLoader
 
 from svhn.course.build import build_course, mark_cells
+from svhn.course.faults import RefuseFaults
 from svhn.data.protocol import split_digits
 from svhn.digits import Digits
 from svhn.errors import SVHNError
+from svhn.learning.batches import Preprocessed
 from svhn.learning.evaluation import accuracy
 from svhn.learning.stored import load_model
 from svhn.notebook.cells import load_definitions, read_notebook, tagged_cells
@@ -396,9 +400,11 @@ def test_a_mark_typed_in_formgrader_reaches_database_and_feedback(graded, browse
     feedback = (folder / "Assignment3.html").read_text(encoding="utf-8")
     total = sum(grade["auto_score"] or grade["manual_score"] or 0 for grade in grades(graded, "complete").values())
     assert "Score: 1.5 / 2.0" in feedback and "Clear, but why 40 epochs?" in feedback
-    assert f"Assignment3 (Score: {round(total, 2)} / 40.0)" in feedback
+    marked = sum(row.points for row in [*MEASURED, BY_HAND[0]])
+    assert f"Assignment3 (Score so far: {round(total, 2)} / {marked:g}; 40.0 in all)" in feedback
+    assert feedback.count("not yet marked") == len(BY_HAND) - 1
     assert not re.findall("Test cell|>Task<|Student's task|Grade cell", feedback)
-    assert re.findall(r'<a href="#\w+">(\d\.\d[ \w]*)</a> \(Score', feedback) == [row.name for row in ROWS]
+    assert re.findall(r'<a href="#\w+">(\d\.\d[ \w]*)</a> \((?:Score|not)', feedback) == [row.name for row in ROWS]
     assert all(f'<a name="{grade_id(row)}"></a>' in feedback for row in ROWS)
 
 
@@ -470,9 +476,80 @@ def test_what_cannot_be_measured_earns_nothing_and_says_why(names, reason, digit
     assert reason in capsys.readouterr().out
 
 
-def test_measuring_is_silent_on_standard_error(digits_file, monkeypatch, capfd, definitions):
-    from svhn.learning.batches import Preprocessed
+@pytest.mark.parametrize("source", ["/nowhere.npz", "carved", "{tmp}", "{tmp}/damaged.npz", "mat"])
+def test_digits_that_are_not_there_are_no_zero(source, tmp_path, monkeypatch):
+    (tmp_path / "damaged.npz").write_bytes(b"PK and no more")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SVHN_DATA", source.format(tmp=tmp_path))
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    with pytest.raises(SVHNError, match=r"^1\.1 was not measured: .*[a-z]"):
+        performance("1.1", {"evaluation_split": (None, np.zeros((3, 32, 32, 3)))}, ROOT / "models")
 
+
+LACKING = [
+    OSError(28, "No space left on device"), OSError(122, "Disk quota exceeded"), MemoryError(),
+    RuntimeError("Unable to allocate 3 GiB for an array"), SVHNError("cannot write x: No space left on device"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", LACKING, ids=repr)
+def test_room_that_is_lacking_here_is_no_zero(error, digits_file, monkeypatch):
+    def failing(images):
+        raise error
+
+    monkeypatch.setenv("SVHN_DATA", str(digits_file))
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    view = Preprocessed(np.zeros((1, 32, 32, 3), np.uint8), lambda images: images)
+    view.function = failing
+    with pytest.raises(SVHNError, match=r"^1\.2 was not measured: .*free some room$"):
+        performance("1.2", {"preprocessed_split": (None, view)}, ROOT / "models")
+
+
+def put_out(notebook, name, *outputs):
+    """The notebook as executed, with the outputs of one cell."""
+    executed = copy.deepcopy(notebook)
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    cell_of(executed, name).outputs = [nbformat.v4.new_output(kind, **content) for kind, content in outputs]
+    return executed
+
+
+@pytest.mark.parametrize("name", ["definitions", "model_1_1", "embeddings"])
+@pytest.mark.parametrize(
+    ("error", "is_here"),
+    [
+        *((error, True) for error in LACKING),
+        (ValueError("shapes"), False),
+        (NameError("name 'x' is not defined"), False),
+    ],
+    ids=repr,
+)
+def test_marks_are_given_where_a_hand_in_failed_and_not_where_this_machine_did(notebook, name, error, is_here):
+    failed = ("error", {"ename": type(error).__name__, "evalue": str(error), "traceback": []})
+    said = ("stream", {"name": "stdout", "text": "No space left on device, said the student"})
+    step, student = RefuseFaults(), {"nbgrader": {"student": "ann"}}
+    executed = put_out(notebook, name, said, failed)
+    if is_here:
+        with pytest.raises(SVHNError, match=rf"ann gets no marks: {name} failed .*; mend that and autograde again"):
+            step.preprocess(executed, student)
+    else:
+        assert step.preprocess(executed, student)[0] == executed
+    with pytest.raises(SVHNError, match="performance_1_1 failed"):
+        step.preprocess(put_out(notebook, "performance_1_1", failed), student)
+
+
+def test_nbgrader_takes_that_step_between_running_and_marking(course):
+    Application.clear_instance()
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    steps = [
+        step if isinstance(step, str) else step.__name__ for step in Autograde(config=config).autograde_preprocessors
+    ]
+    run, ours, marks = map(steps.index, ("Execute", "svhn.course.faults.RefuseFaults", "SaveAutoGrades"))
+    assert run < ours < marks
+
+
+def test_measuring_is_silent_on_standard_error(digits_file, monkeypatch, capfd, definitions):
     monkeypatch.setenv("SVHN_DATA", str(digits_file))
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
     images = np.zeros((1, 32, 32, 3), np.uint8)

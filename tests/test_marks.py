@@ -1,15 +1,17 @@
 """From figures and judgement to sixteen marks and a total."""
 
+import codecs
 import csv
+import io
 from dataclasses import replace
 
 import pytest
 from made_records import a_measured, provenance
 
 from svhn.errors import SVHNError
-from svhn.grading.claims import compare
+from svhn.grading.claims import compare, in_common
 from svhn.grading.evidence import departures, doubts
-from svhn.grading.facts import Answer, Model, NamedDigits, Recorded, Student, nothing_but
+from svhn.grading.facts import NO_CURVES, NO_MODEL, Answer, Model, NamedDigits, Recorded, Student, nothing_but
 from svhn.grading.marks import Mark, mark_rows, total_of
 from svhn.grading.pages.feedback import feedback_text
 from svhn.grading.pages.manual import list_waiting, read_manual
@@ -236,6 +238,12 @@ class TestClaims:
             (0.818, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), None),
             (1.0, a_model([0.8, 0.8], {"validation": 0.8, "test": 0.8}), "model_4_1 itself reads 80.0% of the test"),
             (0.818, nothing_but("").models["model_4_1"], "no model_4_1 to compare"),
+            (
+                0.818,
+                replace(a_model([0.9], {"validation": 0.9, "test": 0.9}), doubts=["has no convolution"]),
+                "model_4_1 has no convolution",
+            ),
+            (0.818, a_model([0.8, 0.8], {"validation": 0.5, "test": 0.5}, guessed=True), "reads at least 50.0% of the"),
         ],
     )
     def test_neighbours_of_embeddings_read_no_more_than_the_network(self, calibration, stated, base, said):
@@ -243,6 +251,55 @@ class TestClaims:
         evidence.evaluation_4_2, evidence.models["model_4_1"] = stated, base
         (mark,) = [mark for mark in mark_rows(evidence, calibration, {}) if mark.row.question == "4.2"]
         assert mark.value == (None if said else 7.0) and (said or "81.8%") in mark.reason
+
+    @pytest.mark.parametrize(("found", "flagged"), [(0.9, False), (0.81, False), (0.805, True), (0.79, True)])
+    def test_neighbours_that_are_said_to_read_a_little_more_than_the_network_are_flagged(
+        self, calibration, found, flagged
+    ):
+        evidence = nothing_but("")
+        evidence.evaluation_4_2 = 0.818
+        evidence.models["model_4_1"] = a_model([found] * 5, {"validation": found, "test": found})
+        marks = mark_rows(evidence, calibration, {})
+        flags = Graded("ann", evidence, marks).flags
+        said = f"4.2: its notebook states a test accuracy of 81.8%, and model_4_1 itself reads {found:.1%}"
+        assert marks[-1].value == 7.0 and flags == ([said] if flagged else [])
+
+    @pytest.mark.parametrize("shape", ["best and last", "plateau", "rising", "zigzag", "late", "one"])
+    @pytest.mark.parametrize("lift", [0.005, 0.011, 0.025, 0.05, 0.25])
+    @pytest.mark.parametrize("digits", [100, 1600, 20_000])
+    @pytest.mark.parametrize("honest_end", [True, False])
+    def test_no_shape_of_a_curve_gains_unflagged_over_a_point(self, calibration, shape, lift, digits, honest_end):
+        """A file that scores 70 %, and a curve that says more somewhere; it may end with the truth."""
+        true, high = 0.7, 0.7 + lift
+        curve = {
+            "best and last": [0.5, high, 0.6],
+            "plateau": [0.5, *[high] * 30],
+            "rising": [0.1, 0.3, 0.5, 0.6, 0.65, high],
+            "zigzag": [0.5, high, 0.6, high, 0.6, high, 0.6],
+            "late": [0.6] * 98 + [high],
+            "one": [high],
+        }[shape]
+        model = a_model([*curve, true] if honest_end else curve, {"validation": true, "test": true}, digits=digits)
+        figures = calibration.summarise(model.curves)
+        evidence = evidence_with(model)
+        mark = mark_rows(evidence, calibration, {})[0]
+        chance = max(0.01, 2 * (true * (1 - true) / digits) ** 0.5)
+        assert mark.value is None or mark.value <= calibration.mark("1.1", true + chance)
+        assert bool(Graded("ann", evidence, [mark], {"model_1_1": figures}).flags) >= (figures.counted - true > 0.01)
+
+    def test_what_two_hand_ins_share_is_told_of_curves_as_of_weights(self):
+        curve = [0.5, 0.55, 0.61, 0.64, 0.66]
+        ann, bob = (a_model(curve, {"validation": 0.66, "test": 0.6}, weights=who) for who in ("ann", "bob"))
+        flat = [a_model([0.1] * 5, {"validation": 0.1, "test": 0.1}, weights=who) for who in ("cem", "dan")]
+        models = dict(zip(("ann", "bob", "cem", "dan"), (ann, bob, *flat), strict=True))
+        shared = in_common({name: evidence_with(model) for name, model in models.items()})
+        told = "the hand-in has this in common with {}: the learning curves of model_1_1"
+        assert shared == {"ann": [told.format("bob")], "bob": [told.format("ann")], "cem": [], "dan": []}
+        many = {f"s{number}": evidence_with(ann) for number in range(9)}
+        assert in_common(many)["s0"] == [
+            "the hand-in has this in common with s1, s2, s3, s4, s5 and 3 more: the weights of model_1_1, the learning "
+            "curves of model_1_1"
+        ]
 
     def test_an_erratic_peak_does_not_count(self, calibration):
         model = a_model([0.5, 0.6, 0.845, 0.61, 0.62], {"validation": 0.62, "test": 0.62})
@@ -281,18 +338,22 @@ class TestTotals:
             assert next(csv.DictReader(file))["mark"] == "8.3"
         assert "mean mark so far 8.3/10" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
-    @pytest.mark.parametrize("name", ["=1+1", "Doe; =1+1", "Doe\t@x", "-2+3|cmd", ' "=1+1"', "＝1+1"])
-    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-    def test_no_cell_starts_a_formula_however_the_table_is_split(self, tmp_path, name, delimiter):
-        evidence = replace(nothing_but(""), student=Student(name=name, id=name))
-        write_course([Graded("ann", evidence, [Mark(row, None, "", "") for row in ROWS])], tmp_path, "digits")
-        with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
-            cells = [
-                cell.strip(" \"'")[:1] and cell.lstrip(' "')[:1]
-                for row in csv.reader(file, delimiter=delimiter)
-                for cell in row
-            ]
-        assert not {"=", "+", "-", "@", "＝"} & set(cells)
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+    @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "﹦", "﹢", "−"])
+    def test_no_cell_starts_a_formula_however_the_table_is_split(self, tmp_path, sign, delimiter):
+        before = ["", " ", "\t", "\r", "\n", '"', "'", ' " ', "\ufeff", "\u200b", "\u2028", "\u202e", "\x00", '"", "']
+        texts = [f"{start}{middle}{sign}1+1" for start in ("", "Doe;", "Doe,", "Doe\t", "Doe|") for middle in before]
+        blank = [Mark(row, None, "", "") for row in ROWS]
+        handins = [
+            Graded("ann", replace(nothing_but(""), student=Student(name=text, id=text)), blank) for text in texts
+        ]
+        write_course(handins, tmp_path, "digits")
+        list_waiting(tmp_path / "manual.csv", {str(n): {"3.1": text} for n, text in enumerate(texts)}, [])
+        for table in ("grades.csv", "manual.csv"):
+            with (tmp_path / table).open(encoding="utf-8", newline="") as file:
+                cells = [cell for row in csv.reader(file, delimiter=delimiter) for cell in row]
+            found = [cell for cell in cells if cell.strip(' "\ufeff\u200b').startswith(sign)]
+            assert not found and sum(sign in cell for cell in cells) >= len(texts)
 
     def test_what_a_person_marked_is_not_said_to_be_open(self):
         marks = [Mark(row, 7.0, "person", "for a person to mark; the written answer has 20 characters") for row in ROWS]
@@ -332,12 +393,77 @@ class TestManualMarks:
         path.write_bytes(f"\ufeffhandin;row;mark;comment\r\n{own}\r\nann;3.1;;\r\nann;3.2;;\r\nbob;3.1;;".encode())
         list_waiting(path, {"ann": {"3.2": "an answer", "1.1 performance": "a doubt"}}, ["ann", "bob"])
         head = "\ufeffhandin;row;mark;comment;reason\r\n"
-        assert path.read_bytes().decode() == f"{head}{own}\r\nann;3.2;;;an answer\nbob;3.1;;"
+        assert path.read_bytes().decode() == f"{head}{own}\r\nann;3.2;;;an answer\r\nbob;3.1;;"
         list_waiting(path, {"ann": {}}, ["ann", "bob"])
         assert path.read_bytes().decode() == f"{head}{own}\r\nbob;3.1;;"
         path.write_text("row,handin,reason,comment,mark\n", encoding="utf-8")
         list_waiting(path, {"ann": {"3.1": "why"}}, ["ann"])
         assert path.read_text(encoding="utf-8") == "row,handin,reason,comment,mark\n3.1,ann,why,,\n"
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-sig"])
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    @pytest.mark.parametrize("shape", ["as it was", "sorted", "columns moved", "reason dropped", "padded", "retyped"])
+    def test_as_spreadsheets_save_it_back(self, tmp_path, encoding, delimiter, end, shape):
+        """Each with a mark and a comment typed in; the second grading keeps them and still lists what waits."""
+        path, names = tmp_path / "manual.csv", ["0012", "Müller", "Zoë; Ann, 2"]
+        waiting = {name: {"3.1": "an answer", "1.1 performance": "a doubt; '=1"} for name in names}
+        list_waiting(path, waiting, names)
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file)
+        rows = [[*row[:2], "7,5", "Goed; maar, kort", row[4]] if row[1] == "3.1" else row for row in rows]
+        if shape == "sorted":
+            rows.sort(key=lambda row: row[1:], reverse=True)
+        elif shape == "columns moved":
+            head, rows = head[::-1], [row[::-1] for row in rows]
+        elif shape == "reason dropped":
+            head, rows = head[:4], [row[:4] for row in rows]
+        elif shape == "padded":
+            head = [*head, "", ""]
+            rows = [[], ["", "", "", ""], *([*row, "", ""] for row in rows), [""] * 7, []]
+        elif (
+            shape == "retyped"
+        ):  # As numbers, as dates, composed otherwise, and as UTF-8 seems to those who expect none.
+            rows = [[{"0012": "12", "Müller": "Mu\u0308ller"}.get(row[0], row[0].encode().decode("cp1252")),
+                     row[1].replace("3.1", {"0012": "3,1", "Müller": "03. Jan"}.get(row[0], "3-jan")), *row[2:]]
+                    for row in rows]  # fmt: skip
+        made = io.StringIO()
+        csv.writer(made, delimiter=delimiter, lineterminator=end).writerows([head, *rows])
+        content = made.getvalue().encode(encoding) if "be" not in encoding else (
+            codecs.BOM_UTF16_BE + made.getvalue().encode("utf-16-be"))  # fmt: skip
+        path.write_bytes(content)
+        typed = {name: {"3.1": (7.5, "Goed; maar, kort"), "1.1 performance": (None, "")} for name in names}
+        assert read_manual(path, names) == typed
+        list_waiting(path, waiting, names)
+        assert read_manual(path, names) == typed
+        if shape not in ("reason dropped",):
+            assert path.read_bytes() == content
+        list_waiting(path, {name: {} for name in names}, names)
+        assert read_manual(path, names) == {name: {"3.1": typed[name]["3.1"]} for name in names}
+
+    @pytest.mark.parametrize("row", [row.name for row in ROWS if not row.aspect])
+    def test_a_row_is_found_as_number_and_date_and_no_other_is_taken_for_it(self, tmp_path, row):
+        path = tmp_path / "manual.csv"
+        question, part = row.split(".")
+        months = {"1": ["Jan", "jan", "janv."], "2": ["Feb", "feb", "févr."], "3": ["Mrz", "mrt", "Mär"]}[part]
+        forms = [
+            row,
+            f"{question},{part}",
+            f"0{question}.0{part}.2026",
+            f"{question}/{part}/26",
+            f"0{question}.0{part}.",
+        ]
+        for form in [
+            *forms,
+            *(f"0{question}. {month}" for month in months),
+            *(f"{question}-{month}" for month in months),
+        ]:
+            path.write_text(f'handin,row,mark\nann,"{form}",7\n', encoding="utf-8")
+            assert read_manual(path, ["ann"]) == {"ann": {row: (7, "")}}, form
+        for other in (f"{row}7", f"1{row}", f"{question}.1{part}", f"{row} and more", f"2026-0{question}-0{part}"):
+            path.write_text(f"handin,row,mark\nann,{other},7\n", encoding="utf-8")
+            with pytest.raises(SVHNError, match="there is no row"):
+                read_manual(path, ["ann"])
 
     @pytest.mark.parametrize("comment", ['"Great', '"Gr"eat'])
     def test_quotation_marks_that_are_not_closed_swallow_nobody_s_marks(self, tmp_path, comment):
@@ -380,6 +506,14 @@ class TestManualMarks:
             ("ann,3.1,nan,", "no mark"),
             ("ann,5.1,7,", "no row '5.1'"),
             ("ann,3.1,7,\nann,3.1,8,", "line 3: ann, 3.1 was marked before"),
+            ("ann,3.1,7,5", "line 2: 7,5 are two cells here"),
+            ("ann,3.1,8,Clear, but short", "line 2: it has more cells"),
+            ("ann,3.1,8,\n,3.2,7,", "line 3: there is no hand-in '' to mark"),  # As merged cells are saved.
+            ("ann,3.1,8,\n,3.2,,Fine", "line 3: there is no hand-in '' to mark"),
+            ("ann,3.1,8,\nann,,7,", "line 3: there is no row ''"),
+            ("ann,3.1,1_0,", "'1_0' is no mark"),
+            ("ann,3.1,80%,", "'80%' is no mark"),
+            ("ann,3.1,-1,", "'-1' is no mark"),
         ],
     )
     def test_a_slip_in_the_table_is_told_with_its_line(self, tmp_path, line, said):
@@ -407,6 +541,27 @@ class TestFeedback:
         said = self.feedback(calibration, refused)
         assert "Your learning curves could not be read: model_1_1.json: loss of epoch 1 is nan." in said
         assert "You handed in no model_1_1." in said and "No written answer of yours was read." in said
+
+    @pytest.mark.parametrize(
+        ("answers", "no_answer", "said"),
+        [
+            ({}, {}, "No written answer of yours was read."),
+            ({}, {"1.1": "it is missing"}, "No written answer of yours was read."),
+            ({}, {"1.1": "it is computed"}, "No written answer of yours was read: it is computed."),
+            (
+                {"1.1": Answer(text="", characters=0, limit=500, where="answers.py")},
+                {},
+                "Your written answer is empty.",
+            ),
+            ({"1.1": Answer(text="Yes.", characters=4, limit=500, where="answers.py")}, {}, ""),
+        ],
+    )
+    def test_an_absent_an_unread_and_an_empty_answer_are_three_things(self, calibration, answers, no_answer, said):
+        nothing = Model(curves_refused=NO_CURVES, refused=NO_MODEL)
+        told = self.feedback(calibration, nothing, answers=answers, no_answer=no_answer)
+        neither = "You handed in neither model_1_1 nor its learning curves."
+        explanation = f"Explanation: {said} A person will mark this.".replace("  ", " ")
+        assert told == f"Question 1.1 Performance: {neither} A person will mark this. {explanation}"
 
     def test_less_than_the_curve_s_best_counts_and_that_is_said(self, calibration):
         model = a_model([0.70, 0.72, 0.695], {"validation": 0.695, "test": 0.69}, digits=1_000_000)

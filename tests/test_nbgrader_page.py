@@ -39,7 +39,22 @@ def test_rows_have_the_course_s_names_and_links_that_lead_to_them(page):
     assert re.findall(r'<a href="#\w+">([^<]+)</a> \(Score', named) == [row.name for row in ROWS]
     assert all(named.count(f'<a name="{grade_id(row)}"></a>') == 1 for row in ROWS)
     assert named.count(">Comment on 1.1 explanation<") == 1 and named.count("Question 3.2<") == 1
-    assert name_rows(named) == named
+    assert name_rows(named) == named and named.count("img { max-width") == 1
+
+
+@pytest.mark.parametrize("count", [1, 9, 16])
+def test_a_row_that_nobody_has_marked_is_no_zero(page, count):
+    unmarked = [grade_id(row) for row in ROWS][-count:]
+    said = name_rows(page, unmarked)
+    points = sum(row.points for row in ROWS[-count:])
+    assert f"Assignment3 (Score so far: 16.0 / {40 - points:g}; 40.0 in all)" in said
+    listed = re.findall(r'<a href="#(\w+)">[^<]+</a> \((not yet marked|Score: 1.0)', said)
+    assert [name for name, mark in listed if mark == "not yet marked"] == unmarked and len(listed) == len(ROWS)
+    at_rows = re.findall(r"Question (\d\.\d[ \w]*)</span>\s*<span[^>]*>\s*(Not yet marked|Score)", said)
+    assert (
+        at_rows == [(row.name, "Not yet marked" if grade_id(row) in unmarked else "Score") for row in ROWS]
+        and name_rows(said, unmarked) == said
+    )
 
 
 def test_a_student_gets_the_page_and_nothing_else(page, tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ GRADED = {PERFORMANCE, EXPLANATION, "plots"}
 _PACKAGE = Path(__file__).parents[1]
 _OF_A_COURSE = "nbgrader_config.py", "source", "submitted"
 _STUB = "# YOUR CODE HERE"
-# The teacher's rooms: students get the package without them, and without what editors and Python leave beside it.
+# The teacher's rooms: students get the package without them, and without leftovers of editors and Python.
 _TEACHERS = {"sandbox", "grading", "course"}
 _LEFTOVERS = shutil.ignore_patterns("__pycache__", ".*", "*.tmp*", "*~", "*.orig", "*.rej", "README.md")
 _CRITERIA = {
@@ -42,7 +42,10 @@ c = get_config()  # noqa: F821
 c.ClearSolutions.code_stub = {{"python": "{stub}"}}
 # The written answers are the student's; every other file of the release is put back before a hand-in runs.
 c.Autograde.exclude_overwriting = {{"{assignment}": ["answers.py"]}}
-c.Execute.timeout = 1800  # seconds a cell may take
+c.Execute.timeout = 1800  # seconds a cell may take; the others leave a busy machine time to start and to answer
+c.Execute.startup_timeout = c.Execute.iopub_timeout = 300
+# Where data, time, memory or disk are lacking here, a hand-in gets no marks rather than zeros.
+c.Autograde.autograde_preprocessors.insert(1, "svhn.course.faults.RefuseFaults")
 # Kernel and nbgrader, both on this machine, would be warned that they talk unencrypted.
 c.Execute.extra_arguments = ["--log-level=ERROR"]
 # SQLAlchemy's word to nbgrader's authors.
@@ -73,8 +76,8 @@ def mark_cells(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Gives a notebook's cells nbgrader's metadata, by their tags, and each question the cells of its rows of marks.
 
     Solutions may be changed by students, the answers' cells and the loading of the digits may not. A performance row
-    becomes a cell that measures, any other row a task that a person marks. Marking twice changes nothing, and what was
-    put out stays.
+    becomes a cell that measures, any other row a task that a person marks. Marking twice changes nothing, and outputs
+    stay.
 
     Args:
         notebook: With tagged cells; changed in place.
@@ -224,7 +227,7 @@ def _limits() -> str:
 
 
 def _student_rules(makefile: str) -> str:
-    """A Makefile without what only the teacher's copy of the project can do."""
+    """A Makefile without the rules that only the teacher's copy of the project can follow."""
     teachers = "test|grade|samples|bench|publish|verify|course"
     rules = re.sub(rf"^(?:{teachers}):.*\n(?:\t.*\n)*\n", "", makefile, flags=re.M)
     kept = [line for line in rules.splitlines(keepends=True) if not line.startswith(("BENCH", "ARGS", "DATA"))]
@@ -232,7 +235,7 @@ def _student_rules(makefile: str) -> str:
 
 
 def _stubs() -> dict[str, str]:
-    """What students find in place of each solution cell, by the cell's id in nbgrader."""
+    """The stubs in place of solution cells, by the cell's id in nbgrader."""
     parts = re.split(r"^# %% (\w+)\n", Path(__file__).with_name("stubs.py").read_text(encoding="utf-8"), flags=re.M)
     return {name: stub.strip() + "\n" for name, stub in zip(parts[1::2], parts[2::2], strict=True)}
 

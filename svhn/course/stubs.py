@@ -1,4 +1,4 @@
-"""What students find in place of each solution, under the solution cell's id in nbgrader; read as text, never run."""
+"""The stubs that students find in place of solutions, by the cell's id in nbgrader; read as text, never run."""
 
 # %% definitions
 import svhn.backend

@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from svhn.data.provenance import Provenance
-from svhn.errors import listed
 from svhn.grading.facts import Claim, Evidence, Measured, Model, NamedDigits, Recorded
 
 TOLERANCE = 0.01
 FALL = 0.03
-# Characters of an answer from which on equal words are no coincidence.
-_OWN_WORDS = 80
+# Characters of an answer, and epochs of a curve, from which on equal ones are no coincidence.
+_OWN_WORDS, _OWN_EPOCHS = 80, 5
+# Hand-ins named of a circle.
+_TOLD = 5
 
 
 def compare(model: Model, provenance: Provenance) -> list[Claim]:
@@ -72,6 +73,11 @@ def falls_short(model: Model, counted: float) -> bool:
     return any(counted - claim.measured > max(FALL, 3 * claim.standard_error) for claim in _comparable(model))
 
 
+def exceeds(model: Model, counted: float) -> bool:
+    """Whether the figure that counts lies over one percentage point above what the stored file scores."""
+    return any(counted - claim.measured > TOLERANCE for claim in _comparable(model) if not claim.at_least)
+
+
 def bound(model: Model, counted: float) -> float:
     """The most that a curve's figure counts for: what the stored file scores, and what chance may have taken from it.
 
@@ -88,7 +94,7 @@ def _comparable(model: Model) -> list[Claim]:
 
 
 def in_common(evidence: Mapping[str, Evidence]) -> dict[str, list[str]]:
-    """The things that hand-ins share and two people do not come by apart: equal weights, a long answer to the word.
+    """The things that hand-ins share and two people do not come by apart: weights, curves, a long answer to the word.
 
     Args:
         evidence: Of each hand-in.
@@ -100,17 +106,18 @@ def in_common(evidence: Mapping[str, Evidence]) -> dict[str, list[str]]:
     for name, one in evidence.items():
         for work, called in _own_work(one):
             found[work].append((name, called))
-    circles: dict[str, dict[tuple[str, ...], list[str]]] = {name: defaultdict(list) for name in evidence}
+    circles: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for sharing in found.values():
-        names = sorted({name for name, _ in sharing})
-        for name, called in sharing if len(names) > 1 else ():
-            circles[name][tuple(other for other in names if other != name)].append(called)
-    return {
-        name: [
-            f"the hand-in has this in common with {listed(others)}: {', '.join(works)}" for others, works in of.items()
-        ]
-        for name, of in circles.items()
-    }
+        circle = circles[tuple(sorted({name for name, _ in sharing}))]
+        for name, called in sharing:
+            circle[name].append(called)
+    told: dict[str, list[str]] = {name: [] for name in evidence}
+    for names, works_of in circles.items():
+        for name, works in works_of.items() if len(names) > 1 else ():
+            others = [other for other in names[: _TOLD + 1] if other != name][:_TOLD]
+            more = f" and {len(names) - 1 - _TOLD} more" if len(names) - 1 > _TOLD else ""
+            told[name].append(f"the hand-in has this in common with {', '.join(others)}{more}: {', '.join(works)}")
+    return told
 
 
 def _own_work(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -118,6 +125,8 @@ def _own_work(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for name, model in evidence.models.items():
         if model.measured:
             yield model.measured.weights, f"the weights of {name}"
+        if model.curves and len(set(model.curves["loss"])) >= _OWN_EPOCHS:
+            yield repr(model.curves["loss"]), f"the learning curves of {name}"
     for question, answer in evidence.answers.items():
         words = " ".join(answer.text.casefold().split())
         if len(words) >= _OWN_WORDS:

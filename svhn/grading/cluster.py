@@ -1,6 +1,6 @@
 """Hand-ins examined on a Dask cluster, by the same code as here, behind `concurrent.futures`.
 
-The scheduler imports this module, and only the workers need what examines: that is imported where it is used.
+The scheduler imports this module too, so the code that only workers need is imported where it is used.
 """
 
 import atexit
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from svhn.grading.examination import Job
 
 _ANSWER_SECONDS = 10
-# Of this process: the digits that it has copied for itself, and what removes them when it ends.
+# The digits that this process has copied for itself; they are removed when it ends.
 _digits: dict[str, "MeasuredDigits"] = {}
 _copies = ExitStack()
 _copying = threading.Lock()
@@ -47,7 +47,7 @@ def cluster(scheduler: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError as error:
         raise SVHNError("--scheduler needs Dask; install it: pip install distributed") from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # What it would say in many lines is said here in one.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # Its many lines become one here.
     try:
         client = Client(scheduler, timeout=_ANSWER_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:  # A TimeoutError is an OSError.
@@ -58,12 +58,12 @@ def cluster(scheduler: str) -> Iterator[Executor]:
     with client:
         if not client.scheduler_info(n_workers=-1)["workers"]:
             raise SVHNError(f"{scheduler}: the scheduler has no workers; start some: dask worker {scheduler}")
-        # Not pure: what a worker has once looked at may have changed since.
+        # Not pure: a hand-in may have changed since a worker looked at it.
         yield client.get_executor(pure=False)
 
 
 def packed(job: "Job") -> bytes:
-    """A job as it travels: the scheduler opens what it passes on, and a job of bytes makes it import nothing."""
+    """A job as it travels: the scheduler opens each object that it passes on, and bytes make it import nothing."""
     return pickle.dumps(replace(job, out=job.out.resolve()))
 
 

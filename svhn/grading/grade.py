@@ -29,7 +29,7 @@ from svhn.rubric.calibration import Calibration, load_calibration
 from svhn.sandbox.process import stoppable
 
 MANUAL = "manual.csv"
-# What examines a hand-in: takes its name, its path and the job, and in a thread of this process what shows its steps.
+# Examines a hand-in: takes its name, its path, the job and, in a thread of this process, a function that shows steps.
 Work = Callable[..., None]
 
 
@@ -79,7 +79,7 @@ def grade(
 def _examined(
     handins: dict[str, Path], job: Job, digits: Digits, limit: int | None, workers: int | None, scheduler: str | None
 ) -> dict[str, str]:
-    """Has what changed examined, here or on a cluster; returns why the evidence of some could not be written."""
+    """Has the changed hand-ins examined, here or on a cluster; returns why the evidence of some was not written."""
     looked = tqdm(handins.items(), "looking for changes", unit="hand-in", delay=1, leave=False, file=sys.stderr)
     if not any(has_changed(name, path, job) for name, path in looked):
         return {}
@@ -100,7 +100,7 @@ def _examined(
 def _marked(
     names: list[str], unwritten: dict[str, str], calibration: Calibration, out: Path, known: set[str]
 ) -> list[Graded]:
-    """Marks what was examined, and lists what waits for a person; adds to `unwritten` what cannot be written."""
+    """Marks hand-ins and lists the rows that wait for a person; adds to `unwritten` those that cannot be written."""
     entered = read_manual(out / MANUAL, known)
     evidence = {name: _evidence(out / name) for name in names}
     shared, graded = in_common(evidence), []
@@ -115,20 +115,20 @@ def _marked(
 
 
 def examine_all(handins: dict[str, Path], job: Job | bytes, pool: Executor, examine: Work) -> dict[str, str]:
-    """Examines what changed since its last time, several at once, under one progress bar.
+    """Examines hand-ins that changed since their last time, several at once, under one progress bar.
 
     Args:
         handins: By name.
         job: For all of them.
         pool: Where they are examined.
-        examine: What examines one.
+        examine: Examines one.
 
     Returns:
         Why the evidence of some could not be written, by name.
     """
     unwritten: dict[str, str] = {}
     with tqdm(total=len(handins), desc="grading", unit="hand-in", mininterval=0.5, file=sys.stderr) as bar, stoppable():
-        # Threads of this process tell what they are at, other processes when they are done.
+        # Threads of this process show their steps, other processes only their end.
         show = (bar.set_postfix_str,) if isinstance(pool, ThreadPoolExecutor) else ()
         waiting = {pool.submit(examine, name, path, job, *show): name for name, path in handins.items()}
         try:
@@ -139,8 +139,8 @@ def examine_all(handins: dict[str, Path], job: Job | bytes, pool: Executor, exam
                 except SVHNError as error:
                     unwritten[name] = str(error)
                 except CancelledError:
-                    unwritten[name] = "whoever was to examine it was lost"
-                except Exception as error:  # What ended one of them, as a worker's death, ends no other.
+                    unwritten[name] = "the worker that was to examine it was lost"
+                except Exception as error:  # One that ended, as by a worker's death, ends no other.
                     unwritten[name] = f"{type(error).__name__}: {one_line(error)}"
                 bar.set_postfix_str(name)
                 bar.update()
@@ -158,7 +158,7 @@ def mark_one(
     entered: dict[str, tuple[float | None, str]],
     shared: list[str],
 ) -> Graded:
-    """Marks a hand-in by its evidence and by what a person entered, and writes its report and feedback."""
+    """Marks a hand-in by its evidence and a person's entries, and writes its report and feedback."""
 
     def mark(one: Evidence) -> Graded:
         figures = {key: calibration.summarise(model.curves) for key, model in one.models.items() if model.curves}

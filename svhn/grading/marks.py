@@ -18,7 +18,7 @@ class Mark:
         row: Which.
         value: 0..10 in tenths, or None where it is not marked (which is not zero).
         by: "calibration", "person", or "" where it is not marked.
-        reason: What it rests on, or why there is none.
+        reason: For the mark, or for its absence.
         comment: Of the person who marked, may be empty.
     """
 
@@ -112,12 +112,12 @@ def _by_calibration(row: Row, evidence: Evidence, calibration: Calibration) -> t
         data = model.record.data if model.record else None
         if data and not data.real:
             return None, f"withheld: the curve is of other digits, which are not SVHN ({data.name})"
-        return None, "withheld: the grader's digits are not SVHN, so that what the curve claims could not be checked"
+        return None, "withheld: the grader's digits are not SVHN, so the curve could not be checked"
     if waiting := _to_look_at(model, figures.counted):
         return None, f"{waiting}; {reason}"
     counted = bound(model, figures.counted)
     if counted < figures.counted:
-        reason += f"; {counted:.1%} counts, the most that what the stored file scores allows"
+        reason += f"; {counted:.1%} counts, the most that the stored file's own score allows"
     return calibration.mark(row.question, counted), reason
 
 
@@ -138,8 +138,8 @@ def _to_look_at(model: Model, counted: float) -> str:
         return f"withheld until a person has looked: the model {'; '.join(model.doubts)}"
     if unsure := [claim for claim in model.claims if claim.at_least]:
         return (
-            "for a person to mark: how the images were preprocessed is not stored with the model, and with what was "
-            f"tried here it reads at least {max(claim.measured for claim in unsure):.1%} of the digits"
+            "for a person to mark: the preprocessing is not stored with the model, and with the nearest that was tried "
+            f"it reads at least {max(claim.measured for claim in unsure):.1%} of the digits"
         )
     if any(claim.contradicted for claim in model.claims):
         return "withheld until a person has looked: the stored model does not do what is claimed"
@@ -155,11 +155,14 @@ def _unlikely(stated: float, name: str, base: Model) -> str | None:
     """
     if base.measured is None:
         return f"there is no {name} to compare that with"
+    if base.doubts:
+        return f"{name} {'; '.join(base.doubts)}"
     if base.claims and not any(claim.comparable for claim in base.claims):
         return f"{name}'s own figures are of other digits than those measured on"
     found, count = base.measured.accuracy["test"], base.measured.digits["test"]
     if stated - found > max(FALL, 3 * math.sqrt(found * (1 - found) / count)):
-        return f"{name} itself reads {found:.1%} of the test digits"
+        least = "at least " if any(claim.at_least for claim in base.claims) else ""
+        return f"{name} itself reads {least}{found:.1%} of the test digits"
     return None
 
 
@@ -177,5 +180,5 @@ def _to_judge(row: Row, evidence: Evidence) -> str:
     if answer is None:
         why = evidence.no_answer.get(row.question)
         return f"for a person to mark; no written answer was read{f': {why}' if why else ''}"
-    over = f", {answer.characters - answer.limit} over the limit" if answer.characters > answer.limit else ""
-    return f"for a person to mark; the written answer has {answer.characters} characters{over}"
+    over = f", {answer.characters - answer.limit:,} over the limit" if answer.characters > answer.limit else ""
+    return f"for a person to mark; the written answer has {answer.characters:,} characters{over}"

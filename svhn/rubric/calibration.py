@@ -118,5 +118,5 @@ def running_median(curve: list[float], window: int) -> list[float]:
 
 
 def round_half_up(value: float) -> float:
-    """To tenths, halves up: what a person with a pencil does, and Python's `round` does not."""
+    """To tenths, halves up: as a person with a pencil does, and Python's `round` does not."""
     return math.floor(value * 10 + 0.5 + 1e-9) / 10

@@ -2,8 +2,9 @@
 
 import functools
 import os
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ from svhn.rubric.calibration import load_calibration
 from svhn.rubric.questions import BY_NUMBER, ROWS, TEST
 from svhn.settings import Settings
 
+# The words of errors where this machine lacks memory or disk.
+LACKS_ROOM = re.compile(
+    "MemoryError|ResourceExhausted|Unable to allocate|Cannot allocate memory|No space left on device|"
+    "Disk quota exceeded|Read-only file system"
+)
+
 
 class Unmeasured(float):
     """No points, shown as a note: nbgrader would give all of them to a cell without a result."""
@@ -28,7 +35,7 @@ class Unmeasured(float):
     note: str
 
     def __new__(cls, note: str) -> "Unmeasured":
-        """Zero, with what a notebook shows in its place."""
+        """Zero, with the note that a notebook shows in its place."""
         points = super().__new__(cls, 0.0)
         points.note = note
         return points
@@ -38,7 +45,7 @@ class Unmeasured(float):
 
 
 def performance(question: str, names: Mapping[str, Any], folder: Path = Path("models")) -> float:
-    """Measures what a question's points rest on, says what came of it, and returns the points.
+    """Measures the accuracy that decides a question's points, prints it, and returns the points.
 
     Where nbgrader neither grades nor validates, nothing is measured: every model would be measured twice.
 
@@ -52,19 +59,25 @@ def performance(question: str, names: Mapping[str, Any], folder: Path = Path("mo
 
     Returns:
         0 to the points of the question's performance row; 0 where there is nothing to measure and outside nbgrader.
+
+    Raises:
+        SVHNError: The digits cannot be loaded, or memory or disk do not suffice: the hand-in is not to blame.
     """
     if not in_nbgrader():
         return Unmeasured(f"{question}: measured where nbgrader grades or validates this notebook")
     try:
-        # nbgrader takes any line on standard error for a failed test.
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), silence():
+        with _silent():
             split = _split(Settings.choose(data=names.get("data")).data)
+    except Exception as error:
+        raise SVHNError(f"{question} was not measured: {one_line(error)}") from error
+    try:
+        with _silent():
             measured, what = _measure(question, names, folder, split)
-    except SVHNError as error:
-        print(f"{question}: {error}")
-        return 0.0
     except Exception as error:  # The hand-in's own functions raise whatever they run into.
-        print(f"{question}: cannot be measured ({type(error).__name__}: {one_line(error)})")
+        said = f"{type(error).__name__}: {one_line(error)}"
+        if LACKS_ROOM.search(said):
+            raise SVHNError(f"{question} was not measured: {said}; free some room") from error
+        print(f"{question}: {error if isinstance(error, SVHNError) else f'cannot be measured ({said})'}")
         return 0.0
     earned = performance_points(question, measured)
     print(f"{question}: {measured:.2%} of {what}{_named(split.digits)}: {earned:g} points")
@@ -77,13 +90,20 @@ def performance_points(question: str, share: float) -> float:
     return round(float(load_calibration().mark(question, share)) / 10 * row.points, 2)
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps outputs empty: nbgrader takes any line on standard error for a failed test."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere), silence():
+        yield
+
+
 @functools.lru_cache(maxsize=1)
 def _split(source: str | None) -> Split:
     return split_digits(load_digits(source))
 
 
 def _measure(question: str, names: Mapping[str, Any], folder: Path, split: Split) -> tuple[float, str]:
-    """The accuracy that counts, and on what."""
+    """The accuracy that counts, and the digits that it is of."""
     asked = BY_NUMBER[question]
     if asked.figure == TEST:
         name = f"pipeline_{asked.identifier}"
@@ -100,7 +120,7 @@ def _measure(question: str, names: Mapping[str, Any], folder: Path, split: Split
 def _anew(images: Images, split: Split) -> Images:
     """The validation digits, preprocessed as the notebook does."""
     if isinstance(images, Preprocessed) or (images.dtype == np.uint8 and images.shape == split.X_val.shape):
-        return preprocess_like(images, split.X_val.copy())  # A student's function may change what it is given.
+        return preprocess_like(images, split.X_val.copy())  # A student's function may change its argument.
     # An array that the notebook preprocessed itself: there is no function to repeat it with.
     if len(images) != len(split.y_val):
         raise SVHNError(f"the notebook has {len(images)} validation images for {len(split.y_val)} digits")

@@ -1,4 +1,4 @@
-"""The preprocessing that a hand-in's images may have been through where it does not say: what a grader may try."""
+"""The kinds of preprocessing that a grader tries where a hand-in does not name its own."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ def _vgg16_input(images: np.ndarray) -> np.ndarray:
     return keras.applications.vgg16.preprocess_input(images.astype(np.float32))
 
 
-# What a hand-in's images may have been through, by number of channels; the first is the protocol's own.
+# By number of channels, likely ones first; the very first is the protocol's own.
 CANDIDATES: dict[int, dict[str, Callable[[np.ndarray], np.ndarray]]] = {
     3: {
         "scaled": lambda images: images,

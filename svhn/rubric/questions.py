@@ -1,4 +1,4 @@
-"""The questions of the assignment, in one table that everything else reads: what is asked, and what it is worth."""
+"""The questions of the assignment and their points, in one table that everything else reads."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ class Row:
     Attributes:
         question: Its number, "1.1".
         aspect: `PERFORMANCE`, `EXPLANATION`, or `WHOLE` for a question of one row.
-        points: What it is worth.
+        points: For a mark of 10.
         calibrated: Whether an accuracy decides the mark; otherwise a person does.
     """
 
@@ -40,18 +40,18 @@ class Question:
         points: Shared equally by its rows of marks.
         aspects: Of its rows of marks.
         figure: Of which part an accuracy decides the mark, `VALIDATION` or `TEST`; empty where none does.
-        names: What the notebook defines for it, besides `build_MODEL` of its model.
+        names: Variables and functions that the notebook defines for it, besides `build_MODEL` of its model.
         answer_limit: How many characters its written answer may have.
         answer_optional: Whether a hand-in may leave the answer out.
         model: The name of the model that is stored for it, empty for none.
         base: The name of another question's model whose embeddings it classifies.
         split: The notebook's variable with the digits that the model is trained on; it tells how images are
             preprocessed.
-        images: What the model sees: `COLOUR` or `GREY`.
+        images: Those that the model sees: `COLOUR` or `GREY`.
         network: `PYRAMID` (dense, each layer narrower), `DENSE`, `CONVOLUTIONAL` or `VGG16`.
         same_network_as: The model whose network it is to have.
         epochs: The fewest and the most that the model may be trained for.
-        reference: What the reference hand-in reached, by row of the table of results.
+        reference: The reference hand-in's figures, by row of the table of results.
     """
 
     number: str

@@ -1,6 +1,6 @@
-"""The text that a student gets: the marks, and what of the hand-in itself explains them.
+"""The text that a student gets: the marks, and the reasons for them that lie in the hand-in itself.
 
-What follows from the grader's digits, limits or faults alone is the grader's business, and stands in the report.
+Reasons that lie in the grader's digits, limits or faults stand in the report only.
 """
 
 import textwrap
@@ -41,7 +41,7 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _said(mark: Mark, graded: Graded) -> list[str]:
-    """What the student is told of a row beside a person's comment, in sentences."""
+    """The sentences about a row, beside a person's comment."""
     if mark.by == "person":
         return []
     question = BY_NUMBER[mark.row.question]
@@ -63,6 +63,8 @@ def _of_the_answer(question: str, evidence: Evidence) -> list[str]:
         return [f"Your answer has {answer.characters:,} characters, {over:,} over the limit."] if over > 0 else []
     if BY_NUMBER[question].answer_optional or evidence.texts_here:
         return []
+    if answer:
+        return ["Your written answer is empty."]
     why = evidence.no_answer.get(question)
     return [f"No written answer of yours was read{f': {plain(why)}' if why and why != 'it is missing' else ''}."]
 
@@ -71,7 +73,7 @@ def _of_the_pipeline(mark: Mark, evidence: Evidence) -> list[str]:
     stated = evidence.evaluation_4_2
     if stated is None:
         unread = evidence.texts_here or evidence.unopened
-        return [] if unread else ["What your notebook put out states no test accuracy that could be read."]
+        return [] if unread else ["No stored output of a notebook states a test accuracy that could be read."]
     return [] if mark.value is None else [f"Your notebook states a test accuracy of {stated:.1%}."]
 
 
@@ -90,7 +92,9 @@ def _of_the_curve(model: Model, figures: CurveFigures) -> list[str]:
 
 
 def _of_the_model(name: str, model: Model) -> list[str]:
-    """What in the hand-in itself keeps a model from a mark."""
+    """The reasons in the hand-in itself that keep a model from a mark."""
+    if (model.curves_refused, model.refused) == (NO_CURVES, NO_MODEL):
+        return [f"You handed in neither {name} nor its learning curves."]
     said = []
     if (reason := model.curves_refused) and not model.curves_here:
         unread = f"Your learning curves could not be read: {plain(reason)}."

@@ -1,10 +1,10 @@
-"""What whoever marks gets: a report for each hand-in, a table and an index for the course."""
+"""The pages for the person who marks: a report for each hand-in, a table and an index for the course."""
 
 import csv
 import io
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from svhn.files import write_text
-from svhn.grading.claims import bound
+from svhn.grading.claims import TOLERANCE, bound, exceeds
 from svhn.grading.facts import Claim, Evidence
 from svhn.grading.marks import Mark, Total, total_of
 from svhn.rubric.calibration import CurveFigures
@@ -58,32 +58,42 @@ class Graded:
 
     @property
     def flags(self) -> list[str]:
-        """What a person should look at, one line each.
+        """Lines about things that a person should look at.
 
-        Models that are not what is asked for or do not do what is claimed of them, and work of other hand-ins.
+        These are doubtful models, claims that the files do not bear out, and work shared with other hand-ins.
         """
-        lines = []
+        return [*self._of_models(), *self._of_the_pipeline(), *self.shared]
+
+    def _of_models(self) -> Iterator[str]:
         for name, model in self.evidence.models.items():
-            lines += [f"{name} {doubt}" for doubt in model.doubts]
-            lines += [f"{name}: {claim_text(claim)}" for claim in model.claims if claim.flagged]
+            yield from (f"{name} {doubt}" for doubt in model.doubts)
+            flagged = [claim for claim in model.claims if claim.flagged]
+            yield from (f"{name}: {claim_text(claim)}" for claim in flagged)
             counted = self.figures[name].counted if name in self.figures else 0
-            if model.measured and bound(model, counted) < counted:
-                found = model.measured.accuracy["validation"]
-                lines.append(
-                    f"{name}: its curve would count with {counted:.1%}, and the stored file scores {found:.1%}"
-                )
-        return lines + self.shared
+            if model.measured and exceeds(model, counted) and counted not in [claim.claimed for claim in flagged]:
+                scored = f"the stored file scores {model.measured.accuracy['validation']:.1%}"
+                chance = "" if bound(model, counted) < counted else ", which may be chance"
+                yield f"{name}: its curve would count with {counted:.1%}, and {scored}{chance}"
+
+    def _of_the_pipeline(self) -> Iterator[str]:
+        for mark in self.marks:
+            question, stated = BY_NUMBER[mark.row.question], self.evidence.evaluation_4_2
+            if stated and question.base and mark.by == "calibration":
+                base = self.evidence.models[question.base].measured
+                if base and stated - base.accuracy["test"] > TOLERANCE:
+                    found = f"{question.base} itself reads {base.accuracy['test']:.1%}"
+                    yield f"{question.number}: its notebook states a test accuracy of {stated:.1%}, and {found}"
 
 
 def plain(text: Any) -> str:
-    """One line without control characters: a hand-in's text may hold what steers a terminal."""
+    """One line without control characters: a hand-in's text may hold codes that steer a terminal."""
     return " ".join(
-        re.sub(r"[^\S\n]|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", " ", str(text)).split()
+        re.sub(r"[^\S\n]|[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", " ", str(text)).split()
     )
 
 
 def claim_text(claim: Claim) -> str:
-    """One line: claimed, measured, difference, and what they were measured on."""
+    """One line: the claimed figure, the measured one, their difference, and the digits."""
     least = "at least " if claim.at_least else ""
     sign = "+" if claim.difference >= 0 else "-"
     line = (
@@ -107,7 +117,7 @@ def claim_text(claim: Claim) -> str:
 
 
 def write_handin(graded: Graded, folder: Path) -> None:
-    """Writes `report.html`, the page for whoever marks."""
+    """Writes `report.html`, the page for the person who marks."""
     questions = [
         _question(graded, question, list(marks), folder)
         for question, marks in groupby(graded.marks, key=lambda mark: mark.row.question)
@@ -192,8 +202,12 @@ def _chart(curves: Mapping[str, Sequence[float | None]], smoothed: Sequence[floa
     }
 
 
-# Where a spreadsheet sees the start of a formula, be it one that splits lines at semicolons or tabs.
-_FORMULA = re.compile(r"(^|[;,\t|])([\s\"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+# Where a spreadsheet sees the start of a formula, be it one that splits lines at semicolons or tabs. Signs may be wide
+# or small, and behind letters that nobody sees.
+_FORMULA = re.compile(
+    r"(^|[;,\t|])([\s\"'\u00ad\u061c\u180e\u200b-\u200f\u2060-\u206f\ufe0f\ufeff]*)"
+    r"(?=[=+\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20])"
+)
 
 
 def cell(text: str) -> str:
