@@ -89,7 +89,9 @@ class TestNotebookSyntax:
     @pytest.mark.parametrize(
         "cell",
         ["def f():\n    global answer_q_1_1\n    answer_q_1_1 = 'Set.'\nf()", "class A:\n    answer_q_1_1 = 'Set.'",
-         "globals()['answer_q_1_1'] = 'Set.'", "answers = {}\nanswers['answer_q_1_1'] = 'Set.'",
+         "globals()['answer_q_1_1'] = 'Set.'", "def answer_q_1_1():\n    return 'Set.'",
+         "setattr(answers, 'answer_q_1_1', 'Set.')",
+         "from texts import answer_q_1_1", "answers = {'1.1': f'Set {x}.'}",
          "print(answer_q_1_1 := 'Set.')", "*_, answer_q_1_1 = 1, 'Set.'", "for answer_q_1_1 in ['Set.']:\n    pass",
          "async def f():\n    globals()['answer_q_1_1'] = 'Set.'"],
     )  # fmt: skip
@@ -135,6 +137,82 @@ class TestNotebookSyntax:
         path.write_text(json.dumps({"nbformat": version, "worksheets": [{"cells": cells}]}), encoding="utf-8")
         found = read_written([path], [])
         assert (found.answers["4.2"].text, found.evaluation_4_2) == ("Old.", 0.81)
+
+
+class TestWhereAnswersStand:
+    TEXT = "I chose three layers, for that is enough."
+    QUESTION = ("markdown", "### Question 1.1: Baseline model (4 points)\nBuild a dense network.")
+
+    @pytest.mark.parametrize(
+        "name",
+        ["ANSWER_Q_1_1", "answer_1_1", "answerQ1_1", "answer11", "Answer_Q1_1", "q1_1_answer", "q_11_ans", "ans_1_1",
+         "answer_question_1_1", "answer_q_1_1_final", "my_answer_1_1", "antwoord_1_1", "answers['1.1']", "answers[1.1]",
+         "answers['q_1_1']", "ANSWERS['answer_q_1_1']", "answers.q_1_1", "answer_q_1_1: Final[str]"],
+    )  # fmt: skip
+    def test_under_names_of_people_s_own(self, tmp_path, name):
+        assert said_in(tmp_path, f"{name} = {self.TEXT!r}").answers["1.1"].text == self.TEXT
+
+    @pytest.mark.parametrize(
+        "cell",
+        ["answers = {{'1.1': {0}, '1.2': ''}}", "answers = {{1.1: {0}}}", "my_answers = dict(q_1_1={0})",
+         "%%writefile answers.py\nanswer_q_1_1 = {0}", "%%file 'answers.py'\nanswer_q_1_1 = {0}",
+         "answer_q_1_1 = {0},", "answer_q_1_1 = [{0}]", "answer_q_1_1 = str({0})", "answer_q_1_1 = b{0}",
+         "answer_q_1_1 = f{0}", "answer_q_1_1 = {0}.replace('\\n', ' ')", "answer_q_1_1 = ' '.join({0}.split())",
+         "answer_q_1_1 = ''\nanswer_1_1 = {0}", "answer_q_1_1 = {0} #@param {{type: 'string'}}",
+         "print 'x'\nanswer_q_1_1 = {0}"],
+    )  # fmt: skip
+    def test_in_forms_of_people_s_own(self, tmp_path, cell):
+        assert said_in(tmp_path, cell.format(repr(self.TEXT))).answers["1.1"].text == self.TEXT
+
+    @pytest.mark.parametrize(
+        "text",
+        ["## Answer 1.1\n{0}", "**Answer 1.1:** {0}", "Answer 1.1: {0}", "#### Answer\n\n{0}", "**Answer:** {0}",
+         "_Answer_: {0}", "### My answer to question 1.1 (4p)\n{0}", "> Answer: {0}", "Antwoord 1.1\n{0}",
+         "<div class='alert'><b>Answer 1.1</b><br>{0}</div>"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("form", ["markdown", "raw", "magic", "after an empty variable", "in two cells"])
+    def test_under_a_label(self, tmp_path, text, form):
+        text = text.format(self.TEXT)
+        cells = {
+            "markdown": [("markdown", text)],
+            "raw": [("raw", text)],
+            "magic": [f"%%markdown\n{text}"],
+            "after an empty variable": ["answer_q_1_1 = ''", ("markdown", text)],
+            "in two cells": [("markdown", part) for part in text.rsplit("\n", 1)],
+        }[form]
+        found = said_in(tmp_path, self.QUESTION, "x = 1", *cells, "y = 1", ("markdown", "Something else."))
+        assert found.answers["1.1"].text == self.TEXT and not any("answer_q_1_1" in line for line in found.findings)
+
+    @pytest.mark.parametrize(
+        "cell",
+        [("raw", "answer_q_1_1 = {0}"), ("markdown", "```\nanswer_q_1_1 = {0}\n```"), ("markdown", "{0}"),
+         ("markdown", "## 1.1 My network\n{0}"), ("markdown", "# Q1.1\n{0}"),
+         "# answer_q_1_1 = {0}", "# Answer 1.1: {0}", '"""Answer 1.1:""" {0}', "print('Answer 1.1:', {0})",
+         "%%bash\nanswer_q_1_1={0}", "%%script false\nanswer_q_1_1={0}", "%%html\n<b>Answer 1.1:</b> {0}",
+         "exec('answer_q_1_1 = {0}')", "answers = [{0}, '', '']", "answer = {0}",
+         "answer_1_1_a = {0}; answer_1_1_b = 'No.'"],
+    )  # fmt: skip
+    def test_what_may_be_one_is_named_and_not_called_missing(self, tmp_path, cell):
+        text = repr(self.TEXT)
+        cell = cell.format(text) if isinstance(cell, str) else (cell[0], cell[1].format(text))
+        found = said_in(tmp_path, self.QUESTION, "x = 1", cell)
+        assert "1.1" not in found.answers and "missing" not in found.no_answer["1.1"]
+        assert any("answer_q_1_1" in line and "read" in line for line in found.findings)
+        assert not any("missing" in line and "answer_q_1_1" in line for line in found.findings)
+
+    @pytest.mark.parametrize(
+        "cell",
+        ["show_answer(answers.answer_q_1_1)", "answer_q_1_1_length = 5", "answers = {}", "%%writefile notes.txt\n((",
+         ("markdown", "**1.1, explanation, 2 points, marked by a person:** the written answer above.")],
+    )  # fmt: skip
+    def test_what_is_none_is_missing(self, tmp_path, cell):
+        found = said_in(tmp_path, self.QUESTION, "x = 1", cell)
+        assert found.no_answer["1.1"] == "it is missing" and not any("Python" in line for line in found.findings)
+
+    @pytest.mark.parametrize("value", ["None", "...", "''"])
+    def test_what_a_template_sets_is_empty(self, tmp_path, value):
+        found = said_in(tmp_path, f"answer_q_1_1 = {value}", ("markdown", "## Answer 1.1\n_Your answer here_"))
+        assert found.answers["1.1"].characters == 0 and any("is empty" in line for line in found.findings)
 
 
 class TestSeveralNotebooks:

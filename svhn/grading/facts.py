@@ -222,6 +222,7 @@ class Written:
         date: None where nothing says when.
         answers: By question.
         no_answer: Why there is none, by question.
+        no_notebook: Why none was read, empty where one was or there is none.
         evaluation_4_2: The test accuracy of 4.2 that the notebook's outputs state, 0..1.
         printed_4_2: The output of 4.2's cells, where no accuracy was found in it.
         plots: Those that are shown to who marks.
@@ -233,6 +234,7 @@ class Written:
     date: LastModified | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
     no_answer: dict[str, str] = field(default_factory=dict)
+    no_notebook: str = ""
     evaluation_4_2: float | None = None
     printed_4_2: str | None = None
     plots: list[Plot] = field(default_factory=list)

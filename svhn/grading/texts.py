@@ -5,16 +5,17 @@ import binascii
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from svhn.errors import listed
 from svhn.grading.facts import Answer, LastModified, Plot, Written
+from svhn.grading.reading.answers import EXACT, Said, is_answer, labelled, mentioned, said_in
 from svhn.grading.reading.causes import without_escapes
-from svhn.grading.reading.cells import HEADING, decoded, joined, problem_of, python_of
-from svhn.grading.reading.constants import Values, collect, salvage
-from svhn.grading.reading.names import shown_name
+from svhn.grading.reading.cells import HEADING, decoded, joined
+from svhn.grading.reading.constants import Values
+from svhn.grading.reading.names import answered_by, shown_name
 from svhn.grading.reading.notebooks import choose_notebook
 from svhn.grading.reading.people import is_of_a_person, is_placeholder, student
 from svhn.rubric.questions import BY_NUMBER
@@ -31,35 +32,38 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PLOT_BYTES, _ALL_PLOTS_BYTES = 3_000_000, 40_000_000
 _PLOTS = 20
 _FINDINGS = 60
+_MISSING = "it is missing"
 
 
 def is_wanted(name: str) -> bool:
     """Whether what is assigned to a name is an answer, a person's name or number, or a date."""
-    return name.startswith("answer_q_") or name in _DATES or is_of_a_person(name)
+    return answered_by(name) is not None or name in _DATES or is_of_a_person(name)
 
 
-def read_written(notebooks: list[Path], written: list[Path]) -> Written:
+def read_written(notebooks: list[Path], written: list[Path], unread: Sequence[str] = ()) -> Written:
     """Name, number, answers, date, stated accuracy of 4.2 and plots of a hand-in.
 
     Args:
         notebooks: Of the hand-in; of several, the one with the answers is read.
         written: Its `answers.py` and `solution.py`.
+        unread: The names of files that are not read, and that may hold any of these: nothing is missing then.
     """
     findings: list[str] = []
-    cells, unread = choose_notebook(notebooks, findings)
-    said = _Said()
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            _take_in(python_of(cell["source"]), cell["where"], said, said.values, findings)
+    elsewhere = f"it may be in {listed(unread, 3)}, which is not read" if unread else ""
+    cells, no_notebook = choose_notebook(notebooks, findings, elsewhere)
+    said, sources = said_in(cells, is_wanted, findings), list(cells)
     for path in written:
-        _take_in_file(path, said, findings)
+        source = {"cell_type": "code", "source": decoded(path, findings), "where": shown_name(path.name)}
+        _take_in_file(source, said, findings)
+        sources.append(source)
     outputs = "\n".join(printed(cells))
     evaluation, shown = stated_accuracy(cells)
-    answers, no_answer = _answers(said, unread, findings)
+    answers, no_answer = _answers(said, sources, no_notebook or elsewhere, findings)
     return Written(
-        student=student(said.values, cells, outputs, None if unread else findings),
+        student=student(said.values, cells, outputs, None if no_notebook or elsewhere else findings),
         answers=answers,
         no_answer=no_answer,
+        no_notebook=no_notebook,
         date=_date(said.values, outputs, [*notebooks, *written]),
         evaluation_4_2=evaluation,
         printed_4_2=shown,
@@ -74,93 +78,82 @@ def _cut(findings: list[str]) -> list[str]:
     return findings if more <= 0 else [*findings[:_FINDINGS], f"and {more:,} more findings about its texts"]
 
 
-@dataclass
-class _Said:
-    """What a hand-in's sources assign.
-
-    Attributes:
-        values: By name, the value (None where it is computed) and where it is from.
-        lost: Names that are assigned where the source could not be read, and where.
-    """
-
-    values: Values = field(default_factory=dict)
-    lost: dict[str, str] = field(default_factory=dict)
-
-
-def _take_in(source: str, where: str, said: _Said, values: Values, findings: list[str]) -> None:
-    tree, problem = problem_of(source)
-    if tree is not None:
-        collect(tree, where, values, is_wanted)
-        return
-    findings.append(f"{where}{problem}")
-    said.lost |= dict.fromkeys(salvage(source, where, values, is_wanted), where)
-
-
-def _take_in_file(path: Path, said: _Said, findings: list[str]) -> None:
+def _take_in_file(source: dict[str, Any], said: Said, findings: list[str]) -> None:
     """Takes in `answers.py`, which counts before the notebook, or `solution.py`, before which the notebook counts."""
-    in_file: Values = {}
-    _take_in(decoded(path, findings), shown_name(path.name), said, in_file, findings)
-    differing = []
-    for name, (value, where) in in_file.items():
+    in_file, file = said_in([source], is_wanted, findings), source["where"]
+    said.lost |= in_file.lost
+    said.unclear |= in_file.unclear
+    solution, differing = file.lower().startswith("solution"), []
+    for name, (value, where) in in_file.values.items():
         earlier = said.values.get(name, (None, ""))[0]
         # Answers written in the notebook may come with a file as it was released, all empty.
-        blank = isinstance(value, str) and not _answered(value)
-        if isinstance(earlier, str) and _answered(earlier) and (blank or path.name.lower() == "solution.py"):
-            if not blank and _words(value) != _words(earlier):
-                differing.append(name)
-            continue
-        if isinstance(earlier, str) and _answered(earlier) and _words(value) != _words(earlier):
+        blank = isinstance(value, str) and not is_answer(value)
+        if is_answer(earlier) and not blank and _words(value) != _words(earlier):
             differing.append(name)
-        said.values[name] = value, where
+        if not (is_answer(earlier) and (blank or solution)):
+            said.values[name] = value, where
     if differing:
-        counts = "the notebook" if path.name.lower() == "solution.py" else shown_name(path.name)
-        findings.append(f"{shown_name(path.name)} and the notebook differ in {', '.join(differing)}: {counts} counts")
+        counts = "the notebook" if solution else file
+        findings.append(f"{file} and the notebook differ in {', '.join(differing)}: {counts} counts")
 
 
 def _words(value: Any) -> list[str]:
     return str(value).split()
 
 
-def _answered(text: str) -> bool:
-    return bool(text.strip()) and not is_placeholder(text)
-
-
-def _answers(said: _Said, unread: str, findings: list[str]) -> tuple[dict[str, Answer], dict[str, str]]:
+def _answers(
+    said: Said, cells: list[dict[str, Any]], unread: str, findings: list[str]
+) -> tuple[dict[str, Answer], dict[str, str]]:
     """The answers, and for each other question why there is none: not there, not readable, or not looked at."""
-    answers, no_answer = {}, {}
-    required = sum(not question.answer_optional for question in BY_NUMBER.values())
-    named = {number: f"answer_q_{question.identifier}" for number, question in BY_NUMBER.items()}
-    for question, name in named.items():
-        if name not in said.values:
-            if name in said.lost:
-                no_answer[question] = f"it cannot be read, as {said.lost[name]} is not Python"
-                findings.append(f"{name} ({said.lost[name]}) cannot be read: what it stands in is not Python")
-            elif unread:
-                no_answer[question] = unread
-            else:
-                no_answer[question] = "none is asked for" if BY_NUMBER[question].answer_optional else "it is missing"
-            continue
-        value, where = said.values[name]
-        if not isinstance(value, str):
+    answers: dict[str, Answer] = {}
+    no_answer: dict[str, str] = {}
+    in_text, elsewhere = labelled(cells), mentioned(cells)
+    for question, name in EXACT.items():
+        value, where = said.values.get(name, ("", ""))
+        if name in in_text and isinstance(value, str) and not is_answer(value):
+            value, where = in_text[name]
+        if not where:
+            no_answer[question] = _why_none(question, said, elsewhere, unread, findings)
+        elif not isinstance(value, str):
             no_answer[question] = "it is computed, and cannot be read without running the hand-in"
             findings.append(f"{name} ({where}) is computed, so it cannot be read without running the hand-in")
-            continue
-        # The length is that of the text handed in; what indents a triple-quoted string is no part of it.
-        text = "\n".join(line.strip() for line in value.strip().splitlines())
-        limit = BY_NUMBER[question].answer_limit
-        if not text:
-            findings.append(f"{name} ({where}) is empty")
-        elif is_placeholder(text):
+        elif is_placeholder(value):
             no_answer[question] = "the template's placeholder still stands there"
             findings.append(f"{name} ({where}) is unanswered: the template's placeholder still stands there")
-            continue
-        elif len(text) > limit:
-            findings.append(f"{name} has {len(text):,} characters, {len(text) - limit:,} over the limit of {limit}")
-        answers[question] = Answer(text=text[:20_000], characters=len(text), limit=limit, where=where)
-    if missing := [named[question] for question, why in no_answer.items() if why == "it is missing"]:
+        else:
+            answers[question] = _answer(question, value, where, findings)
+    if missing := [EXACT[question] for question, why in no_answer.items() if why == _MISSING]:
+        required = sum(not question.answer_optional for question in BY_NUMBER.values())
         which = "all of them" if not answers and len(missing) >= required else ", ".join(missing)
         findings.append(f"written answers are missing: {which}")
     return answers, no_answer
+
+
+def _answer(question: str, value: str, where: str, findings: list[str]) -> Answer:
+    # The length is that of the text handed in; what indents a triple-quoted string is no part of it.
+    text = "\n".join(line.strip() for line in value.strip().splitlines())
+    limit, name = BY_NUMBER[question].answer_limit, EXACT[question]
+    if not text:
+        findings.append(f"{name} ({where}) is empty")
+    elif len(text) > limit:
+        findings.append(f"{name} has {len(text):,} characters, {len(text) - limit:,} over the limit of {limit}")
+    return Answer(text=text[:20_000], characters=len(text), limit=limit, where=where)
+
+
+def _why_none(question: str, said: Said, elsewhere: dict[str, str], unread: str, findings: list[str]) -> str:
+    """Why a question has no answer that was read."""
+    name = EXACT[question]
+    if name in said.lost:
+        findings.append(f"{name} ({said.lost[name]}) cannot be read: what it stands in is not Python")
+        return f"it cannot be read, as {said.lost[name]} is not Python"
+    if name in said.unclear:
+        reason = f"it is not clear which of {listed(said.unclear[name])} it is"
+        findings.append(f"{name} was not read: {reason}; keep one, called {name}")
+        return reason
+    if name in elsewhere:
+        findings.append(f"{name} was not read: {elsewhere[name]} may hold it, in a form that is not read")
+        return f"it may stand in {elsewhere[name]}, in a form that is not read; assign it to {name}"
+    return unread or ("none is asked for" if BY_NUMBER[question].answer_optional else _MISSING)
 
 
 def _date(values: Values, outputs: str, paths: list[Path]) -> LastModified | None:

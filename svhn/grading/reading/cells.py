@@ -22,8 +22,10 @@ _PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "memit", "mprun", "lprun"
 _LONGEST, _MOST_COMMANDS = 200_000, 100
 _COMMAND = re.compile(r"^([ \t]*+)[%!].*", re.M)
 _QUESTION = re.compile(r"^([ \t]*+)(?:\?.*|.*\?[ \t]*)$", re.M)
-# A heading of a question.
-HEADING = re.compile(rf"^#+ .*?\b({'|'.join(map(re.escape, BY_NUMBER))})\b", re.M)
+# A heading of a question, "## Question 1.1", "#Q1.1", "**1.1 Baseline**" or "<h2>1.1</h2>".
+HEADING = re.compile(
+    rf"^\s*(?:#+|<h\d[^>\n]*>|\*\*|__)[^\n]*?(?<![\d.])({'|'.join(map(re.escape, BY_NUMBER))})(?!\.?\d)", re.M
+)
 _BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -90,16 +92,18 @@ def python_of(source: str) -> str:
     """A cell's code as Python: what only IPython understands becomes calls that nobody makes.
 
     What is Python already stays as it is: a line of a text or a comment may look like a command, too. A cell under a
-    magic whose text is Python, as `%%time`, is that text. One under any other, as `%%bash`, is empty.
+    magic whose text is Python, as `%%time` or `%%writefile answers.py`, is that text. One under any other, as `%%bash`,
+    is empty.
     """
     for _ in range(5):
         if _parses(source):
             return source
         source = _transformed(source)
-        cell = re.match(r"\s*%%(\w+)[^\n]*\n?(.*)", source, re.S)
+        cell = re.match(r"\s*%%(\w+)([^\n]*)\n?(.*)", source, re.S)
         if cell is None:
             return source
-        source = cell[2] if cell[1] in _PYTHON_MAGICS else ""
+        writes = cell[1] in ("writefile", "file") and cell[2].strip(" \r'\"").endswith(".py")
+        source = cell[3] if writes or cell[1] in _PYTHON_MAGICS else ""
     return source
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePath, PurePosixPath
 
-from svhn.rubric.questions import MODELS
+from svhn.rubric.questions import BY_NUMBER, MODELS
 
 # Of a name that is made into a file's: characters, and bytes of UTF-8, of which a file system takes 255.
 _CHARACTERS, _BYTES = 100, 200
@@ -19,6 +19,14 @@ NETWORKS = (".keras", ".h5", ".hdf5", ".hdf")
 _WRITTEN = ("answers.py", "solution.py")
 _NAMED = re.compile(r"model[ _.-]*([1-9])[ _.-]*([1-9])(?!\d)", re.I)
 _NUMBER = re.compile(r"(?<!\d)(?<!\d[_.-])([1-9])[_.-]([1-9])(?!\d|[_.-]\d)")
+ANSWER_WORD = r"(?:answers?|antwoord(?:en)?|explanations?|responses?|ans)"
+# "answer_q_1_1" and what people write in its place: "ANSWER_1_1", "q11_answer", "answers['1.1']", "answers.q_1_1".
+_ANSWER = re.compile(
+    rf"(?:(?:my|the|written|text)_?)?{ANSWER_WORD}[\W_]*(?:to_?)?(?:answer_?)?(?:question|vraag|q)?[\W_]*"
+    rf"([1-9])[_. -]?([1-9])(?:_?(?:answer|text|final)|_(?:[a-d]|v?\d))?\W*"
+    rf"|(?:(?:question|vraag|q)_?)?([1-9])_?([1-9])_?{ANSWER_WORD}",
+    re.I,
+)
 
 
 def model_of(name: str) -> str | None:
@@ -30,6 +38,13 @@ def model_of(name: str) -> str | None:
     numbers = ["_".join(number) for number in dict.fromkeys(found)]
     name = f"model_{numbers[0]}" if len(numbers) == 1 else ""
     return name if name in MODELS else None
+
+
+def answered_by(name: str) -> str | None:
+    """The question that a variable of that name answers, "1.1"; None where it is none of the ten."""
+    found = _ANSWER.fullmatch(name[:80])
+    number = ".".join(filter(None, found.groups())) if found else ""
+    return number if number in BY_NUMBER else None
 
 
 def is_named_as_asked(name: str) -> bool:

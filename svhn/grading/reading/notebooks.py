@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from svhn.grading.reading.cells import HEADING, problem_of, python_of, read_cells
-from svhn.grading.reading.constants import Values, collect
-from svhn.grading.reading.names import shown_name
-from svhn.grading.reading.people import is_placeholder
+from svhn.grading.reading.answers import is_answer, labelled, said_in
+from svhn.grading.reading.cells import HEADING, read_cells
+from svhn.grading.reading.names import answered_by, shown_name
 
 PROJECT_NOTEBOOK = "Assignment3.ipynb"
 _MOST = 20
@@ -15,7 +14,7 @@ _COPY = re.compile(r"(?:-Copy\d*|\(\d+\)|\bcopy\b|backup|old|draft|scratch)", re
 Cells = list[dict[str, Any]]
 
 
-def choose_notebook(notebooks: list[Path], findings: list[str]) -> tuple[Cells, str]:
+def choose_notebook(notebooks: list[Path], findings: list[str], elsewhere: str = "") -> tuple[Cells, str]:
     """The cells of a hand-in's notebook.
 
     Of several the one with the most answers is read, else the one called Assignment3.ipynb. Of copies that say the
@@ -24,13 +23,14 @@ def choose_notebook(notebooks: list[Path], findings: list[str]) -> tuple[Cells, 
     Args:
         notebooks: Of the hand-in.
         findings: Gets a line for what is not readable, and one that says which of several is read.
+        elsewhere: Where it may be instead, in a file that is not read.
 
     Returns:
-        The cells, and why there are none though there is a notebook, or an empty text.
+        The cells, and why there are none though there is or may be a notebook, or an empty text.
     """
     if not notebooks:
-        findings.append("no notebook was handed in")
-        return [], ""
+        findings += [] if elsewhere else ["no notebook was handed in"]
+        return [], elsewhere
     told: dict[Path, list[str]] = {path: [] for path in notebooks[:_MOST]}
     read = {path: read_cells(path, told[path]) for path in told}
     good = {path: cells for path, cells in read.items() if cells is not None}
@@ -86,12 +86,6 @@ def _without_answers(good: dict[Path, Cells]) -> Path | None:
 
 
 def _answers(cells: Cells) -> dict[str, str]:
-    """The answers that a notebook's cells assign, without blank ones and the template's."""
-    values: Values = {}
-    for cell in cells:
-        if cell["cell_type"] == "code" and "answer_q_" in cell["source"]:
-            tree, _ = problem_of(python_of(cell["source"]))
-            if tree is not None:
-                collect(tree, "", values, lambda name: name.startswith("answer_q_"))
-    texts = {name: value for name, (value, _) in values.items() if isinstance(value, str)}
-    return {name: " ".join(text.split()) for name, text in texts.items() if text.strip() and not is_placeholder(text)}
+    """The answers that a notebook's cells assign or head, without blank ones and the template's."""
+    values = labelled(cells) | said_in(cells, lambda name: answered_by(name) is not None, []).values
+    return {name: " ".join(value.split()) for name, (value, _) in values.items() if is_answer(value)}

@@ -1,0 +1,156 @@
+"""Written answers of strangers: the names, labels and places that they stand under, and which question they are of."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from svhn.grading.reading.cells import HEADING, problem_of, python_of
+from svhn.grading.reading.constants import Values, collect, salvage
+from svhn.grading.reading.names import ANSWER_WORD, answered_by
+from svhn.grading.reading.people import is_placeholder
+from svhn.rubric.questions import BY_NUMBER
+
+EXACT = {number: f"answer_q_{question.identifier}" for number, question in BY_NUMBER.items()}
+_NUMBER = r"([1-4])[._]([1-3])(?![._]?\d)"
+# "Answer 1.1: ...", "**Answer**" and "### My answer to question 1.1 (4p)", at the start of a line without its HTML.
+_LABEL = re.compile(
+    rf"[\W_]*(?:(?:my|our|your|the|written)\W+)?{ANSWER_WORD}(?![^\W_])(?:\W*\b(?:to|for|on|of))?(?:\W*\b(?:question|q|vraag)\b)?"
+    rf"(?:[\W_]*(?P<number>{_NUMBER})(?:[\W_]*\([^)]{{0,20}}\))?|(?=[*_]*\s*(?:[:.-](?![^\W_])|$)))[\s:.*_-]*(?P<text>.*)",
+    re.I,
+)
+_ASSIGNED = re.compile(r"\b(\w+)\s*(?::\s*[\w.\[\]]+\s*)?\+?=(?!=)")
+_SPOKEN = re.compile(rf"\b{ANSWER_WORD}\W{{0,3}}(?:(?:to )?(?:question|q) ?)?{_NUMBER}(?:\W+[^\W\d_]+){{3}}", re.I)
+_ASSIGNMENT = re.compile(r"\s*[\w.\[\]'\"]+\s*\+?=")
+# A list of them, or one variable that is set anew in each section.
+_PLAIN = re.compile(rf"\b(?:my_)?{ANSWER_WORD}\s*\+?=\s*(?:[frb]{{0,2}}[\"']|\[\s*[^\s\]]|\(\s*[^\s)])", re.I)
+_WORDS = re.compile(r"(?:\b[^\W\d_]{2,}\W+){3}")
+_TEXT_MAGIC = re.compile(r"\s*%%(?:markdown|md)\b[^\n]*\n")
+# The release's own words below a question's cells.
+_RELEASED = "marked by a person"
+
+
+@dataclass
+class Said:
+    """What a hand-in's sources assign.
+
+    Attributes:
+        values: By name, the value (None where it is computed) and where it is from; answers by their exact names.
+        lost: Names that are assigned where the source could not be read, and where.
+        unclear: Names of answers of which there are several, and what they are called.
+    """
+
+    values: Values = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    unclear: dict[str, list[str]] = field(default_factory=dict)
+
+    def take_in(self, source: str, where: str, is_wanted: Any, findings: list[str]) -> None:
+        """Adds what a source assigns, whole or as far as it can be read."""
+        tree, problem = problem_of(source)
+        if tree is not None:
+            collect(tree, where, self.values, is_wanted)
+            return
+        findings.append(f"{where}{problem}")
+        for name in salvage(source, where, self.values, is_wanted):
+            number = answered_by(name)
+            self.lost[EXACT[number] if number else name] = where
+
+    def settle(self) -> None:
+        """Gives answers under names of people's own, as `ANSWER_1_1` and `answers["1.1"]`, the exact ones.
+
+        An answer under the exact name counts before any other, unless it is blank.
+        """
+        own: dict[str, dict[str, tuple[Any, str]]] = {}
+        for name in list(self.values):
+            number = answered_by(name)
+            if number and name != EXACT[number]:
+                own.setdefault(EXACT[number], {})[name] = self.values.pop(name)
+        for exact, given in own.items():
+            if exact in self.values and (self.values[exact][0] is None or is_answer(self.values[exact][0])):
+                continue
+            texts = {" ".join(str(value).split()): name for name, (value, _) in given.items() if is_answer(value)}
+            if len(texts) > 1:
+                self.values.pop(exact, None)
+                self.unclear[exact] = list(texts.values())
+            elif exact not in self.values or texts:
+                self.values[exact] = given[next(iter(texts.values()), next(iter(given)))]
+
+
+def is_answer(value: Any) -> bool:
+    """Whether a value is a text of somebody's own."""
+    return isinstance(value, str) and bool(value.strip()) and not is_placeholder(value)
+
+
+def said_in(cells: list[dict[str, Any]], is_wanted: Any, findings: list[str]) -> Said:
+    """What the cells of a notebook assign; answers in its markdown stand for those that are not assigned."""
+    said = Said()
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            said.take_in(python_of(cell["source"]), cell["where"], is_wanted, findings)
+    said.settle()
+    return said
+
+
+def labelled(cells: list[dict[str, Any]]) -> Values:
+    """Answers in text cells, by their exact names: what follows "Answer 1.1", or "Answer" below a question's heading.
+
+    The text goes on to the next heading, label or code cell.
+    """
+    found: dict[str, list[str]] = {}
+    places: dict[str, str] = {}
+    question = current = None
+    for cell in cells:
+        text = _text_of(cell)
+        if text is None:
+            current = None
+            continue
+        for line in _without_html(text).splitlines():
+            label = None if _ASSIGNMENT.match(line) else _LABEL.match(line)
+            number = (label and (label["number"] or "").replace("_", ".")) or question
+            if label and number in EXACT:
+                current = EXACT[number]
+                places.setdefault(current, cell["where"])
+                found.setdefault(current, []).append(label["text"])
+            elif line.startswith("#") or HEADING.match(line):
+                current, question = None, [*HEADING.findall(line), question][0]
+            elif current:
+                found[current].append(line)
+    texts = {name: "\n".join(lines).strip(" \n\t*_>") for name, lines in found.items()}
+    return {name: (text, places[name]) for name, text in texts.items() if is_answer(text)}
+
+
+def mentioned(cells: list[dict[str, Any]]) -> dict[str, str]:
+    """Where an answer may stand in a form that is not read, by its exact name.
+
+    In comments, in cells that are not run, in what is printed, or as text of no label below a question's heading.
+    """
+    found: dict[str, str] = {}
+    question = None
+    for cell in cells:
+        source, text = cell["source"][:100_000], _text_of(cell)
+        numbers = [answered_by(name) for name in _ASSIGNED.findall(source)]
+        if text is None:
+            numbers += [".".join(parts) for parts in _SPOKEN.findall(source)]
+            if _PLAIN.search(source):
+                numbers += [question] if question else list(EXACT)
+        else:
+            headings = HEADING.findall(text)
+            question = headings[-1] if headings else question
+            own = not headings or not re.search(r"question|vraag", text[:200], re.I)
+            if own and _RELEASED not in text and _WORDS.search(text):
+                numbers.append(question)
+        for number in numbers:
+            if number in EXACT:
+                found.setdefault(EXACT[number], cell["where"])
+    return found
+
+
+def _text_of(cell: dict[str, Any]) -> str | None:
+    """The text of a cell that is no code."""
+    if cell["cell_type"] != "code":
+        return cell["source"][:100_000]
+    magic = _TEXT_MAGIC.match(cell["source"])
+    return cell["source"][magic.end() :][:100_000] if magic else None
+
+
+def _without_html(text: str) -> str:
+    return re.sub(r"<[^<>]{0,500}>", "", re.sub(r"<(?:br|p|/p|/h\d|/div)\b[^<>]{0,100}>", "\n", text, flags=re.I))
