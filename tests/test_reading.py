@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import tarfile
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -479,6 +480,93 @@ class TestNames:
         with opened(tmp_path / "ann.zip") as handin:
             assert [path.name for path in handin.files] == ["answers.py"]
             assert any("name is too long" in line for line in handin.findings)
+
+
+class TestTrees:
+    """Folders and archives as people put them together; each is tried loose and packed."""
+
+    BOOK = json.dumps({"cells": [{"cell_type": "code", "source": "answer_q_1_1 = 'Read.'"}], "nbformat": 4})
+
+    def handin(self, tmp_path, packed, *names):
+        contents = {name: self.BOOK if "ipynb" in name.lower() else "answer_q_1_1 = 'Read.'" for name in names}
+        if packed:
+            with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
+                for name, content in contents.items():
+                    archive.writestr(name, content)
+            return tmp_path / "ann.zip"
+        for name, content in contents.items():
+            (tmp_path / "ann" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "ann" / name).write_text(content, encoding="utf-8")
+        return tmp_path / "ann"
+
+    @pytest.mark.parametrize("packed", [False, True])
+    @pytest.mark.parametrize(
+        "names",
+        [("ann/a.ipynb", "bob/a.ipynb"), ("ann/a.ipynb", "bob/answers.py"), ("ann/a.ipynb", "bob/work/b.ipynb"),
+         ("x/ann/answers.py", "x/bob/answers.py"), ("try 1/a.ipynb", "try 2/a.ipynb"),
+         ("ann/a.ipynb", "ann/model_1_1.h5", "bob/b/c/d.ipynb", "README.md")],
+    )  # fmt: skip
+    def test_texts_of_several_people_are_never_mixed(self, tmp_path, names, packed):
+        path = self.handin(tmp_path, packed, *names)
+        with pytest.raises(SVHNError, match="2 folders with texts"), opened(path):
+            pass
+
+    @pytest.mark.parametrize("packed", [False, True])
+    @pytest.mark.parametrize(
+        "names",
+        [("final/a.ipynb", "old/a.ipynb"), ("notebook/a.ipynb", "src/answers.py"), ("A.IPYNB",), ("Assignment3.py",),
+         ("work/a.ipynb", "work/x/answers.py"), ("Assignment3.ipynb.txt",), ("Assignment3.ipynb.json",),
+         ("Answers (1).py",), ("a.ipynb", "old/b.ipynb", "more/c.ipynb")],
+    )  # fmt: skip
+    def test_texts_of_one_are_read(self, tmp_path, names, packed):
+        with opened(self.handin(tmp_path, packed, *names)) as handin:
+            found = read_written(handin.notebooks, handin.written, handin.texts_unread)
+        assert found.answers["1.1"].text == "Read." and len(handin.notebooks) < 2
+
+    @pytest.mark.parametrize("packed", [False, True])
+    @pytest.mark.parametrize(
+        "name",
+        ["Answers.docx", "answers.txt", "Assignment3.html", "report.pdf", "work.zip", "deep/work.7z", "answers.rar",
+         ".ipynb_checkpoints/a-checkpoint.ipynb"],
+    )  # fmt: skip
+    def test_what_may_be_in_an_unread_file_is_not_missing(self, tmp_path, name, packed):
+        if packed and "checkpoint" in name:
+            pytest.skip("caches are left packed")
+        with opened(self.handin(tmp_path, packed, name, "model_1_1.h5")) as handin:
+            found = read_written(handin.notebooks, handin.written, handin.texts_unread)
+            assert any(name.rpartition("/")[2] in line for line in handin.findings)
+        assert found.findings == [] and found.answers == {} and found.student == Student()
+        assert all(name.rpartition("/")[2] in why for why in found.no_answer.values()) and found.no_notebook
+
+    @pytest.mark.parametrize("packed", [False, True])
+    @pytest.mark.parametrize(
+        ("names", "models"),
+        [(("model_1_1/best.h5", "model_1_1/history.p"), {"model_1_1": 2}), (("q2_1/net.keras",), {"model_2_1": 1}),
+         (("models/model_1_1.h5", "curves/model_1_1.p", "part 2/model_2_1.h5"), {"model_1_1": 2, "model_2_1": 1}),
+         (("models/model_1_1.h5", "final/model_1_1.h5"), {"model_1_1": 1}),
+         (("model_1_1.model", "model_1_2.log", "model_1_3.hist", "model_2_1.h5.download"),
+          {"model_1_1": 1, "model_1_2": 1, "model_1_3": 1, "model_2_1": 1}),
+         (("model_1_1.keras/config.json", "model_1_1.keras/model.weights.h5"), {"model_1_1": 2})],
+    )  # fmt: skip
+    def test_models_are_found_by_name_or_folder(self, tmp_path, names, models, packed):
+        with opened(self.handin(tmp_path, packed, "a.ipynb", *names)) as handin:
+            found = {name: len(handin.of_model(name)) for name in ("model_1_1", "model_1_2", "model_1_3", "model_2_1")}
+            assert {name: count for name, count in found.items() if count} == models and handin.unread == []
+
+    @pytest.mark.parametrize(
+        "names",
+        [("1/doe_12345_Assignment3.ipynb", "1/roe_23456_Assignment3.ipynb"), ("1/a_0001_x.ipynb", "1/b_0002_x.ipynb")],
+    )
+    def test_loose_notebooks_of_several_people_are_refused(self, tmp_path, names):
+        self.handin(tmp_path, False, *names)
+        with pytest.raises(SVHNError, match="put each into a folder of its own"):
+            find_handins([tmp_path / "ann/1"])
+
+    def test_names_that_look_alike_are_told_apart(self, tmp_path):
+        for name in ("Jos\u00e9", "Jose\u0301", "anna", "anna.", "anna ", "anna\u200f", "an\u202ena"):
+            (tmp_path / "course" / name).mkdir(parents=True)
+        found = [unicodedata.normalize("NFC", name) for name in find_handins([tmp_path / "course"])]
+        assert len(set(found)) == 7 and all(name.isprintable() for name in found)
 
 
 class TestCourses:

@@ -15,9 +15,10 @@ from svhn.data.laid_out import MeasuredDigits
 from svhn.errors import SVHNError
 from svhn.files import NoRoom, atomic_path, digest_of, is_no_room, write_json
 from svhn.grading.facts import FORMAT, Evidence, Execution, Plot, nothing_but
-from svhn.grading.handins import HandIn, opened
+from svhn.grading.handins import opened
 from svhn.grading.pages.reports import PLOTS
 from svhn.grading.reading.causes import cause_of
+from svhn.grading.reading.contents import HandIn
 from svhn.rubric.questions import MODELS
 from svhn.typed import from_json, to_json
 

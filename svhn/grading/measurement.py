@@ -13,7 +13,7 @@ from svhn.grading.facts import Measured
 from svhn.grading.models import REMEDY, is_network, load_untrusted, weights_beside
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.descriptions import SIDE
-from svhn.grading.reading.kinds import kind_of, reason_for_no_data
+from svhn.grading.reading.files import kind_of, reason_for_no_data
 from svhn.grading.reading.names import is_named_as_asked
 from svhn.learning.batches import Preprocessed, predict
 from svhn.rubric.preprocessing import CANDIDATES

@@ -18,7 +18,7 @@ from svhn.files import NoRoom, is_no_room, temporary_folder
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.curves import read_json
 from svhn.grading.reading.descriptions import SIDE, is_architecture, lacks_shape, rebuilt
-from svhn.grading.reading.kinds import kind_of, reason_for_no_data
+from svhn.grading.reading.files import kind_of, reason_for_no_data
 from svhn.grading.reading.weights import check_weights, innermost, load_weights
 from svhn.sandbox.process import Refused
 

@@ -11,12 +11,11 @@ from typing import Any
 
 from svhn.errors import listed
 from svhn.grading.facts import Answer, LastModified, Plot, Written
-from svhn.grading.reading.answers import EXACT, Said, is_answer, labelled, mentioned, said_in
+from svhn.grading.reading.answers import EXACT, Said, choose_notebook, is_answer, labelled, mentioned, said_in
 from svhn.grading.reading.causes import without_escapes
 from svhn.grading.reading.cells import HEADING, decoded, joined
 from svhn.grading.reading.constants import Values
 from svhn.grading.reading.names import answered_by, shown_name
-from svhn.grading.reading.notebooks import choose_notebook
 from svhn.grading.reading.people import is_of_a_person, is_placeholder, student
 from svhn.rubric.questions import BY_NUMBER
 
@@ -49,7 +48,7 @@ def read_written(notebooks: list[Path], written: list[Path], unread: Sequence[st
         unread: The names of files that are not read, and that may hold any of these: nothing is missing then.
     """
     findings: list[str] = []
-    elsewhere = f"it may be in {listed(unread, 3)}, which is not read" if unread else ""
+    elsewhere = f"it may be in what is not read ({listed(unread, 3)})" if unread else ""
     cells, no_notebook = choose_notebook(notebooks, findings, elsewhere)
     said, sources = said_in(cells, is_wanted, findings), list(cells)
     for path in written:
@@ -83,18 +82,19 @@ def _take_in_file(source: dict[str, Any], said: Said, findings: list[str]) -> No
     in_file, file = said_in([source], is_wanted, findings), source["where"]
     said.lost |= in_file.lost
     said.unclear |= in_file.unclear
-    solution, differing = file.lower().startswith("solution"), []
+    solution, differing = file.lower().startswith("solution"), dict[str, str]()
     for name, (value, where) in in_file.values.items():
-        earlier = said.values.get(name, (None, ""))[0]
+        earlier, place = said.values.get(name, (None, ""))
         # Answers written in the notebook may come with a file as it was released, all empty.
         blank = isinstance(value, str) and not is_answer(value)
         if is_answer(earlier) and not blank and _words(value) != _words(earlier):
-            differing.append(name)
+            differing[name] = "the notebook" if ", cell " in place else place
         if not (is_answer(earlier) and (blank or solution)):
             said.values[name] = value, where
     if differing:
-        counts = "the notebook" if solution else file
-        findings.append(f"{file} and the notebook differ in {', '.join(differing)}: {counts} counts")
+        other = " and ".join(dict.fromkeys(differing.values()))
+        counts = other if solution else file
+        findings.append(f"{file} and {other} differ in {', '.join(differing)}: {counts} counts")
 
 
 def _words(value: Any) -> list[str]:

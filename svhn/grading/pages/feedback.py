@@ -70,7 +70,7 @@ def _of_the_answer(question: str, evidence: Evidence) -> list[str]:
 def _of_the_pipeline(mark: Mark, evidence: Evidence) -> list[str]:
     stated = evidence.evaluation_4_2
     if stated is None:
-        unread = evidence.texts_here or evidence.unopened
+        unread = evidence.texts_here or evidence.unopened or evidence.no_notebook
         return [] if unread else ["What your notebook put out states no test accuracy that could be read."]
     return [] if mark.value is None else [f"Your notebook states a test accuracy of {stated:.1%}."]
 

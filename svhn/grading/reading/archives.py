@@ -17,37 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from svhn.errors import SVHNError, listed
+from svhn.errors import SVHNError
 from svhn.files import is_no_room
 from svhn.grading.reading.causes import cause_of
+from svhn.grading.reading.names import UNPACKED, is_archive
 
 # Folders that are no part of a hand-in, in an archive or out of it.
 CACHES = (".git", ".venv", "__pycache__", ".ipynb_checkpoints")
-UNPACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_ARCHIVES = (".gz", ".bz2", ".xz", ".rar", ".7z", ".zst", ".lzma", ".cab", ".arj", ".lzh", ".ace", ".zipx")
 _ARCHIVE_ENTRIES = 2_000
 ARCHIVE_BYTES = 1_000_000_000
 # Of a `.tar` file, which has no list of contents: caches that are left out are unpacked to find what follows them.
 _TAR_MEMBERS, _TAR_BYTES = 20_000, 4_000_000_000
 # Of an archive's list of contents, which is read at one go, caches that are left out included.
 DIRECTORY_BYTES = 20_000_000
-
-
-def unopened(names: Iterable[str]) -> list[str]:
-    """The finding that there are archives in a hand-in, which stay as they are."""
-    archives = [name for name in names if is_archive(Path(name))]
-    told = f"not opened: {listed(archives, 3)}; where hand-ins are in there, unpack them and grade again"
-    return [told] if archives else []
-
-
-def can_unpack(path: Path) -> bool:
-    """Whether a file is an archive of a kind that `unpack` reads, by its name."""
-    return path.name.lower().endswith(UNPACKED)
-
-
-def is_archive(path: Path) -> bool:
-    """Whether a file is an archive of any kind, by its name."""
-    return path.name.lower().endswith((*UNPACKED, *_ARCHIVES))
 
 
 def names_in(path: Path) -> list[str]:
@@ -58,7 +40,9 @@ def names_in(path: Path) -> list[str]:
     return []
 
 
-def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whole: bool) -> list[str]:
+def unpack(
+    archive_path: Path, folder: Path, wanted: Callable[[str], bool], whole: bool
+) -> tuple[list[str], list[Path]]:
     """Unpacks a `.zip` or `.tar` file of a stranger; links and caches are left out.
 
     Bytes are counted as they come: what an archive declares of itself may be a lie.
@@ -66,16 +50,16 @@ def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whol
     Args:
         archive_path: The file.
         folder: Where to.
-        wanted: Tells of a file's name whether it is unpacked in any case, and before all else.
+        wanted: Tells of a file's path whether it is unpacked in any case, and before all else.
         whole: Whether to unpack all else as well, as far as that goes.
 
     Returns:
-        What was left packed, one line each.
+        A line for each thing that was left packed, and where the archives in it would lie.
 
     Raises:
         SVHNError: It is damaged, of a kind that is not unpacked, or unpacking it would do harm.
     """
-    if not can_unpack(archive_path):
+    if not archive_path.name.lower().endswith(UNPACKED):
         raise SVHNError(f"{archive_path.suffix} archives are not unpacked here; unpack it, or hand in a .zip file")
     try:
         with _opened(archive_path) as entries:
@@ -83,10 +67,10 @@ def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whol
             regular = [entry for entry in targets if entry.regular]
             left, packed = ARCHIVE_BYTES, list[str]()
             for entry in regular:
-                if wanted(entry.place.name):
+                if wanted(str(entry.place)):
                     left = _unpack_wanted(entry, targets[entry], left, packed)
-            packed += unopened(str(entry.place) for entry in regular)
-            return packed + (_unpack_rest(targets, left) if whole else [])
+            archives = [targets[entry] for entry in regular if is_archive(entry.place.name)]
+            return packed + (_unpack_rest(targets, left) if whole else []), archives
     except SVHNError:
         raise
     except Exception as error:  # Their modules raise whatever a damaged archive makes them run into.

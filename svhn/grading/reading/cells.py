@@ -12,6 +12,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.constants import parse
+from svhn.grading.reading.files import reason_for_no_data
 from svhn.grading.reading.names import shown_name
 from svhn.rubric.questions import BY_NUMBER
 
@@ -32,9 +33,9 @@ _BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 def decoded(path: Path, findings: list[str]) -> str:
     """The text of a file in UTF-8, or in what its first bytes say, else in Windows's code page."""
     content, name = path.read_bytes(), shown_name(path.name)
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        findings.append(f"{name} is not UTF-8 text but UTF-16, and was read as that")
-        return content.decode("utf-16", errors="replace")
+    if not (found := json.detect_encoding(content)).startswith("utf-8"):
+        findings.append(f"{name} is not UTF-8 text but {found[:6].upper()}, and was read as that")
+        return content.decode(found, errors="replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -59,6 +60,9 @@ def read_cells(path: Path, findings: list[str]) -> list[dict[str, Any]] | None:
         For each cell `cell_type` ("code", "markdown" or another), `source`, `outputs` (as format 4 has them) and
         `where` (the notebook and the cell's number among all cells, from 1); None where the file is no notebook.
     """
+    if reason := reason_for_no_data(path):
+        findings.append(reason)
+        return None
     text = decoded(path, findings)
     try:
         content = json.loads(text)

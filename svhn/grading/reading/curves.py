@@ -12,7 +12,7 @@ import numpy as np
 
 from svhn.errors import listed
 from svhn.grading.reading.causes import cause_of
-from svhn.grading.reading.kinds import kind_of, reason_for_no_data
+from svhn.grading.reading.files import kind_of, reason_for_no_data
 from svhn.grading.reading.pickles import unpickled
 from svhn.learning.records import CURVES
 from svhn.sandbox.process import Refused
