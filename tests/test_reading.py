@@ -343,6 +343,19 @@ def stored(kind):
     if kind == "npy":
         np.save(file, np.array(CURVES, dtype=object))
         return file.getvalue(), "model_2_1.npy"
+    full = {name.replace("acc", "sparse_categorical_acc"): curve for name, curve in CURVES.items()}
+    texts = {
+        "printed.txt": str(CURVES),
+        "printed.json": str(CURVES),
+        "numbers as text.json": json.dumps({name: list(map(str, curve)) for name, curve in CURVES.items()}),
+        "records.json": table.to_json(orient="records"),
+        "in a list.json": json.dumps([CURVES]),
+        "named in full.json": json.dumps({"history": full, "params": {"epochs": 3}}),
+        "named in full.log": pd.DataFrame(full).to_csv(index_label="epoch"),
+        "tabs.tsv": table.to_csv(sep="\t"),
+    }
+    if kind in texts:
+        return texts[kind].encode(), f"model_2_1.{kind.rpartition('.')[2]}"
     made = {
         "arrays": {name: np.array(curve) for name, curve in CURVES.items()},
         "arrays of float32": {name: np.array(curve, ">f4") for name, curve in CURVES.items()},
@@ -355,7 +368,8 @@ def stored(kind):
     return made, "model_2_1.p"
 
 
-FORMS = ["csv", "semicolons", "json of pandas", "npz", "npy"]
+FORMS = ["csv", "semicolons", "json of pandas", "npz", "npy", "printed.txt", "printed.json", "numbers as text.json",
+         "records.json", "in a list.json", "named in full.json", "named in full.log", "tabs.tsv"]  # fmt: skip
 PICKLED = ["arrays", "arrays of float32", "numbers of numpy", "ordered", "defaultdict", "table", "table of old names"]
 
 
