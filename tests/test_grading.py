@@ -22,6 +22,7 @@ from svhn.errors import SVHNError
 from svhn.files import only_one
 from svhn.grading.evidence import examine
 from svhn.grading.examination import Job, examine_one
+from svhn.grading.facts import Execution
 from svhn.grading.grade import grade
 from svhn.grading.handins import opened
 from svhn.rubric.questions import ROWS
@@ -266,12 +267,8 @@ class TestReruns:
             if handin.name == "bob":
                 raise OSError("no sandbox")
             (results / "executed.ipynb").write_text("{}")
-            return {
-                "ran": True,
-                "seconds": 1.5,
-                "findings": ["it tried <b>the network</b>"],
-                "notebook": "executed.ipynb",
-            }
+            findings = ["it tried <b>the network</b>"]
+            return Execution(ran=True, seconds=1.5, findings=findings, notebook="executed.ipynb")
 
         graded = grade([folder], digits, out, limit=10, execute=execute)
         assert graded[0].evidence.execution.seconds == 1.5

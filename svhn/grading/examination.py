@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from svhn.data.laid_out import MeasuredDigits
 from svhn.errors import SVHNError
@@ -23,8 +22,8 @@ from svhn.rubric.questions import MODELS
 from svhn.typed import from_json, to_json
 
 EVIDENCE = "evidence.json"
-# Runs a hand-in: takes its folder and the folder of its results, returns an `Execution` in JSON's types.
-Execute = Callable[[Path, Path], dict[str, Any]]
+# Runs a hand-in: takes its folder and the folder of its results.
+Execute = Callable[[Path, Path], Execution]
 # Evidence is of the code that looked: of all of it, as a list of modules would one day miss one.
 _PACKAGE = Path(__file__).parents[1]
 
@@ -116,7 +115,7 @@ def fault(error: Exception) -> str:
 def _executed(execute: Execute, handin: Path, folder: Path) -> Execution:
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return from_json(Execution, execute(handin, folder))
+        return execute(handin, folder)
     except Exception as error:  # One line in this hand-in's report; the others go on.
         finding = f"it could not be run ({type(error).__name__}: {cause_of(error)})"
         return Execution(ran=False, seconds=0.0, findings=[finding], notebook=None, faults=1)

@@ -12,6 +12,7 @@ import nbformat
 from svhn.data.sources import source_files
 from svhn.errors import SVHNError
 from svhn.files import temporary_folder
+from svhn.grading.facts import Execution
 from svhn.grading.staging import (
     bare_notebook,
     find_notebook,
@@ -55,9 +56,7 @@ _CAUSES = (
 _TRAINING = re.compile(r"^(?:\x1b\[\d+m)?(?:Training the model|Epoch 1/\d+)", re.M)
 
 
-def execute_hand_in(
-    hand_in: Path, out: Path, limits: Limits | None = None, source: str | None = None
-) -> dict[str, Any]:
+def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None, source: str | None = None) -> Execution:
     """Executes a hand-in's notebook in a sandbox and writes the executed copy, EXECUTED, to `out`.
 
     The cells run on the digits of the source, with the grader's own harness and training turned off;
@@ -68,11 +67,6 @@ def execute_hand_in(
         out: Where the executed copy is written to.
         limits: What the execution may use, None for the defaults.
         source: Of the digits, as `load_digits` takes it; None for what the environment says.
-
-    Returns:
-        `ran`, whether all cells ran to the end without an error; `seconds`, how long it took; `findings`, one line for
-        each fault, attack or limit; `notebook`, the executed copy's file name, None where there was nothing to execute;
-        `faults`, how many of the findings may be this machine's doing.
 
     Raises:
         SVHNError: There is no working sandbox, or `out` cannot be written to.
@@ -94,7 +88,7 @@ def execute_hand_in(
         if problem := sandbox_problem():
             raise SVHNError(problem) from error
         reason = printable(f"not executed: {error}")
-        return {"ran": False, "seconds": 0.0, "findings": [reason], "notebook": None, "faults": 0}
+        return Execution(ran=False, seconds=0.0, findings=[reason], notebook=None)
     events = _lines_of_json(confined.output)
     notebook = harmless_copy(notebook)
     running = _fill(notebook, events)
@@ -107,13 +101,13 @@ def execute_hand_in(
     write_notebook(notebook, Path(out) / EXECUTED)
     if len(findings) > _MOST_FINDINGS:
         findings[_MOST_FINDINGS:] = [f"and {len(findings) - _MOST_FINDINGS} more findings"]
-    return {
-        "ran": end == "done" and not faults,
-        "seconds": seconds,
-        "findings": findings,
-        "notebook": EXECUTED,
-        "faults": int(confined.stopped == SHORT_OF_MEMORY),
-    }
+    return Execution(
+        ran=end == "done" and not faults,
+        seconds=seconds,
+        findings=findings,
+        notebook=EXECUTED,
+        faults=int(confined.stopped == SHORT_OF_MEMORY),
+    )
 
 
 def _digits(source: str | None) -> tuple[str, dict[Path, Path]]:
