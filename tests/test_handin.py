@@ -451,7 +451,7 @@ class TestCurves:
             ({"val_loss": [1, 10**400, 1]}, "val_loss of epoch 2 is a number of 1,329 bits"),
             ({"loss": [1.0]}, "unequal length"),
             ({"loss": []}, "lacks the learning curve loss"),
-            ({"val_accuracy": [0.1, 0.2, "0.3"]}, "epoch 3 is no number"),
+            ({"val_accuracy": [0.1, 0.2, "high"]}, "epoch 3 is no number"),
             ({"val_accuracy": [10, 20, 30]}, "not between 0 and 1"),
             ({"val_loss": 5}, "lacks the learning curve val_loss"),
         ],

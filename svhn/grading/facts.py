@@ -7,7 +7,7 @@ from svhn.rubric.questions import MODELS
 
 FORMAT = 2
 # The reasons in evidence where nothing was handed in.
-NO_MODEL, NO_CURVES = "no model was handed in", "no learning curves were handed in"
+NO_MODEL, NO_CURVES = "no model was handed in", "no file of learning curves was handed in"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ Call it in a process of its own (`run_isolated`): HDF5 and TensorFlow are writte
 import copy
 import json
 import math
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,12 +88,14 @@ def weights_beside(path: Path, beside: Sequence[Path]) -> Path | None:
     same = [other for other in beside if other != path and kind_of(other) == "hdf5" and not is_network(other)]
     # Of one name with the description first; what is beside it holds its weights, however it is called.
     return min(
-        same, key=lambda other: (not _stem(other).startswith(_stem(path)), len(other.name), other.name), default=None
+        same,
+        key=lambda other: (not other.name.lower().startswith(_stem(path).lower()), len(other.name), other.name),
+        default=None,
     )
 
 
 def _stem(path: Path) -> str:
-    return path.name.partition(".")[0].casefold()
+    return re.sub(r"(?:\.weights)?\.\w+$", "", path.name)
 
 
 def _load_keras(path: Path) -> keras.Model:
@@ -106,7 +109,7 @@ def _load_keras(path: Path) -> keras.Model:
 def _load_pair(path: Path, beside: Sequence[Path]) -> keras.Model:
     weights = weights_beside(path, beside)
     if weights is None:
-        raise Refused(f"{path.name} describes a network, but there is no {path.stem}.h5 with its weights; {REMEDY}")
+        raise Refused(f"{path.name} describes a network, but there is no {_stem(path)}.h5 with its weights; {REMEDY}")
     return _assemble(read_json(path), weights, path)
 
 
@@ -115,7 +118,7 @@ def _load_h5(path: Path) -> keras.Model:
         config = file.attrs.get("model_config")
     if config is None:
         raise Refused(
-            f"{path.name} holds weights only, and there is no {path.stem}.json that describes the network; {REMEDY}"
+            f"{path.name} holds weights only, and there is no {_stem(path)}.json that describes the network; {REMEDY}"
         )
     return _assemble(json.loads(config), path, path)
 

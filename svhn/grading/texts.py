@@ -21,9 +21,10 @@ from svhn.rubric.questions import BY_NUMBER
 
 _DATES = ("last_edit", "last_modified", "last_edited", "date", "edit_date")
 _MODIFIED = re.compile(r"^Last modified: (\d{4}-\d\d-\d\d[ \d:]{0,9})", re.M)
-_EVALUATION = re.compile(r"^\W*Evaluation\W*: *([01]?\.\d+|[01])\b", re.M)
-_SHARE = r"(?<![\w.])(\d{1,3}(?:\.\d+)? ?%|[01]?\.\d+|1(?:\.0*)?)(?![\w.]*\d)"
-_WORDED = re.compile(rf"\b(?:accuracy|acc|score|evaluation)\b[^\n\d]{{0,60}}?{_SHARE}", re.I)
+# 0.81, .81, 81 %, and in some languages 0,81; neither 1,000 nor a part of another number.
+_SHARE = r"(?<![\w.,])(\d{1,3}(?:[.,]\d+)? ?%|[01]?\.\d+|0,\d+|[01](?:\.0*)?)(?![\w.,]*\d)"
+_EVALUATION = re.compile(rf"^\W*Evaluation\W*: *(?:np\.float\d+\()?{_SHARE}", re.M)
+_WORDED = re.compile(rf"(?<![^\W_])(?:accuracy|acc|score|evaluation)\b[^\n\d]{{0,60}}?{_SHARE}", re.I)
 _BARE = re.compile(rf"^\s*(?:np\.float\d+\()?{_SHARE}\)?\s*$")
 _SHOWN = 300
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -216,8 +217,8 @@ def stated_accuracy(cells: list[dict[str, Any]]) -> tuple[float | None, str | No
         A share, 0..1, or None; and where it is None what the cells of 4.2 printed, for a person to read.
     """
     if stated := _EVALUATION.findall("\n".join(printed(cells))):
-        last = float(stated[-1])
-        return (last, None) if last <= 1 else (None, f"Evaluation: {stated[-1]}")
+        last = _share(stated[-1])
+        return (last, None) if last is not None else (None, f"Evaluation: {stated[-1]}")
     own = [text for cell in _of_4_2(cells) for text in _texts(cell) if text.strip()]
     lines = [line for text in own for line in text.splitlines()]
     worded = [(line, share) for line in lines for share in _WORDED.findall(line)]
@@ -253,5 +254,5 @@ def _of_4_2(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _share(text: str) -> float | None:
-    value = float(text.rstrip(" %")) / (100 if text.endswith("%") else 1)
+    value = float(text.rstrip(" %").replace(",", ".")) / (100 if text.endswith("%") else 1)
     return value if 0 <= value <= 1 else None

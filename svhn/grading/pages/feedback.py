@@ -94,7 +94,7 @@ def _of_the_model(name: str, model: Model) -> list[str]:
     said = []
     if (reason := model.curves_refused) and not model.curves_here:
         unread = f"Your learning curves could not be read: {plain(reason)}."
-        said.append("You handed in no learning curves." if reason == NO_CURVES else unread)
+        said.append("You handed in no file of learning curves." if reason == NO_CURVES else unread)
     if (reason := model.refused) and not model.here:
         unread = f"Your {name} could not be measured: {plain(reason)}."
         said.append(f"You handed in no {name}." if reason == NO_MODEL else unread)

@@ -123,7 +123,7 @@ def list_files(folder: Path, packed: Sequence[Path] = ()) -> HandIn:
         for path in inside
         if not path.is_dir() and (is_model(path.name) or (path.parent == root and is_of_interest(path.name)))
     ]
-    elsewhere = _elsewhere(root, {_kind(path, root) for path in chosen})
+    elsewhere = _elsewhere(root, _found(chosen, root))
     for place in sorted({path.parent for path in elsewhere}):
         names = listed([shown_name(path.name) for path in elsewhere if path.parent == place])
         handin.findings.append(f"read from {handin.shown(place)}/, as there are none where they belong: {names}")
@@ -149,12 +149,23 @@ def list_files(folder: Path, packed: Sequence[Path] = ()) -> HandIn:
 
 
 def _kind(path: Path, root: Path) -> tuple[str, ...]:
-    """What a file is of: notebooks, written answers, or a model's network or curves."""
-    name = str(path.relative_to(root))
+    """What a file is of: notebooks, written answers, or a model's network, curves or JSON, which may be either."""
+    name, suffix = str(path.relative_to(root)), path.suffix.lower()
     kind = kind_of_name(name)
-    if kind != "models":
-        return (kind,)
-    return kind, model_of(name) or "", "network" if path.suffix.lower() in NETWORKS else "curves"
+    part = "network" if suffix in NETWORKS else "json" if suffix == ".json" else "curves"
+    return (kind, model_of(name) or "", part) if kind == "models" else (kind,)
+
+
+def _found(paths: list[Path], root: Path) -> set[tuple[str, ...]]:
+    """The kinds of file that need not be looked for elsewhere."""
+    found = {_kind(path, root) for path in paths}
+    for path in paths:
+        kind = _kind(path, root)
+        # A whole network needs no description: the JSON beside it is its record, with its curves.
+        if kind[-1] == "network" and "weights" not in path.name.lower():
+            json, curves = (*kind[:2], "json"), (*kind[:2], "curves")
+            found |= {json, curves} if found & {json, curves} else set()
+    return found
 
 
 def _elsewhere(root: Path, found: set[tuple[str, ...]]) -> list[Path]:

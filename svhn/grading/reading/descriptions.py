@@ -49,8 +49,8 @@ def is_architecture(content: Any) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """A layer's name as Keras 3 admits it, which Keras 2's "block1/conv" is not."""
-    return name.replace("/", ".")
+    """A layer's name as Keras 3 and TensorFlow admit it, which "block1/conv" and "größe" are not."""
+    return re.sub(r"[^\w.>-]", ".", name, flags=re.ASCII)
 
 
 def rebuilt(description: Any, where: str, shape: tuple[int | None, ...] | None = None) -> dict[str, Any]:
