@@ -599,6 +599,28 @@ class TestTrees:
         with pytest.raises(SVHNError, match="put each into a folder of its own"):
             find_handins([tmp_path / "ann/1"])
 
+    @pytest.mark.parametrize("harm", ["checksum", "password", "compression"])
+    @pytest.mark.parametrize("name", ["model_1_1.h5", "Assignment3.ipynb"])
+    def test_a_packed_file_that_cannot_be_unpacked_takes_no_other_with_it(self, tmp_path, name, harm):
+        with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
+            archive.writestr(name, "0123456789")
+            archive.writestr("answers.py", "answer_q_1_1 = 'Read.'")
+        content = (tmp_path / "ann.zip").read_bytes()
+        local, listed = content.index(b"PK\x03\x04"), content.index(b"PK\x01\x02")
+        changed = bytearray(content)
+        if harm == "checksum":
+            changed[content.index(b"0123456789")] ^= 1
+        else:
+            for place in (local + 6, listed + 8):
+                changed[place + (2 if harm == "compression" else 0)] = 9 if harm == "compression" else 1
+        (tmp_path / "ann.zip").write_bytes(changed)
+        with opened(tmp_path / "ann.zip") as handin:
+            found = read_written(handin.notebooks, handin.written, handin.texts_unread)
+            assert any(name in line and "cannot be unpacked" in line for line in handin.findings)
+            assert [handin.shown(one.path) for one in handin.unread] == [name]
+        assert found.answers["1.1"].text == "Read."
+        assert ("no notebook was handed in" in found.findings) == (name == "model_1_1.h5")
+
     def test_names_that_look_alike_are_told_apart(self, tmp_path):
         for name in ("Jos\u00e9", "Jose\u0301", "anna", "anna.", "anna ", "anna\u200f", "an\u202ena"):
             (tmp_path / "course" / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The evidence that a hand-in holds: what it says, what its curves claim, what its models score; none of it is run."""
+"""The evidence that a hand-in holds: its texts, its curves and the scores of its models; none of it is run."""
 
 import re
 import time
@@ -62,10 +62,10 @@ def examine(
 
     Args:
         handin: Its files.
-        digits: What to measure on.
+        digits: To measure on.
         threads: That compute.
         done: Called with each model's name when it is measured.
-        seconds: Of wall-clock time for all of it, None for what its many digits may take.
+        seconds: Of wall-clock time for all of it, None for half an hour, or longer where there are very many digits.
     """
     by_model = {name: handin.of_model(name) for name in MODELS}
     model_seconds = 600 + 0.2 * (digits.provenance.validation + digits.provenance.test)
@@ -90,7 +90,7 @@ def examine(
 
 
 def _listed_files(handin: HandIn) -> list[File]:
-    """Every file that was read, and what was not and why; the first so many of each."""
+    """Every file that was read, and every one that was not, with the reason; the first so many of each."""
     read = [File(name=handin.shown(path), bytes=path.stat().st_size) for path in handin.files[:_FILES_TOLD]]
     return read + [
         File(name=handin.shown(one.path), bytes=one.bytes, unread=one.reason) for one in handin.unread[:_FILES_TOLD]
@@ -98,7 +98,7 @@ def _listed_files(handin: HandIn) -> list[File]:
 
 
 def _texts_and_curves(handin: HandIn, by_model: dict[str, list[Path]], clock: _Clock) -> Evidence:
-    """What a hand-in says, in one process; where that fails, file by file, so that one odd file takes itself only."""
+    """The texts and curves, read in one process; where that fails, file by file, so that an odd file costs no other."""
     texts = handin.notebooks, handin.written, handin.texts_unread
     whole = clock.run(_read_texts, *texts, by_model, limits=_TEXT_LIMITS)
     if "result" in whole:
@@ -161,7 +161,7 @@ def doubts(name: str, models: Mapping[str, Model]) -> list[str]:
 
 
 def _told_of_curves(name: str, model: Model, handin: HandIn, unread: list[Unread]) -> list[str]:
-    """The findings about a model's curves; where they may be in what is not read, that is why there are none."""
+    """The findings about a model's curves; an unread file that may hold them is the reason why there are none."""
     if model.curves_refused == NO_CURVES:
         may_hold = [one for one in unread if one.path.suffix.lower() not in NETWORKS]
         model.curves_refused = _reasons(handin, may_hold) or NO_CURVES
@@ -186,14 +186,14 @@ def _said_of(model: Model) -> tuple[str | None, float | None]:
 
 
 def _take_in(name: str, model: Model, reply: dict[str, Any], unread: str, provenance: Provenance) -> list[str]:
-    """Notes what measuring a model came to; returns the findings."""
+    """Notes the result of measuring a model; returns the findings."""
     findings = []
     if "result" in reply:
         model.measured = from_json(Measured, reply["result"])
         model.claims = compare(model, provenance)
     else:
         model.refused, model.here = _reason(reply), _is_here(reply)
-        if unread and "no model file" in model.refused:  # What is unread is told already.
+        if unread and "no model file" in model.refused:  # Unread files are told already.
             model.refused = unread
         else:
             findings.append(f"{name}: {model.refused}")
@@ -242,7 +242,7 @@ def _record(content: dict[str, Any], path: Path, notes: list[str]) -> Recorded |
 
 
 def departures(name: str, model: Model) -> list[str]:
-    """The ways in which a model leaves what the assignment allows, and that a person may let pass."""
+    """The ways in which a model breaks the assignment's rules, and that a person may let pass."""
     question, found = BY_MODEL[name], []
     low, high = question.epochs
     if model.curves and not low <= (epochs := len(model.curves["loss"])) <= high:

@@ -30,12 +30,12 @@ _PACKAGE = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Job:
-    """What grading one hand-in needs, besides the hand-in.
+    """The settings of grading one hand-in.
 
     Attributes:
         source: Tells the digits that models are measured on from all others.
         out: The folder of all results.
-        digits: What models are measured on; None as long as nothing is known to need it.
+        digits: To measure models on; None until a hand-in needs them.
         threads: That compute.
         execute: Runs a hand-in, None where none is run.
     """
@@ -108,7 +108,7 @@ def stored(folder: Path) -> Evidence | None:
 
 
 def fault(error: Exception) -> str:
-    """What a report says where the grader itself failed."""
+    """The line of a report where the grader itself failed."""
     return f"the grader failed at it ({type(error).__name__}: {cause_of(error)}); please report this"
 
 

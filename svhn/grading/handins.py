@@ -22,7 +22,7 @@ from svhn.grading.reading.contents import (
 )
 from svhn.grading.reading.names import file_name, is_archive, is_notebook, is_of_interest, is_wanted, shown_name
 
-# What the course's own files are called, beside which each hand-in has a folder of its name.
+# The names of the course's own files, beside which each hand-in has a folder of its name.
 _RESULTS = ("manual.csv", "grades.csv", "index.html")
 # As "doejane_12345_678_Assignment3.ipynb".
 _OF_A_PLATFORM = re.compile(r"(?:^|[ _-])\d{4,}[ _-].*\w")
@@ -85,7 +85,7 @@ def _own_name(path: Path) -> str:
 
 def _archive_alone(folder: Path) -> Path | None:
     """The only archive in a folder that holds no hand-in otherwise."""
-    with suppress(OSError):  # What cannot be looked into is told when the hand-in is opened.
+    with suppress(OSError):  # A folder that cannot be read is told when the hand-in is opened.
         if folder.is_dir() and not folder.is_symlink() and not holds_work(descend(folder)):
             archives = [path for path in visible(folder) if _is_archive(path)]
             return archives[0] if len(archives) == 1 else None
@@ -98,7 +98,7 @@ def opened(path: Path, whole: bool = False) -> Iterator[HandIn]:
 
     Args:
         path: A folder or an archive.
-        whole: Whether to unpack what grading does not read, too, for who runs the hand-in.
+        whole: Whether to unpack also files that grading does not read, for running the hand-in.
 
     Raises:
         SVHNError: It is a link or hidden, or holds several hand-ins, or the archive is damaged, of a kind that is not
@@ -112,9 +112,9 @@ def opened(path: Path, whole: bool = False) -> Iterator[HandIn]:
         yield list_files(path)
         return
     with temporary_folder("svhn-handin-") as temporary:
-        left_out, archives = unpack(path, temporary, is_wanted, whole)
-        handin = list_files(temporary, archives)
-        handin.findings += left_out
+        findings, packed = unpack(path, temporary, is_wanted, whole)
+        handin = list_files(temporary, packed)
+        handin.findings += findings
         yield handin
 
 
@@ -125,7 +125,7 @@ def _course(path: Path, leave_out: Path | None) -> list[Path]:
 
 
 def _is_entry(item: Path) -> bool:
-    """Whether what lies in a course's folder was handed in, be it in a form that is refused."""
+    """Whether something in a course's folder was handed in, be it in a form that is refused."""
     if item.name.startswith("__MACOSX") or item.name in CACHES or item.name.startswith("._"):
         return False
     if item.is_symlink():

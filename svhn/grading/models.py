@@ -27,7 +27,7 @@ PARAMETERS = 60_000_000
 LAYERS = 1000
 _CONFIG_BYTES = 20_000_000
 _WEIGHT_BYTES = 400_000_000
-# What a network that does not say it may read.
+# Shapes to try for a network that does not say its own.
 _SHAPES = ((SIDE, SIDE, 3), (SIDE, SIDE, 1), (SIDE * SIDE * 3,), (SIDE * SIDE,), (SIDE, SIDE))
 REMEDY = "hand in the whole model, as model.save('model_X_Y.keras') or model.save('model_X_Y.h5') stores it"
 
@@ -86,7 +86,7 @@ def weights_beside(path: Path, beside: Sequence[Path]) -> Path | None:
     if kind_of(path) != "json":
         return None
     same = [other for other in beside if other != path and kind_of(other) == "hdf5" and not is_network(other)]
-    # Of one name with the description first; what is beside it holds its weights, however it is called.
+    # A file of the description's name comes first; any other beside it may hold its weights, too.
     return min(
         same,
         key=lambda other: (not other.name.lower().startswith(_stem(path).lower()), len(other.name), other.name),
@@ -126,7 +126,7 @@ def _load_h5(path: Path) -> keras.Model:
 def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> bytes:
     try:
         with archive.open(name) as member:
-            # Counted as it unpacks: what an archive declares of itself may be a lie.
+            # Counted as it unpacks: an archive may lie about its own size.
             content = member.read(limit + 1)
     except KeyError:
         saved = "saved_model.pb" in {Path(item).name for item in archive.namelist()}

@@ -1,4 +1,4 @@
-"""What of a hand-in goes into the sandbox: its notebook's sources and a copy of its files."""
+"""Prepares a hand-in for the sandbox: its notebook's sources and a copy of its files."""
 
 import errno
 import filecmp

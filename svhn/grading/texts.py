@@ -1,4 +1,4 @@
-"""Reads what a hand-in says, out of its syntax trees and stored outputs; runs none of it."""
+"""Reads the texts of a hand-in, out of its syntax trees and stored outputs; runs none of it."""
 
 import base64
 import binascii
@@ -36,7 +36,7 @@ _MISSING = "it is missing"
 
 
 def is_wanted(name: str) -> bool:
-    """Whether what is assigned to a name is an answer, a person's name or number, or a date."""
+    """Whether a variable of that name is an answer, a person's name or number, or a date."""
     return answered_by(name) is not None or name in _DATES or is_of_a_person(name)
 
 
@@ -131,7 +131,7 @@ def _answers(
 
 
 def _answer(question: str, value: str, where: str, findings: list[str]) -> Answer:
-    # The length is that of the text handed in; what indents a triple-quoted string is no part of it.
+    # The length is that of the text handed in, without the indentation of a triple-quoted string.
     text = "\n".join(line.strip() for line in value.strip().splitlines())
     limit, name = BY_NUMBER[question].answer_limit, EXACT[question]
     if not text:
@@ -201,7 +201,7 @@ def _is_png(text: str) -> bool:
 
 
 def printed(cells: list[dict[str, Any]]) -> Iterator[str]:
-    """What each output says as text, without the codes that colour it; of a long one the start."""
+    """The text of each output without the codes that colour it; of a long one the start."""
     for cell in cells:
         yield from _texts(cell)
 
@@ -209,12 +209,12 @@ def printed(cells: list[dict[str, Any]]) -> Iterator[str]:
 def stated_accuracy(cells: list[dict[str, Any]]) -> tuple[float | None, str | None]:
     """The accuracy of 4.2 on the test digits that a notebook's outputs state.
 
-    `Evaluation: 0.8351` counts wherever it stands, the last one. Else what is said in words below the heading of 4.2,
+    `Evaluation: 0.8351` counts wherever it stands, the last one. Else an accuracy in words below the heading of 4.2,
     about the test digits first; else a result that is nothing but a share. Where two shares are stated and nothing says
     which is meant, neither is taken.
 
     Returns:
-        A share, 0..1, or None; and where it is None what the cells of 4.2 printed, for a person to read.
+        A share, 0..1, or None; and where it is None the printed text of 4.2's cells, for a person to read.
     """
     if stated := _EVALUATION.findall("\n".join(printed(cells))):
         last = _share(stated[-1])

@@ -38,12 +38,12 @@ Cells = list[dict[str, Any]]
 
 @dataclass
 class Said:
-    """What a hand-in's sources assign.
+    """The assignments of a hand-in's sources.
 
     Attributes:
         values: By name, the value (None where it is computed) and where it is from; answers by their exact names.
         lost: Names that are assigned where the source could not be read, and where.
-        unclear: Names of answers of which there are several, and what they are called.
+        unclear: Answers of which there are several, and the names of these.
     """
 
     values: Values = field(default_factory=dict)
@@ -88,7 +88,7 @@ def is_answer(value: Any) -> bool:
 
 
 def said_in(cells: list[dict[str, Any]], is_wanted: Any, findings: list[str]) -> Said:
-    """What the cells of a notebook assign; answers in its markdown stand for those that are not assigned."""
+    """The assignments of a notebook's cells."""
     said = Said()
     for cell in cells:
         if cell["cell_type"] == "code":
@@ -98,7 +98,7 @@ def said_in(cells: list[dict[str, Any]], is_wanted: Any, findings: list[str]) ->
 
 
 def labelled(cells: list[dict[str, Any]]) -> Values:
-    """Answers in text cells, by their exact names: what follows "Answer 1.1", or "Answer" below a question's heading.
+    """Answers in text cells, by their exact names: they follow "Answer 1.1", or "Answer" below a question's heading.
 
     The text goes on to the next heading, label or code cell.
     """
@@ -128,7 +128,7 @@ def labelled(cells: list[dict[str, Any]]) -> Values:
 def mentioned(cells: list[dict[str, Any]]) -> dict[str, str]:
     """Where an answer may stand in a form that is not read, by its exact name.
 
-    In comments, in cells that are not run, in what is printed, or as text of no label below a question's heading.
+    It may be a comment, a cell that is not run, a printed text, or a text without a label below a question's heading.
     """
     found: dict[str, str] = {}
     question = None
@@ -171,7 +171,7 @@ def choose_notebook(notebooks: list[Path], findings: list[str], elsewhere: str =
 
     Args:
         notebooks: Of the hand-in.
-        findings: Gets a line for what is not readable, and one that says which of several is read.
+        findings: Gets a line for an unreadable notebook, and one that says which of several is read.
         elsewhere: Where it may be instead, in a file that is not read.
 
     Returns:

@@ -31,7 +31,7 @@ _BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def decoded(path: Path, findings: list[str]) -> str:
-    """The text of a file in UTF-8, or in what its first bytes say, else in Windows's code page."""
+    """The text of a file in UTF-8, or in the encoding that its first bytes say, else in Windows's code page."""
     content, name = path.read_bytes(), shown_name(path.name)
     if not (found := json.detect_encoding(content)).startswith("utf-8"):
         findings.append(f"{name} is not UTF-8 text but {found[:6].upper()}, and was read as that")
@@ -93,9 +93,9 @@ def joined(text: Any) -> str:
 
 
 def python_of(source: str) -> str:
-    """A cell's code as Python: what only IPython understands becomes calls that nobody makes.
+    """A cell's code as Python: commands of IPython become calls that nobody makes.
 
-    What is Python already stays as it is: a line of a text or a comment may look like a command, too. A cell under a
+    Python stays as it is: a line of a text or a comment may look like a command, too. A cell under a
     magic whose text is Python, as `%%time` or `%%writefile answers.py`, is that text. One under any other, as `%%bash`,
     is empty.
     """
@@ -139,7 +139,7 @@ def _parses(source: str) -> bool:
 
 
 def problem_of(source: str) -> tuple[ast.Module | None, str]:
-    """The syntax tree of a source, or None and what is wrong with it, with its line."""
+    """The syntax tree of a source, or None and the mistake in it, with its line."""
     try:
         return parse(source), ""
     except _BROKEN as error:

@@ -1,4 +1,4 @@
-"""What a source assigns, out of its syntax tree; none of it is run."""
+"""The assignments of a source, out of its syntax tree; none of it is run."""
 
 import ast
 import inspect
@@ -41,7 +41,7 @@ def collect(tree: ast.Module, where: str, values: Values, is_wanted: Callable[[s
 
     Args:
         tree: Of the source.
-        where: What to call it.
+        where: Its name in findings.
         values: Gets a value and where it is from, by name; None for a value that is computed.
         is_wanted: Tells the names that are noted.
     """
@@ -59,7 +59,7 @@ def collect(tree: ast.Module, where: str, values: Values, is_wanted: Callable[[s
 
 
 def salvage(source: str, where: str, values: Values, is_wanted: Callable[[str], bool]) -> set[str]:
-    """Notes what can be read of a source that is no Python as a whole: single assignments that are.
+    """Notes single assignments of a source that is no Python as a whole.
 
     Returns:
         The names that it assigns and that could not be read.
@@ -85,7 +85,7 @@ def salvage(source: str, where: str, values: Values, is_wanted: Callable[[str], 
 
 
 def _assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr, bool]]:
-    """The names that are assigned outside functions, what is, and whether it is added to what was there (`+=`)."""
+    """Names that are assigned outside functions, their values, and whether these are added to earlier ones (`+=`)."""
     waiting = list(reversed(body))
     while waiting:
         statement = waiting.pop()
@@ -108,7 +108,7 @@ def _assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr, bool]]:
 
 
 def _name_of(target: ast.expr) -> str:
-    """What a value is stored under: `answers`, `answers['1.1']` or `answers.q_1_1`; empty where no name tells."""
+    """The name of a target: `answers`, `answers['1.1']` or `answers.q_1_1`; empty where it has none."""
     owner = getattr(target, "value", None)
     if isinstance(target, ast.Subscript) and isinstance(owner, ast.Name) and isinstance(target.slice, ast.Constant):
         return f"{owner.id}[{target.slice.value!r}]"
@@ -118,7 +118,7 @@ def _name_of(target: ast.expr) -> str:
 
 
 def _entries(name: str, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    """What is stored under a name, and of a dictionary each entry under a name of its own."""
+    """The value of a name, and of a dictionary each entry under a name of its own."""
     yield name, value
     if isinstance(value, ast.Dict):
         named = ((key, part) for key, part in zip(value.keys, value.values, strict=True))
@@ -177,7 +177,7 @@ def constant(node: ast.expr) -> str | int | None:
 
 
 def _added(node: ast.expr) -> Iterator[ast.expr]:
-    """What a row of `+` adds up, however long; the whole where anything else is done with it."""
+    """The parts of a row of `+`, however long."""
     waiting = [node]
     while waiting:
         part = waiting.pop()
@@ -195,7 +195,7 @@ def _joined(between: str, nodes: Iterable[ast.expr]) -> str | None:
 
 
 def _called(node: ast.Call) -> str | None:
-    """What `text.strip()`, `dedent(text)` or `" ".join([text, text])` of constants gives."""
+    """The result of `text.strip()`, `dedent(text)` or `" ".join([text, text])` of constants."""
     name = getattr(node.func, "attr", getattr(node.func, "id", None))
     owner = constant(node.func.value) if isinstance(node.func, ast.Attribute) else None
     if isinstance(owner, str) and name == "join" and len(node.args) == 1:
@@ -213,7 +213,7 @@ def _called(node: ast.Call) -> str | None:
 
 
 def _joined_by(between: str, node: ast.expr) -> str | None:
-    """What `between.join(...)` of a row of texts, or of the words of one, gives."""
+    """The result of `between.join(...)` of a row of texts, or of the words of one."""
     if isinstance(node, ast.List | ast.Tuple):
         return _joined(between, node.elts)
     if not isinstance(node, ast.Call) or getattr(node.func, "attr", "") != "split" or node.args:

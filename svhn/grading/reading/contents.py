@@ -1,11 +1,13 @@
 """The files of one hand-in: which are read, which of them lie elsewhere than they belong, and which are not read."""
 
 import hashlib
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from svhn.errors import SVHNError, listed
 from svhn.files import sha256
@@ -34,7 +36,7 @@ from svhn.learning.records import MOST_BYTES
 
 TEXT_BYTES = 60_000_000
 _MOST_FINDINGS = 40
-# Folders called by what is in them.
+# Folders that are called by their kind of content.
 _PLAIN = re.compile(
     r"(?:jupyter|notebooks?|nb|src|source|code|python|py|scripts?|texts?|answers?|docs?|report|models?)", re.I
 )
@@ -47,11 +49,11 @@ class HandIn:
     Attributes:
         folder: Where they lie.
         notebooks: `*.ipynb` in the folder itself.
-        written: `answers.py`, `solution.py` and what is called like them, the first of these last.
+        written: `answers.py`, `solution.py` and files of similar names, `answers.py` last.
         models: Every file of a model, its weights or its curves, in the folder or in `models/`.
             Notebooks, written answers, networks and curves that are not there are those of the first other folder.
-        unread: What is there and is not read, such as a SavedModel folder.
-        findings: What is missing or was left unopened, in words for the report.
+        unread: Files and folders that are there and are not read, such as a SavedModel folder.
+        findings: A line for the report for each file that was left unopened or found elsewhere.
     """
 
     folder: Path
@@ -72,7 +74,7 @@ class HandIn:
 
     @property
     def texts_unread(self) -> list[str]:
-        """The names of what is not read and may hold a notebook or answers."""
+        """The names of unread files that may hold a notebook or answers."""
         return [self.shown(one.path) for one in self.unread if one.holds != MODELS]
 
     def shown(self, path: Path) -> str:
@@ -85,7 +87,7 @@ class HandIn:
         return self._digest(self.files)
 
     def whole_fingerprint(self, leave_out: Path | None = None) -> str:
-        """The same over every regular file but those in the folder of results, for who runs the hand-in.
+        """The same over every regular file but those in the folder of results, for running the hand-in.
 
         Of files that are very large or cannot be read, size and time must do.
         """
@@ -104,12 +106,12 @@ class HandIn:
         return digest.hexdigest()[:16]
 
 
-def list_files(folder: Path, packed: Sequence[Path] = ()) -> HandIn:
+def list_files(folder: Path, packed: Mapping[Path, str] = MappingProxyType({})) -> HandIn:
     """Lists the files of a hand-in.
 
     Args:
         folder: That holds it.
-        packed: Where the archives of the archive that it came in would lie.
+        packed: Where the files would lie that were left in the archive that it came in, and why they were.
 
     Raises:
         SVHNError: It holds several hand-ins.
@@ -140,16 +142,21 @@ def list_files(folder: Path, packed: Sequence[Path] = ()) -> HandIn:
         handin.findings.append(f"and {len(refused) - _MOST_FINDINGS:,} more files were not opened")
     read = {model for path in handin.models if (model := model_of(str(path.relative_to(root))))}
     found = find_unread(root, read, bool(handin.notebooks or handin.written))
-    reason = "is an archive in another one; hand in what is in it"
-    beyond = [Unread(path, reason, ANYTHING) for path in packed if not (path.is_relative_to(root) and path.exists())]
-    handin.findings += told((shown_name(one.path.relative_to(folder)), one) for one in beyond)
+    inside = [path for path in packed if path.is_relative_to(root) and os.path.lexists(path)]
+    beyond = [Unread(path, reason, _holds(path.name)) for path, reason in packed.items() if path not in inside]
+    handin.findings += told((shown_name(one.path.relative_to(folder))[:80], one) for one in beyond)
     handin.findings += told((handin.shown(one.path), one) for one in found)
     handin.unread = refused + found + beyond
     return handin
 
 
+def _holds(name: str) -> str:
+    """The possible content of a file that was left packed."""
+    return MODELS if is_model(name) else TEXTS if is_of_interest(name) else ANYTHING
+
+
 def _kind(path: Path, root: Path) -> tuple[str, ...]:
-    """What a file is of: notebooks, written answers, or a model's network, curves or JSON, which may be either."""
+    """The kind of a file: notebook, written answers, or a model's network, curves or JSON, which may be either."""
     name, suffix = str(path.relative_to(root)), path.suffix.lower()
     kind = kind_of_name(name)
     part = "network" if suffix in NETWORKS else "json" if suffix == ".json" else "curves"
@@ -201,8 +208,8 @@ def _check_one(root: Path) -> None:
     if len(outer) > 1 and (named or sum(texts[folder] for folder in outer) > 1):
         names = listed([shown_name(folder.relative_to(root)) for folder in outer], 3)
         raise SVHNError(
-            f"it holds {len(outer)} folders with texts ({names}), and nothing says that they are of one hand-in; name "
-            "it on the command line where they are several hand-ins, else keep one of them"
+            f"it holds {len(outer)} folders with texts ({names}), and nothing says which of them is handed in; keep "
+            "one of them, or give each hand-in a folder of its own"
         )
 
 
@@ -221,7 +228,7 @@ def descend(folder: Path) -> Path:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What a person sees in a folder, by name; macOS puts files of its own beside that."""
+    """The visible content of a folder, by name; macOS puts files of its own beside it."""
     return [path for path in sorted(folder.iterdir()) if not path.name.startswith((".", "__MACOSX"))]
 
 

@@ -22,13 +22,13 @@ from svhn.sandbox.process import Refused
 _BYTES = 10_000_000
 _EPOCHS = 10_000
 _LARGEST = 10**12
-# What accuracy is called by early Keras, and where it was named in full.
+# Other names of accuracy: early Keras's, and those of a metric that was named in full.
 _ACCURACIES = ("acc", "sparse_categorical_accuracy", "categorical_accuracy")
 _OLD_NAMES = {f"{part}{name}": f"{part}accuracy" for name in _ACCURACIES for part in ("", "val_")}
 
 
 def read_curves(path: Path) -> Any:
-    """What a file of learning curves holds, be it JSON, a pickle, a table (CSV) or NumPy's arrays.
+    """The content of a file of learning curves: JSON, a pickle, a table (CSV) or NumPy's arrays.
 
     Raises:
         Refused: The file holds anything else, or is damaged.
@@ -101,7 +101,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
                 found[member.filename.removesuffix(".npy")] = _array(content, path.name)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
         raise Refused(f"{path.name} cannot be read ({cause_of(error)})") from error
-    # `np.savez(path, history)` calls what has no name so.
+    # `np.savez(path, history)` calls an array without a name so.
     return found["arr_0"] if set(found) == {"arr_0"} and isinstance(found["arr_0"], dict) else found
 
 
@@ -133,7 +133,7 @@ def read_json(path: Path) -> Any:
 
 
 def check_curves(content: Any, where: str, notes: list[str] | None = None) -> dict[str, list[float | None]]:
-    """The four learning curves out of what a file held.
+    """The four learning curves out of the content of a file.
 
     Args:
         content: A dictionary of curves, by Keras's names of any age; other entries are passed over.
@@ -169,7 +169,7 @@ def check_curves(content: Any, where: str, notes: list[str] | None = None) -> di
 
 
 def _in_order(value: Any) -> Any:
-    """A list of what pandas writes by the number of the epoch, `{"0": 0.5, "1": 0.6}`; anything else as it is."""
+    """The list of a curve that pandas writes by epochs, `{"0": 0.5, "1": 0.6}`; anything else as it is."""
     if isinstance(value, dict) and value and all(str(key).isdecimal() for key in value):
         return [value[key] for key in sorted(value, key=lambda key: int(str(key)[:9]))]
     return value

@@ -1,4 +1,4 @@
-"""A stranger's files: which there are, what each really is, and why some are not read."""
+"""A stranger's files: their real kinds, and the reasons why some are not read."""
 
 import os
 import re
@@ -51,7 +51,7 @@ class Unread:
     Attributes:
         path: Of it.
         reason: Why, and what to hand in instead; completes "NAME ...".
-        holds: What may be in it: `MODELS`, `TEXTS` or `ANYTHING`.
+        holds: Its possible content: `MODELS`, `TEXTS` or `ANYTHING`.
         model: Of which model it is, None where that is unclear.
     """
 
@@ -62,7 +62,7 @@ class Unread:
 
     @property
     def bytes(self) -> int:
-        """Its size; 0 of what lies in an archive."""
+        """Its size, 0 inside an archive."""
         return self.path.lstat().st_size if os.path.lexists(self.path) else 0
 
     def may_hold(self, model: str) -> bool:
@@ -88,7 +88,7 @@ def regular_files(folder: Path) -> Iterator[Path]:
 
 
 def find_unread(root: Path, read: set[str], texts: bool) -> list[Unread]:
-    """What of a hand-in looks like a model, its curves or its texts and is not read.
+    """The files that look like a model, its curves or texts of a hand-in and are not read.
 
     Args:
         root: Its folder.
@@ -131,7 +131,7 @@ def _unread(path: Path, name: str, texts: bool) -> Unread | None:
 
 
 def told(unread: Iterable[tuple[str, Unread]]) -> list[str]:
-    """A finding for each reason, with the names of what it holds for."""
+    """A finding for each reason, with the names of the files that it holds for."""
     reasons: dict[str, list[str]] = {}
     for name, item in unread:
         reasons.setdefault(item.reason, []).append(name)

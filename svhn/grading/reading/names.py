@@ -1,4 +1,4 @@
-"""Names of strangers' files and variables: what they speak of, and how they are shown and written."""
+"""Names of strangers' files and variables: their meaning, and how they are shown and written."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from svhn.rubric.questions import BY_NUMBER, MODELS
 
 # Of a name that is made into a file's: characters, and bytes of UTF-8, of which a file system takes 255.
 _CHARACTERS, _BYTES = 100, 200
-# What other programs store, which is named and not read, and what is nobody's model whatever it is called.
+# Files of other programs, which are named and not read.
 FOREIGN = {
     ".pb": "a TensorFlow program", ".tflite": "a TensorFlow Lite model", ".pt": "a PyTorch model",
     ".pth": "a PyTorch model", ".onnx": "an ONNX model", ".index": "a TensorFlow checkpoint",
@@ -29,7 +29,7 @@ _WRITTEN = re.compile(r"(?:answers?|antwoorden|solutions?|assignment)[^/]*\.py",
 _NAMED = re.compile(r"model[ _.-]*([1-9])[ _.-]*([1-9])(?!\d)", re.I)
 _NUMBER = re.compile(r"(?<!\d)(?<!\d[_.-])([1-9])[_.-]([1-9])(?!\d|[_.-]\d)")
 ANSWER_WORD = r"(?:answers?|antwoord(?:en)?|explanations?|responses?|ans)"
-# "answer_q_1_1" and what people write in its place: "ANSWER_1_1", "q11_answer", "answers['1.1']", "answers.q_1_1".
+# "answer_q_1_1" and other names that people use: "ANSWER_1_1", "q11_answer", "answers['1.1']", "answers.q_1_1".
 _ANSWER = re.compile(
     rf"(?:(?:my|the|written|text)_?)?{ANSWER_WORD}[\W_]*(?:to_?)?(?:answer_?)?(?:question|vraag|q)?[\W_]*"
     rf"([1-9])[_. -]?([1-9])(?:_?(?:answer|text|final)|_(?:[a-d]|v?\d))?\W*"
@@ -66,7 +66,7 @@ def is_named_as_asked(name: str) -> bool:
 
 
 def shown_name(name: str | PurePath) -> str:
-    """A file's name for people and terminals: bytes that are no text and what steers a terminal become marks."""
+    """A file's name for people and terminals: bytes that are no text or steer a terminal become question marks."""
     text = str(name).encode(errors="replace").decode()
     return "".join(character if character.isprintable() else "?" for character in text)
 
@@ -105,7 +105,7 @@ def is_notebook(name: str) -> bool:
 
 
 def is_wanted(name: str) -> bool:
-    """Whether to unpack a file of an archive in any case, by its path: what is read, and what is named as unread."""
+    """Whether to unpack a file of an archive in any case, by its path: it is read, or named as unread."""
     path = PurePosixPath(name)
     suffix = path.suffix.lower()
     known = suffix in (*NETWORKS, *FOREIGN, *DOCUMENTS) or "history" in path.name.lower()
@@ -123,7 +123,7 @@ def is_archive(name: str) -> bool:
 
 
 def is_model(name: str) -> bool:
-    """Whether a file of that name or path holds a model, its weights or its curves; what it is, its content says."""
+    """Whether a file of that name or path is read as a model, its weights or its curves, by its content."""
     path = PurePosixPath(name)
     suffix = path.suffix.lower()
     other = suffix in (*FOREIGN, *_OTHER) or is_archive(path.name) or suffix.startswith(".data-")

@@ -1,4 +1,4 @@
-"""Who handed in: names and numbers as people write them, and the placeholders that they leave."""
+"""Students' names and numbers as people write them, and the placeholders that they leave."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ from svhn.grading.facts import Student
 from svhn.grading.reading.constants import Values
 from svhn.grading.reading.names import model_of
 
-# Variables, in small letters and without what stands between their words; a plain `name` is often a layer's.
+# Variables, in small letters and without "_"; a plain `name` is often a layer's.
 _NAMES = ("yourname", "studentname", "fullname", "myname", "author", "names", "authors", "students", "name")
 _IDS = ("studentid", "studentnumber", "yourid", "studentnr", "myid", "studentno", "idnumber", "studentids")
 _PERSON = re.compile(r"(?=.*[A-Z])[^\d_]{3,}")
@@ -34,17 +34,17 @@ _PLACEHOLDER = re.compile(
 
 
 def is_of_a_person(name: str) -> bool:
-    """Whether a variable of that name says who handed in."""
+    """Whether a variable of that name is a student's name or number."""
     return _plain(name) in (*_NAMES, *_IDS) or bool(_MEMBER.match(name) or _MEMBER_ID.match(name))
 
 
 def _plain(name: str) -> str:
-    """A variable's name, or that of a dictionary's entry, without what stands between its words."""
+    """The name of a variable or of a dictionary's entry in small letters, nothing but letters and digits."""
     return re.sub(r"[\W_]+", "", name).lower()
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a text is what a template has in the place of an answer, a name or a number."""
+    """Whether a text is a template's placeholder for an answer, a name or a number."""
     if len(text) > 200:
         return False
     words = " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
@@ -52,12 +52,12 @@ def is_placeholder(text: str) -> bool:
 
 
 def student(values: Values, cells: list[dict[str, Any]], outputs: str, findings: list[str] | None) -> Student:
-    """Name and number of who handed in; of several people all, with semicolons between them.
+    """Name and number of the student; of several all, with semicolons between them.
 
     Args:
-        values: What the sources assign.
+        values: The assignments of the sources.
         cells: Of the notebook; a markdown cell may say it, too.
-        outputs: What its cells printed.
+        outputs: The printed text of its cells.
         findings: Gets a line where one of the two is not found; None where the notebook was not read.
     """
     found = {"name": _first(values, _NAMES), "id": _first(values, _IDS)}
