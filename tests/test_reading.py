@@ -210,6 +210,12 @@ class TestWhereAnswersStand:
         found = said_in(tmp_path, self.QUESTION, "x = 1", cell)
         assert found.no_answer["1.1"] == "it is missing" and not any("Python" in line for line in found.findings)
 
+    @pytest.mark.parametrize("blank", ["answer_q_1_1 = ''", "answer_q_1_1 = 'Your answer'", "ANSWER_1_1 = None"])
+    def test_a_blank_variable_beside_a_text_of_no_label_is_not_called_empty(self, tmp_path, blank):
+        found = said_in(tmp_path, self.QUESTION, blank, ("markdown", self.TEXT))
+        assert "cell 3" in found.no_answer["1.1"] and "1.1" not in found.answers
+        assert not any("is empty" in line or "placeholder" in line for line in found.findings)
+
     @pytest.mark.parametrize("value", ["None", "...", "''"])
     def test_what_a_template_sets_is_empty(self, tmp_path, value):
         found = said_in(tmp_path, f"answer_q_1_1 = {value}", ("markdown", "## Answer 1.1\n_Your answer here_"))

@@ -108,11 +108,14 @@ def _answers(
     """The answers, and for each other question why there is none: not there, not readable, or not looked at."""
     answers: dict[str, Answer] = {}
     no_answer: dict[str, str] = {}
-    in_text, elsewhere = labelled(cells), mentioned(cells)
+    blank = {name for name, (value, _) in said.values.items() if isinstance(value, str) and not is_answer(value)}
+    in_text, elsewhere = labelled(cells), mentioned(cells, blank)
     for question, name in EXACT.items():
         value, where = said.values.get(name, ("", ""))
-        if name in in_text and isinstance(value, str) and not is_answer(value):
+        if name in in_text and (name in blank or not where):
             value, where = in_text[name]
+        elif name in blank and name in elsewhere:
+            where = ""
         if not where:
             no_answer[question] = _why_none(question, said, elsewhere, unread, findings)
         elif not isinstance(value, str):

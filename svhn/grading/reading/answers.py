@@ -1,6 +1,7 @@
 """Written answers of strangers: under which names and labels they stand, and in which of several notebooks."""
 
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,6 @@ _WORDS = re.compile(r"(?:\b[^\W\d_]{2,}\W+){3}")
 _TEXT_MAGIC = re.compile(r"\s*%%(?:markdown|md)\b[^\n]*\n")
 # The release's own words below a question's cells.
 _RELEASED = "marked by a person"
-
-
 PROJECT_NOTEBOOK = "Assignment3.ipynb"
 _MOST = 20
 _COPY = re.compile(r"(?:-Copy\d*|\(\d+\)|\bcopy\b|backup|old|draft|scratch)", re.I)
@@ -50,7 +49,7 @@ class Said:
     lost: dict[str, str] = field(default_factory=dict)
     unclear: dict[str, list[str]] = field(default_factory=dict)
 
-    def take_in(self, source: str, where: str, is_wanted: Any, findings: list[str]) -> None:
+    def take_in(self, source: str, where: str, is_wanted: Callable[[str], bool], findings: list[str]) -> None:
         """Adds what a source assigns, whole or as far as it can be read."""
         tree, problem = problem_of(source)
         if tree is not None:
@@ -87,7 +86,7 @@ def is_answer(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and not is_placeholder(value)
 
 
-def said_in(cells: list[dict[str, Any]], is_wanted: Any, findings: list[str]) -> Said:
+def said_in(cells: list[dict[str, Any]], is_wanted: Callable[[str], bool], findings: list[str]) -> Said:
     """The assignments of a notebook's cells."""
     said = Said()
     for cell in cells:
@@ -125,16 +124,21 @@ def labelled(cells: list[dict[str, Any]]) -> Values:
     return {name: (text, places[name]) for name, text in texts.items() if is_answer(text)}
 
 
-def mentioned(cells: list[dict[str, Any]]) -> dict[str, str]:
+def mentioned(cells: list[dict[str, Any]], blank: Collection[str]) -> dict[str, str]:
     """Where an answer may stand in a form that is not read, by its exact name.
 
     It may be a comment, a cell that is not run, a printed text, or a text without a label below a question's heading.
+
+    Args:
+        cells: Of the notebook, and the other sources.
+        blank: Names that are assigned and left blank, so that nothing is unread where they are assigned.
     """
     found: dict[str, str] = {}
     question = None
     for cell in cells:
         source, text = cell["source"][:100_000], _text_of(cell)
-        numbers = [answered_by(name) for name in _ASSIGNED.findall(source)]
+        assigned = [answered_by(name) for name in _ASSIGNED.findall(source)]
+        numbers = [number for number in assigned if number and EXACT[number] not in blank]
         if text is None:
             numbers += [".".join(parts) for parts in _SPOKEN.findall(source)]
             if _PLAIN.search(source):
@@ -236,5 +240,6 @@ def _without_answers(good: dict[Path, Cells]) -> Path | None:
 
 def _answers(cells: Cells) -> dict[str, str]:
     """The answers that a notebook's cells assign or head, without blank ones and the template's."""
-    values = labelled(cells) | said_in(cells, lambda name: answered_by(name) is not None, []).values
-    return {name: " ".join(value.split()) for name, (value, _) in values.items() if is_answer(value)}
+    assigned = said_in(cells, lambda name: answered_by(name) is not None, []).values
+    values = labelled(cells) | {name: given for name, given in assigned.items() if is_answer(given[0])}
+    return {name: " ".join(value.split()) for name, (value, _) in values.items()}

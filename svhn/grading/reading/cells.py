@@ -23,10 +23,9 @@ _PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "memit", "mprun", "lprun"
 _LONGEST, _MOST_COMMANDS = 200_000, 100
 _COMMAND = re.compile(r"^([ \t]*+)[%!].*", re.M)
 _QUESTION = re.compile(r"^([ \t]*+)(?:\?.*|.*\?[ \t]*)$", re.M)
-# A heading of a question, "## Question 1.1", "#Q1.1", "**1.1 Baseline**" or "<h2>1.1</h2>".
-HEADING = re.compile(
-    rf"^\s*(?:#+|<h\d[^>\n]*>|\*\*|__)[^\n]*?(?<![\d.])({'|'.join(map(re.escape, BY_NUMBER))})(?!\.?\d)", re.M
-)
+# A heading of a question, "## Question 1.1", "#Q1.1", "<h2>1.1</h2>" or a line "**1.1 Baseline**".
+_NUMBERED = rf"(?<![\d.])({'|'.join(map(re.escape, BY_NUMBER))})(?!\.?\d)"
+HEADING = re.compile(rf"^[ \t]*(?:#+|<h\d[^>\n]*>|(?:\*\*|__)(?=[^*\n]*(?:\*\*|__)[: ]*$))[^\n]*?{_NUMBERED}", re.M)
 _BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 

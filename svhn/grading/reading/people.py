@@ -107,7 +107,7 @@ def _members(values: Values) -> dict[str, str | None]:
 def _in_markdown(cells: list[dict[str, Any]]) -> dict[str, str | None]:
     """Name and number out of lines such as "**Name:** Jane Doe" of the first markdown cells that have them."""
     text = "\n".join(cell["source"][:5000] for cell in cells[:30] if cell["cell_type"] == "markdown")
-    text = re.sub(r"^\s*\|([^|\n]+)\|([^|\n]+)\|\s*$", r"\1:\2", text, flags=re.M)  # A row of a table.
+    text = re.sub(r"^[ \t]*\|([^|\n]+)\|([^|\n]+)\|[ \t]*$", r"\1:\2", text, flags=re.M)  # A row of a table.
     plain = "\n".join(re.sub(r"[*_`#|>]+|<[^>]*>", " ", line).strip(" -\t") for line in text.splitlines())
     name, number = _NAME_LINE.search(plain), _ID_LINE.search(plain)
     if name and len(each := _EACH.findall(name[1])) > 1:
