@@ -605,6 +605,19 @@ class TestTrees:
         with pytest.raises(SVHNError, match="put each into a folder of its own"):
             find_handins([tmp_path / "ann/1"])
 
+    @pytest.mark.parametrize("name", ["\u202eanswers.py", "answers.py\u200e", "answers.py ", "Answers.PY."])
+    def test_marks_that_nobody_sees_hide_no_file(self, tmp_path, name):
+        with opened(self.handin(tmp_path, False, name)) as handin:
+            assert [path.name for path in handin.written] == [name]
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_folders_without_end_are_a_row_that_says_so(self, tmp_path, packed):
+        path = self.handin(tmp_path, packed, "x/" * 120 + "answers.py")
+        (tmp_path / "bob").mkdir()
+        assert set(find_handins([tmp_path])) == {"ann", "bob"}
+        with pytest.raises(SVHNError, match="nested more than 100 deep"), opened(path):
+            pass
+
     @pytest.mark.parametrize("harm", ["checksum", "password", "compression"])
     @pytest.mark.parametrize("name", ["model_1_1.h5", "Assignment3.ipynb"])
     def test_a_packed_file_that_cannot_be_unpacked_takes_no_other_with_it(self, tmp_path, name, harm):

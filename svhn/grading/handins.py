@@ -85,7 +85,7 @@ def _own_name(path: Path) -> str:
 
 def _archive_alone(folder: Path) -> Path | None:
     """The only archive in a folder that holds no hand-in otherwise."""
-    with suppress(OSError):  # A folder that cannot be read is told when the hand-in is opened.
+    with suppress(OSError, SVHNError):  # Why a folder cannot be read is told when the hand-in is opened.
         if folder.is_dir() and not folder.is_symlink() and not holds_work(descend(folder)):
             archives = [path for path in visible(folder) if _is_archive(path)]
             return archives[0] if len(archives) == 1 else None

@@ -147,7 +147,7 @@ def mentioned(cells: list[dict[str, Any]], blank: Collection[str]) -> dict[str, 
             headings = HEADING.findall(text)
             question = headings[-1] if headings else question
             own = not headings or not re.search(r"question|vraag", text[:200], re.I)
-            if own and _RELEASED not in text and _WORDS.search(text):
+            if question and own and _RELEASED not in text and _WORDS.search(text):
                 numbers.append(question)
         for number in numbers:
             if number in EXACT:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from svhn.errors import listed
+from svhn.errors import SVHNError, listed
 from svhn.grading.reading.archives import CACHES
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.names import (
@@ -23,6 +23,7 @@ from svhn.grading.reading.names import (
 
 HAND_IN_INSTEAD = "hand in the model as model.save('model_X_Y.keras') or model.save('model_X_Y.h5') stores it"
 MODELS, TEXTS, ANYTHING = "models", "texts", "anything"
+_DEEPEST = 100
 _SAVED = {"saved_model.pb", "keras_metadata.pb"}
 _OF_TEXTS = re.compile(r"answer|antwoord|assignment|opdracht|solution|explanation|verslag", re.I)
 _HEAD = 4096
@@ -74,8 +75,14 @@ def walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
     """Every folder of a hand-in and its regular files, in a fixed order.
 
     Links, whose ends may lie anywhere, and caches are left out.
+
+    Raises:
+        SVHNError: Its folders are nested too deeply.
     """
+    depth = len(folder.parts) + _DEEPEST
     for parent, folders, names in os.walk(folder):
+        if len(Path(parent).parts) > depth:
+            raise SVHNError(f"its folders are nested more than {_DEEPEST} deep; put its files into fewer of them")
         folders[:] = sorted(name for name in folders if name not in CACHES)
         paths = (Path(parent, name) for name in sorted(names))
         yield Path(parent), [path for path in paths if path.is_file() and not path.is_symlink()]

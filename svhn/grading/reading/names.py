@@ -44,7 +44,7 @@ def model_of(name: str) -> str | None:
     Where a name says "model" and its number, that counts; else the only number of a question in it, if it has one. Of a
     path the last name with a number counts: "model_2_1/best.h5" is of that model, too.
     """
-    for part in reversed(PurePosixPath(name).parts):
+    for part in map(_plain, reversed(PurePosixPath(name).parts)):
         found = _NAMED.findall(part) or list(dict.fromkeys(_NUMBER.findall(part)))
         numbers = ["_".join(number) for number in dict.fromkeys(found)]
         if numbers:
@@ -91,7 +91,7 @@ def file_name(name: str, taken: tuple[str, ...] = (), keep: int = 0) -> str:
 
 def is_of_interest(name: str) -> bool:
     """Whether a file of that name is read: a notebook, written answers, or a file of a model."""
-    return is_notebook(name) or bool(_WRITTEN.fullmatch(name)) or is_model(name)
+    return is_notebook(name) or bool(_WRITTEN.fullmatch(_plain(name))) or is_model(name)
 
 
 def is_aside(folder: PurePath) -> bool:
@@ -101,7 +101,13 @@ def is_aside(folder: PurePath) -> bool:
 
 def is_notebook(name: str) -> bool:
     """Whether a file of that name is a notebook that a person sees."""
-    return bool(_NOTEBOOK.fullmatch(name))
+    return bool(_NOTEBOOK.fullmatch(_plain(name)))
+
+
+def _plain(name: str) -> str:
+    """A name without marks that nobody sees, and without dots and spaces at its end."""
+    text = unicodedata.normalize("NFKC", name)
+    return "".join(character for character in text if unicodedata.category(character) != "Cf").rstrip(" .")
 
 
 def is_wanted(name: str) -> bool:
