@@ -547,11 +547,12 @@ class TestTrees:
         "names",
         [("ann/a.ipynb", "bob/a.ipynb"), ("ann/a.ipynb", "bob/answers.py"), ("ann/a.ipynb", "bob/work/b.ipynb"),
          ("x/ann/answers.py", "x/bob/answers.py"), ("try 1/a.ipynb", "try 2/a.ipynb"),
-         ("ann/a.ipynb", "ann/model_1_1.h5", "bob/b/c/d.ipynb", "README.md")],
+         ("ann/a.ipynb", "ann/model_1_1.h5", "bob/b/c/d.ipynb", "README.md"), ("ann/a.ipynb", "bob/model_1_1.h5"),
+         ("ann/code/a.ipynb", "bob/models/model_1_1.h5")],
     )  # fmt: skip
-    def test_texts_of_several_people_are_never_mixed(self, tmp_path, names, packed):
+    def test_work_of_several_people_is_never_mixed(self, tmp_path, names, packed):
         path = self.handin(tmp_path, packed, *names)
-        with pytest.raises(SVHNError, match="2 folders with texts"), opened(path):
+        with pytest.raises(SVHNError, match="2 folders with work"), opened(path):
             pass
 
     @pytest.mark.parametrize("packed", [False, True])
@@ -559,7 +560,8 @@ class TestTrees:
         "names",
         [("final/a.ipynb", "old/a.ipynb"), ("notebook/a.ipynb", "src/answers.py"), ("A.IPYNB",), ("Assignment3.py",),
          ("work/a.ipynb", "work/x/answers.py"), ("Assignment3.ipynb.txt",), ("Assignment3.ipynb.json",),
-         ("Answers (1).py",), ("a.ipynb", "old/b.ipynb", "more/c.ipynb")],
+         ("Answers (1).py",), ("a.ipynb", "old/b.ipynb", "more/c.ipynb"), ("ann/nb/a.ipynb", "ann/models/model_1_1.h5"),
+         ("notebook/a.ipynb", "Part 2/model_2_1.h5", "saved/model_1_1.h5")],
     )  # fmt: skip
     def test_texts_of_one_are_read(self, tmp_path, names, packed):
         with opened(self.handin(tmp_path, packed, *names)) as handin:

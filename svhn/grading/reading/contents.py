@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from svhn.errors import SVHNError, listed
@@ -36,9 +36,11 @@ from svhn.learning.records import MOST_BYTES
 
 TEXT_BYTES = 60_000_000
 _MOST_FINDINGS = 40
-# Folders that are called by their kind of content.
-_PLAIN = re.compile(
-    r"(?:jupyter|notebooks?|nb|src|source|code|python|py|scripts?|texts?|answers?|docs?|report|models?)", re.I
+# Folders that are called by their kind of content, and not by who handed them in.
+_OF_CONTENT = re.compile(
+    r"jupyter|notebook|model|weight|saved|trained|keras|histor|curve|src|source|code|python|script|text|answer|docs?\b|report"
+    r"|output|result|data|assignment|deliverable|final|submission|\bnb\b|\bpy\b|(?:part|question|q|week|ex)[ _.-]?\d",
+    re.I,
 )
 
 
@@ -142,8 +144,11 @@ def list_files(folder: Path, packed: Mapping[Path, str] = MappingProxyType({})) 
         handin.findings.append(f"and {len(refused) - _MOST_FINDINGS:,} more files were not opened")
     read = {model for path in handin.models if (model := model_of(str(path.relative_to(root))))}
     found = find_unread(root, read, bool(handin.notebooks or handin.written))
-    inside = [path for path in packed if path.is_relative_to(root) and os.path.lexists(path)]
-    beyond = [Unread(path, reason, _holds(path.name)) for path, reason in packed.items() if path not in inside]
+    beyond = [
+        Unread(path, reason, _holds(path.name))
+        for path, reason in packed.items()
+        if not (path.is_relative_to(root) and os.path.lexists(path))
+    ]
     handin.findings += told((shown_name(one.path.relative_to(folder))[:80], one) for one in beyond)
     handin.findings += told((handin.shown(one.path), one) for one in found)
     handin.unread = refused + found + beyond
@@ -179,7 +184,7 @@ def _elsewhere(root: Path, found: set[tuple[str, ...]]) -> list[Path]:
     """The files of each kind that was not found, in the first other folder that has some.
 
     Raises:
-        SVHNError: Several folders hold texts, and nothing says that they are of one hand-in.
+        SVHNError: Several folders hold work, and nothing says that it is of one hand-in.
     """
     paths: dict[tuple[str, ...], list[Path]] = {}
     for folder, paths_here in sorted(walk(root), key=lambda place: is_aside(place[0].relative_to(root))):
@@ -196,21 +201,28 @@ def _elsewhere(root: Path, found: set[tuple[str, ...]]) -> list[Path]:
 
 
 def _check_one(root: Path) -> None:
-    """Refuses a folder whose folders hold the texts of several people, or of one person several times."""
-    texts = {
-        folder: any(is_notebook(path.name) for path in paths)
+    """Refuses a folder whose folders hold the work of several people, or of one person several times."""
+    work = {
+        folder: [path.name for path in paths if is_of_interest(path.name)]
         for folder, paths in walk(root)
-        if any(map(is_text, (path.name for path in paths))) and not is_aside(folder.relative_to(root))
+        if folder != root and not is_aside(folder.relative_to(root))
     }
     # Of folders inside each other the outer one counts.
-    outer = [folder for folder in texts if not texts.keys() & set(folder.parents)]
-    named = [folder for folder in outer if not _PLAIN.fullmatch(folder.name)]
-    if len(outer) > 1 and (named or sum(texts[folder] for folder in outer) > 1):
-        names = listed([shown_name(folder.relative_to(root)) for folder in outer], 3)
+    folders = [folder for folder, names in work.items() if names and not any(map(work.get, folder.parents))]
+    owners = {_owner(folder.relative_to(root)) for folder in folders} - {None}
+    notebooks = [folder for folder in folders if any(map(is_notebook, work[folder]))]
+    if len(owners) > 1 or len(notebooks) > 1:
+        names = listed([shown_name(folder.relative_to(root)) for folder in folders], 3)
         raise SVHNError(
-            f"it holds {len(outer)} folders with texts ({names}), and nothing says which of them is handed in; keep "
+            f"it holds {len(folders)} folders with work ({names}), and nothing says which of them is handed in; keep "
             "one of them, or give each hand-in a folder of its own"
         )
+
+
+def _owner(folder: PurePath) -> PurePath | None:
+    """The outermost folder of a path that is not called by its content, None where all are."""
+    ends = range(1, len(folder.parts) + 1)
+    return next((PurePath(*folder.parts[:end]) for end in ends if not _OF_CONTENT.search(folder.parts[end - 1])), None)
 
 
 def descend(folder: Path) -> Path:
