@@ -154,7 +154,7 @@ def run(folder, *cells):
     require(not sandbox_problem(), sandbox_problem())
     (folder / "hand-in").mkdir()
     nbformat.write(new_notebook(cells=list(cells)), folder / "hand-in/a.ipynb")
-    result = execute_hand_in(folder / "hand-in", folder / "out", Limits(seconds=600, memory=1 << 30))
+    result = vars(execute_hand_in(folder / "hand-in", folder / "out", Limits(seconds=600, memory=1 << 30)))
     executed = nbformat.read(folder / "out/executed.ipynb", as_version=4)
     nbformat.validate(executed)
     return result, executed

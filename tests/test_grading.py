@@ -22,8 +22,13 @@ from svhn.errors import SVHNError
 from svhn.files import only_one
 from svhn.grading.evidence import examine
 from svhn.grading.examination import Job, examine_one
+from svhn.grading.facts import Execution
 from svhn.grading.grade import grade
 from svhn.grading.handins import opened
+from svhn.grading.marks import mark_rows
+from svhn.grading.pages.feedback import feedback_text
+from svhn.grading.pages.reports import Graded
+from svhn.rubric.calibration import load_calibration
 from svhn.rubric.questions import ROWS
 
 SAMPLES = ROOT / "tests/handins"
@@ -267,12 +272,8 @@ class TestReruns:
             if handin.name == "bob":
                 raise OSError("no sandbox")
             (results / "executed.ipynb").write_text("{}")
-            return {
-                "ran": True,
-                "seconds": 1.5,
-                "findings": ["it tried <b>the network</b>"],
-                "notebook": "executed.ipynb",
-            }
+            findings = ["it tried <b>the network</b>"]
+            return Execution(ran=True, seconds=1.5, findings=findings, notebook="executed.ipynb")
 
         graded = grade([folder], digits, out, limit=10, execute=execute)
         assert graded[0].evidence.execution.seconds == 1.5
@@ -311,6 +312,28 @@ class TestReruns:
         assert (out / "index.html").exists()
         weights = ", ".join(f"the weights of model_{model}" for model in ("1_1", "1_2", "1_3", "2_1", "2_2", "4_1"))
         assert graded[1].flags[-1] == f"the hand-in has this in common with ann, cem: {weights}"
+
+
+class TestUnread:
+    @pytest.mark.parametrize(
+        ("name", "model"),
+        [("models.zip", "model_1_1"), ("net.h5", "model_1_1"), ("model_4_1.pt", "model_4_1"),
+         ("model_4_1.h5", "model_4_1"), ("Model 4.1/saved_model.pb", "model_4_1"), ("old/model_4_1.h5", "model_4_1")],
+    )  # fmt: skip
+    def test_what_may_be_in_an_unread_file_is_not_called_missing(self, digits, tmp_path, name, model):
+        path = small_handin(tmp_path / "ann") / name
+        path.parent.mkdir(exist_ok=True)
+        with path.open("wb") as file:
+            file.truncate(100_000_001 if name == "model_4_1.h5" else 5)
+        with measured_digits(split_digits(digits), 10) as measured, opened(tmp_path / "ann") as handin:
+            evidence = examine(handin, measured)
+        told = name.partition("/")[0]
+        assert told in evidence.models[model].refused
+        assert name.endswith(".h5") or told in evidence.models[model].curves_refused
+        assert not any("neither" in line and model in line for line in evidence.findings)
+        assert sum(told in line for line in evidence.findings) == 1
+        page = feedback_text(Graded("ann", evidence, mark_rows(evidence, load_calibration(), {})))
+        assert f"You handed in no {model}" not in " ".join(page.split())
 
 
 class TestLimits:

@@ -98,7 +98,7 @@ class TestFinding:
             tmp_path / "models/model_2_1.keras",
             tmp_path / "models/model_2_1.json",
             tmp_path / "setup.py",
-            tmp_path / "deep/model_1_2.h5",
+            tmp_path / "deep/model_1_1.h5",
         )
         with opened(tmp_path) as handin:
             names = {path.name for path in handin.files}
@@ -159,6 +159,7 @@ class TestFinding:
             assert handin.findings == ["read from meine modelle/, as there are none where they belong: model_1_1.h5"]
         with opened(tmp_path / "b") as handin:
             assert [handin.shown(path) for path in handin.files] == ["code/X.ipynb", "models/model_1_1.h5"]
+            assert any("tests/model_2_1.h5, which lies in a folder that seems put aside" in x for x in handin.findings)
 
     @pytest.mark.parametrize("whole", [False, True])
     def test_archives_in_a_hand_in_are_named(self, tmp_path, whole):
@@ -450,7 +451,7 @@ class TestCurves:
             ({"val_loss": [1, 10**400, 1]}, "val_loss of epoch 2 is a number of 1,329 bits"),
             ({"loss": [1.0]}, "unequal length"),
             ({"loss": []}, "lacks the learning curve loss"),
-            ({"val_accuracy": [0.1, 0.2, "0.3"]}, "epoch 3 is no number"),
+            ({"val_accuracy": [0.1, 0.2, "high"]}, "epoch 3 is no number"),
             ({"val_accuracy": [10, 20, 30]}, "not between 0 and 1"),
             ({"val_loss": 5}, "lacks the learning curve val_loss"),
         ],

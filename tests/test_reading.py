@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import tarfile
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -89,7 +90,9 @@ class TestNotebookSyntax:
     @pytest.mark.parametrize(
         "cell",
         ["def f():\n    global answer_q_1_1\n    answer_q_1_1 = 'Set.'\nf()", "class A:\n    answer_q_1_1 = 'Set.'",
-         "globals()['answer_q_1_1'] = 'Set.'", "answers = {}\nanswers['answer_q_1_1'] = 'Set.'",
+         "globals()['answer_q_1_1'] = 'Set.'", "def answer_q_1_1():\n    return 'Set.'",
+         "setattr(answers, 'answer_q_1_1', 'Set.')",
+         "from texts import answer_q_1_1", "answers = {'1.1': f'Set {x}.'}",
          "print(answer_q_1_1 := 'Set.')", "*_, answer_q_1_1 = 1, 'Set.'", "for answer_q_1_1 in ['Set.']:\n    pass",
          "async def f():\n    globals()['answer_q_1_1'] = 'Set.'"],
     )  # fmt: skip
@@ -135,6 +138,88 @@ class TestNotebookSyntax:
         path.write_text(json.dumps({"nbformat": version, "worksheets": [{"cells": cells}]}), encoding="utf-8")
         found = read_written([path], [])
         assert (found.answers["4.2"].text, found.evaluation_4_2) == ("Old.", 0.81)
+
+
+class TestWhereAnswersStand:
+    TEXT = "I chose three layers, for that is enough."
+    QUESTION = ("markdown", "### Question 1.1: Baseline model (4 points)\nBuild a dense network.")
+
+    @pytest.mark.parametrize(
+        "name",
+        ["ANSWER_Q_1_1", "answer_1_1", "answerQ1_1", "answer11", "Answer_Q1_1", "q1_1_answer", "q_11_ans", "ans_1_1",
+         "answer_question_1_1", "answer_q_1_1_final", "my_answer_1_1", "antwoord_1_1", "answers['1.1']", "answers[1.1]",
+         "answers['q_1_1']", "ANSWERS['answer_q_1_1']", "answers.q_1_1", "answer_q_1_1: Final[str]"],
+    )  # fmt: skip
+    def test_under_names_of_people_s_own(self, tmp_path, name):
+        assert said_in(tmp_path, f"{name} = {self.TEXT!r}").answers["1.1"].text == self.TEXT
+
+    @pytest.mark.parametrize(
+        "cell",
+        ["answers = {{'1.1': {0}, '1.2': ''}}", "answers = {{1.1: {0}}}", "my_answers = dict(q_1_1={0})",
+         "%%writefile answers.py\nanswer_q_1_1 = {0}", "%%file 'answers.py'\nanswer_q_1_1 = {0}",
+         "answer_q_1_1 = {0},", "answer_q_1_1 = [{0}]", "answer_q_1_1 = str({0})", "answer_q_1_1 = b{0}",
+         "answer_q_1_1 = f{0}", "answer_q_1_1 = {0}.replace('\\n', ' ')", "answer_q_1_1 = ' '.join({0}.split())",
+         "answer_q_1_1 = ''\nanswer_1_1 = {0}", "answer_q_1_1 = {0} #@param {{type: 'string'}}",
+         "print 'x'\nanswer_q_1_1 = {0}"],
+    )  # fmt: skip
+    def test_in_forms_of_people_s_own(self, tmp_path, cell):
+        assert said_in(tmp_path, cell.format(repr(self.TEXT))).answers["1.1"].text == self.TEXT
+
+    @pytest.mark.parametrize(
+        "text",
+        ["## Answer 1.1\n{0}", "**Answer 1.1:** {0}", "Answer 1.1: {0}", "#### Answer\n\n{0}", "**Answer:** {0}",
+         "_Answer_: {0}", "### My answer to question 1.1 (4p)\n{0}", "> Answer: {0}", "Antwoord 1.1\n{0}",
+         "<div class='alert'><b>Answer 1.1</b><br>{0}</div>"],
+    )  # fmt: skip
+    @pytest.mark.parametrize("form", ["markdown", "raw", "magic", "after an empty variable", "in two cells"])
+    def test_under_a_label(self, tmp_path, text, form):
+        text = text.format(self.TEXT)
+        cells = {
+            "markdown": [("markdown", text)],
+            "raw": [("raw", text)],
+            "magic": [f"%%markdown\n{text}"],
+            "after an empty variable": ["answer_q_1_1 = ''", ("markdown", text)],
+            "in two cells": [("markdown", part) for part in text.rsplit("\n", 1)],
+        }[form]
+        found = said_in(tmp_path, self.QUESTION, "x = 1", *cells, "y = 1", ("markdown", "Something else."))
+        assert found.answers["1.1"].text == self.TEXT and not any("answer_q_1_1" in line for line in found.findings)
+
+    @pytest.mark.parametrize(
+        "cell",
+        [("raw", "answer_q_1_1 = {0}"), ("markdown", "```\nanswer_q_1_1 = {0}\n```"), ("markdown", "{0}"),
+         ("markdown", "## 1.1 My network\n{0}"), ("markdown", "# Q1.1\n{0}"),
+         "# answer_q_1_1 = {0}", "# Answer 1.1: {0}", '"""Answer 1.1:""" {0}', "print('Answer 1.1:', {0})",
+         "%%bash\nanswer_q_1_1={0}", "%%script false\nanswer_q_1_1={0}", "%%html\n<b>Answer 1.1:</b> {0}",
+         "exec('answer_q_1_1 = {0}')", "answers = [{0}, '', '']", "answer = {0}",
+         "answer_1_1_a = {0}; answer_1_1_b = 'No.'"],
+    )  # fmt: skip
+    def test_what_may_be_one_is_named_and_not_called_missing(self, tmp_path, cell):
+        text = repr(self.TEXT)
+        cell = cell.format(text) if isinstance(cell, str) else (cell[0], cell[1].format(text))
+        found = said_in(tmp_path, self.QUESTION, "x = 1", cell)
+        assert "1.1" not in found.answers and "missing" not in found.no_answer["1.1"]
+        assert any("answer_q_1_1" in line and "read" in line for line in found.findings)
+        assert not any("missing" in line and "answer_q_1_1" in line for line in found.findings)
+
+    @pytest.mark.parametrize(
+        "cell",
+        ["show_answer(answers.answer_q_1_1)", "answer_q_1_1_length = 5", "answers = {}", "%%writefile notes.txt\n((",
+         ("markdown", "**1.1, explanation, 2 points, marked by a person:** the written answer above.")],
+    )  # fmt: skip
+    def test_what_is_none_is_missing(self, tmp_path, cell):
+        found = said_in(tmp_path, self.QUESTION, "x = 1", cell)
+        assert found.no_answer["1.1"] == "it is missing" and not any("Python" in line for line in found.findings)
+
+    @pytest.mark.parametrize("blank", ["answer_q_1_1 = ''", "answer_q_1_1 = 'Your answer'", "ANSWER_1_1 = None"])
+    def test_a_blank_variable_beside_a_text_of_no_label_is_not_called_empty(self, tmp_path, blank):
+        found = said_in(tmp_path, self.QUESTION, blank, ("markdown", self.TEXT))
+        assert "cell 3" in found.no_answer["1.1"] and "1.1" not in found.answers
+        assert not any("is empty" in line or "placeholder" in line for line in found.findings)
+
+    @pytest.mark.parametrize("value", ["None", "...", "''"])
+    def test_what_a_template_sets_is_empty(self, tmp_path, value):
+        found = said_in(tmp_path, f"answer_q_1_1 = {value}", ("markdown", "## Answer 1.1\n_Your answer here_"))
+        assert found.answers["1.1"].characters == 0 and any("is empty" in line for line in found.findings)
 
 
 class TestSeveralNotebooks:
@@ -196,6 +281,23 @@ class TestWords:
             ([("markdown", "# Assignment 3\n- Name: Jane Doe (1234567)")], "Jane Doe", "1234567"),
             ([("markdown", "Author: Jane Doe, student number 0123456")], "Jane Doe", "0123456"),
             (["your_name = 'Doe, Jane, 1234567'"], "Doe, Jane", "1234567"),
+            (["NAME = 'Jane Doe'\nSTUDENT_ID = 1234567"], "Jane Doe", "1234567"),
+            (["studentName = 'Jane Doe'; studentId = '1234567'"], "Jane Doe", "1234567"),
+            (["student = {'name': 'Jane Doe', 'id': '1234567'}"], "Jane Doe", "1234567"),
+            (
+                ["names = ['Jane Doe', 'Rick Roe']\nstudent_ids = [1234567, 7654321]"],
+                "Jane Doe; Rick Roe",
+                "1234567; 7654321",
+            ),
+            (
+                [("markdown", "**Members:** Jane Doe (1234567), Rick Roe (7654321)")],
+                "Jane Doe; Rick Roe",
+                "1234567; 7654321",
+            ),
+            ([("markdown", "| Name | Jane Doe |\n|---|---|\n| Student number | 1234567 |")], "Jane Doe", "1234567"),
+            ([("markdown", "Naam: Jane Doe\nStudentnummer: 1234567")], "Jane Doe", "1234567"),
+            (["your_name = '''Jane\nDoe'''"], "Jane Doe", None),
+            (["name = 'model_1_1'", "name = 'block1_conv'", "name = 'frozen'"], None, None),
         ],
     )
     def test_names_and_numbers_as_people_write_them(self, tmp_path, cells, name, number):
@@ -211,6 +313,12 @@ class TestWords:
             ("The accuracy of the pipeline on test data is 0.8432.\n", 0.8432),
             ("0.8432\n", 0.8432),
             ("score 0.8432", 0.8432),
+            ("test_acc 0.8432", 0.8432),
+            ("Evaluation: 0,8432", 0.8432),
+            ("Evaluation: 84,32 %", 0.8432),
+            ("Evaluation: np.float64(0.8432)", 0.8432),
+            ("accuracy on 1,000 test digits: 0.8432", None),
+            ("Evaluation: 8432", None),
             ("accuracy 0.81\naccuracy 0.82\n", None),
             ("15 neighbours, 512 numbers each\n", None),
         ],
@@ -264,6 +372,19 @@ def stored(kind):
     if kind == "npy":
         np.save(file, np.array(CURVES, dtype=object))
         return file.getvalue(), "model_2_1.npy"
+    full = {name.replace("acc", "sparse_categorical_acc"): curve for name, curve in CURVES.items()}
+    texts = {
+        "printed.txt": str(CURVES),
+        "printed.json": str(CURVES),
+        "numbers as text.json": json.dumps({name: list(map(str, curve)) for name, curve in CURVES.items()}),
+        "records.json": table.to_json(orient="records"),
+        "in a list.json": json.dumps([CURVES]),
+        "named in full.json": json.dumps({"history": full, "params": {"epochs": 3}}),
+        "named in full.log": pd.DataFrame(full).to_csv(index_label="epoch"),
+        "tabs.tsv": table.to_csv(sep="\t"),
+    }
+    if kind in texts:
+        return texts[kind].encode(), f"model_2_1.{kind.rpartition('.')[2]}"
     made = {
         "arrays": {name: np.array(curve) for name, curve in CURVES.items()},
         "arrays of float32": {name: np.array(curve, ">f4") for name, curve in CURVES.items()},
@@ -276,7 +397,8 @@ def stored(kind):
     return made, "model_2_1.p"
 
 
-FORMS = ["csv", "semicolons", "json of pandas", "npz", "npy"]
+FORMS = ["csv", "semicolons", "json of pandas", "npz", "npy", "printed.txt", "printed.json", "numbers as text.json",
+         "records.json", "in a list.json", "named in full.json", "named in full.log", "tabs.tsv"]  # fmt: skip
 PICKLED = ["arrays", "arrays of float32", "numbers of numpy", "ordered", "defaultdict", "table", "table of old names"]
 
 
@@ -401,6 +523,130 @@ class TestNames:
         with opened(tmp_path / "ann.zip") as handin:
             assert [path.name for path in handin.files] == ["answers.py"]
             assert any("name is too long" in line for line in handin.findings)
+
+
+class TestTrees:
+    """Folders and archives as people put them together; each is tried loose and packed."""
+
+    BOOK = json.dumps({"cells": [{"cell_type": "code", "source": "answer_q_1_1 = 'Read.'"}], "nbformat": 4})
+
+    def handin(self, tmp_path, packed, *names):
+        contents = {name: self.BOOK if "ipynb" in name.lower() else "answer_q_1_1 = 'Read.'" for name in names}
+        if packed:
+            with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
+                for name, content in contents.items():
+                    archive.writestr(name, content)
+            return tmp_path / "ann.zip"
+        for name, content in contents.items():
+            (tmp_path / "ann" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "ann" / name).write_text(content, encoding="utf-8")
+        return tmp_path / "ann"
+
+    @pytest.mark.parametrize("packed", [False, True])
+    @pytest.mark.parametrize(
+        "names",
+        [("ann/a.ipynb", "bob/a.ipynb"), ("ann/a.ipynb", "bob/answers.py"), ("ann/a.ipynb", "bob/work/b.ipynb"),
+         ("x/ann/answers.py", "x/bob/answers.py"), ("try 1/a.ipynb", "try 2/a.ipynb"),
+         ("ann/a.ipynb", "ann/model_1_1.h5", "bob/b/c/d.ipynb", "README.md"), ("ann/a.ipynb", "bob/model_1_1.h5"),
+         ("ann/code/a.ipynb", "bob/models/model_1_1.h5")],
+    )  # fmt: skip
+    def test_work_of_several_people_is_never_mixed(self, tmp_path, names, packed):
+        path = self.handin(tmp_path, packed, *names)
+        with pytest.raises(SVHNError, match="2 folders with work"), opened(path):
+            pass
+
+    @pytest.mark.parametrize("packed", [False, True])
+    @pytest.mark.parametrize(
+        "names",
+        [("final/a.ipynb", "old/a.ipynb"), ("notebook/a.ipynb", "src/answers.py"), ("A.IPYNB",), ("Assignment3.py",),
+         ("work/a.ipynb", "work/x/answers.py"), ("Assignment3.ipynb.txt",), ("Assignment3.ipynb.json",),
+         ("Answers (1).py",), ("a.ipynb", "old/b.ipynb", "more/c.ipynb"), ("ann/nb/a.ipynb", "ann/models/model_1_1.h5"),
+         ("notebook/a.ipynb", "Part 2/model_2_1.h5", "saved/model_1_1.h5")],
+    )  # fmt: skip
+    def test_texts_of_one_are_read(self, tmp_path, names, packed):
+        with opened(self.handin(tmp_path, packed, *names)) as handin:
+            found = read_written(handin.notebooks, handin.written, handin.texts_unread)
+        assert found.answers["1.1"].text == "Read." and len(handin.notebooks) < 2
+
+    @pytest.mark.parametrize("packed", [False, True])
+    @pytest.mark.parametrize(
+        "name",
+        ["Answers.docx", "answers.txt", "Assignment3.html", "report.pdf", "work.zip", "deep/work.7z", "answers.rar",
+         ".ipynb_checkpoints/a-checkpoint.ipynb"],
+    )  # fmt: skip
+    def test_what_may_be_in_an_unread_file_is_not_missing(self, tmp_path, name, packed):
+        if packed and "checkpoint" in name:
+            pytest.skip("caches are left packed")
+        with opened(self.handin(tmp_path, packed, name, "model_1_1.h5")) as handin:
+            found = read_written(handin.notebooks, handin.written, handin.texts_unread)
+            assert any(name.rpartition("/")[2] in line for line in handin.findings)
+        assert found.findings == [] and found.answers == {} and found.student == Student()
+        assert all(name.rpartition("/")[2] in why for why in found.no_answer.values()) and found.no_notebook
+
+    @pytest.mark.parametrize("packed", [False, True])
+    @pytest.mark.parametrize(
+        ("names", "models"),
+        [(("model_1_1/best.h5", "model_1_1/history.p"), {"model_1_1": 2}), (("q2_1/net.keras",), {"model_2_1": 1}),
+         (("models/model_1_1.h5", "curves/model_1_1.p", "part 2/model_2_1.h5"), {"model_1_1": 2, "model_2_1": 1}),
+         (("models/model_1_1.h5", "final/model_1_1.h5"), {"model_1_1": 1}),
+         (("model_1_1.model", "model_1_2.log", "model_1_3.hist", "model_2_1.h5.download"),
+          {"model_1_1": 1, "model_1_2": 1, "model_1_3": 1, "model_2_1": 1}),
+         (("model_1_1.keras/config.json", "model_1_1.keras/model.weights.h5"), {"model_1_1": 2})],
+    )  # fmt: skip
+    def test_models_are_found_by_name_or_folder(self, tmp_path, names, models, packed):
+        with opened(self.handin(tmp_path, packed, "a.ipynb", *names)) as handin:
+            found = {name: len(handin.of_model(name)) for name in ("model_1_1", "model_1_2", "model_1_3", "model_2_1")}
+            assert {name: count for name, count in found.items() if count} == models and handin.unread == []
+
+    @pytest.mark.parametrize(
+        "names",
+        [("1/doe_12345_Assignment3.ipynb", "1/roe_23456_Assignment3.ipynb"), ("1/a_0001_x.ipynb", "1/b_0002_x.ipynb")],
+    )
+    def test_loose_notebooks_of_several_people_are_refused(self, tmp_path, names):
+        self.handin(tmp_path, False, *names)
+        with pytest.raises(SVHNError, match="put each into a folder of its own"):
+            find_handins([tmp_path / "ann/1"])
+
+    @pytest.mark.parametrize("name", ["\u202eanswers.py", "answers.py\u200e", "answers.py ", "Answers.PY."])
+    def test_marks_that_nobody_sees_hide_no_file(self, tmp_path, name):
+        with opened(self.handin(tmp_path, False, name)) as handin:
+            assert [path.name for path in handin.written] == [name]
+
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_folders_without_end_are_a_row_that_says_so(self, tmp_path, packed):
+        path = self.handin(tmp_path, packed, "x/" * 120 + "answers.py")
+        (tmp_path / "bob").mkdir()
+        assert set(find_handins([tmp_path])) == {"ann", "bob"}
+        with pytest.raises(SVHNError, match="nested more than 100 deep"), opened(path):
+            pass
+
+    @pytest.mark.parametrize("harm", ["checksum", "password", "compression"])
+    @pytest.mark.parametrize("name", ["model_1_1.h5", "Assignment3.ipynb"])
+    def test_a_packed_file_that_cannot_be_unpacked_takes_no_other_with_it(self, tmp_path, name, harm):
+        with zipfile.ZipFile(tmp_path / "ann.zip", "w") as archive:
+            archive.writestr(name, "0123456789")
+            archive.writestr("answers.py", "answer_q_1_1 = 'Read.'")
+        content = (tmp_path / "ann.zip").read_bytes()
+        local, listed = content.index(b"PK\x03\x04"), content.index(b"PK\x01\x02")
+        changed = bytearray(content)
+        if harm == "checksum":
+            changed[content.index(b"0123456789")] ^= 1
+        else:
+            for place in (local + 6, listed + 8):
+                changed[place + (2 if harm == "compression" else 0)] = 9 if harm == "compression" else 1
+        (tmp_path / "ann.zip").write_bytes(changed)
+        with opened(tmp_path / "ann.zip") as handin:
+            found = read_written(handin.notebooks, handin.written, handin.texts_unread)
+            assert any(name in line and "cannot be unpacked" in line for line in handin.findings)
+            assert [handin.shown(one.path) for one in handin.unread] == [name]
+        assert found.answers["1.1"].text == "Read."
+        assert ("no notebook was handed in" in found.findings) == (name == "model_1_1.h5")
+
+    def test_names_that_look_alike_are_told_apart(self, tmp_path):
+        for name in ("Jos\u00e9", "Jose\u0301", "anna", "anna.", "anna ", "anna\u200f", "an\u202ena"):
+            (tmp_path / "course" / name).mkdir(parents=True)
+        found = [unicodedata.normalize("NFC", name) for name in find_handins([tmp_path / "course"])]
+        assert len(set(found)) == 7 and all(name.isprintable() for name in found)
 
 
 class TestCourses:

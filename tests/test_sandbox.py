@@ -61,7 +61,7 @@ def execute(sandbox, grader, tmp_path):
         folder.mkdir(exist_ok=True)
         notebook = new_notebook(cells=[new_code_cell(cell.replace("<secret>", str(grader))) for cell in cells])
         nbformat.write(notebook, folder / "hand-in.ipynb")
-        result = execute_hand_in(folder, out, Limits(**{**SMALL, **limits}))
+        result = vars(execute_hand_in(folder, out, Limits(**{**SMALL, **limits})))
         executed = nbformat.read(out / result["notebook"], as_version=4)
         nbformat.validate(executed)
         outputs = [output for cell in executed.cells for output in cell.outputs]
@@ -247,7 +247,7 @@ def test_links_of_a_hand_in_lead_nowhere(sandbox, grader, tmp_path):
     (folder / "answers.py").symlink_to(grader)
     (folder / "all").symlink_to(grader.parent)
     nbformat.write(new_notebook(cells=[new_code_cell("print(open('answers.py').read())")]), folder / "a.ipynb")
-    result = execute_hand_in(folder, tmp_path / "out", Limits(**SMALL))
+    result = vars(execute_hand_in(folder, tmp_path / "out", Limits(**SMALL)))
     assert "FileNotFoundError" in result["findings"][0]
     assert SECRET not in (tmp_path / "out/executed.ipynb").read_text()
 
@@ -314,7 +314,7 @@ def test_training_that_happens_anyway_is_named(execute):
 def test_what_cannot_be_executed_says_why(sandbox, tmp_path, notebooks, reason):
     for name, content in notebooks.items():
         (tmp_path / name).write_bytes(content)
-    result = execute_hand_in(tmp_path, tmp_path / "out")
+    result = vars(execute_hand_in(tmp_path, tmp_path / "out"))
     assert not result["ran"] and result["notebook"] is None and reason in result["findings"][0]
 
 
@@ -346,7 +346,7 @@ def test_a_notebook_that_asks_for_gigabytes_to_be_read_is_not_read(sandbox, grad
     path.write_text(
         '{"cells": [], "metadata": {"x": [%s{}]}, "nbformat": 4, "nbformat_minor": 5}' % ("{}," * 9_000_000)
     )
-    result = execute_hand_in(tmp_path / "hand-in", tmp_path / "out", Limits(**SMALL))
+    result = vars(execute_hand_in(tmp_path / "hand-in", tmp_path / "out", Limits(**SMALL)))
     assert not result["ran"] and result["notebook"] is None
     assert "not executed: it asked for more than 1 GB of memory" in result["findings"][0]
 

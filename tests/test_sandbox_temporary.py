@@ -27,7 +27,7 @@ from pathlib import Path
 from svhn.grading.rerun import execute_hand_in
 if __name__ == "__main__":
     print(tempfile.gettempdir(), file=sys.stderr)
-    print(json.dumps(execute_hand_in(Path(sys.argv[1]), Path(sys.argv[2]), source=sys.argv[3])))
+    print(json.dumps(vars(execute_hand_in(Path(sys.argv[1]), Path(sys.argv[2]), source=sys.argv[3]))))
 """
 
 

@@ -35,7 +35,8 @@ import json, sys
 from pathlib import Path
 from svhn.grading.rerun import execute_hand_in
 from svhn.sandbox.watch import Limits
-print(json.dumps(execute_hand_in(Path(sys.argv[1]), Path(sys.argv[2]), Limits(**json.loads(sys.argv[3])))))
+limits = Limits(**json.loads(sys.argv[3]))
+print(json.dumps(vars(execute_hand_in(Path(sys.argv[1]), Path(sys.argv[2]), limits))))
 """
 
 

@@ -1,4 +1,4 @@
-"""What a hand-in claims of its models against what they score on the grader's digits, and what hand-ins share."""
+"""A hand-in's claims about its models against their scores on the grader's digits; and work that hand-ins share."""
 
 import math
 from collections import defaultdict
@@ -69,7 +69,7 @@ def _compared(
 
 
 def falls_short(model: Model, counted: float) -> bool:
-    """Whether the figure that counts lies far above what the stored file scores, on comparable digits."""
+    """Whether the figure that counts lies far above the stored file's score on comparable digits."""
     return any(counted - claim.measured > max(FALL, 3 * claim.standard_error) for claim in _comparable(model))
 
 
@@ -79,7 +79,7 @@ def exceeds(model: Model, counted: float) -> bool:
 
 
 def bound(model: Model, counted: float) -> float:
-    """The most that a curve's figure counts for: what the stored file scores, and what chance may have taken from it.
+    """The most that a curve's figure counts for: the stored file's score, and a margin for chance.
 
     A file is of one epoch and the best epoch of a curve counts, so that a little more may be true.
     """
@@ -121,7 +121,7 @@ def in_common(evidence: Mapping[str, Evidence]) -> dict[str, list[str]]:
 
 
 def _own_work(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """The work that only its maker can have, and what to call it."""
+    """The work that only its maker can have, and a name for it."""
     for name, model in evidence.models.items():
         if model.measured:
             yield model.measured.weights, f"the weights of {name}"

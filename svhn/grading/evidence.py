@@ -1,4 +1,4 @@
-"""The evidence that a hand-in holds: what it says, what its curves claim, what its models score; none of it is run."""
+"""The evidence that a hand-in holds: its texts, its curves and the scores of its models; none of it is run."""
 
 import re
 import time
@@ -12,13 +12,13 @@ from svhn.data.laid_out import MeasuredDigits
 from svhn.data.provenance import Provenance
 from svhn.grading.claims import compare
 from svhn.grading.facts import NO_CURVES, NO_MODEL, Evidence, File, Measured, Model, Recorded
-from svhn.grading.handins import HandIn
 from svhn.grading.measurement import measure_model
 from svhn.grading.reading.causes import cause_of
+from svhn.grading.reading.contents import HandIn
 from svhn.grading.reading.curves import check_curves, read_curves
 from svhn.grading.reading.descriptions import is_architecture
-from svhn.grading.reading.kinds import kind_of
-from svhn.grading.reading.names import is_named_as_asked, model_of
+from svhn.grading.reading.files import Unread, kind_of
+from svhn.grading.reading.names import NETWORKS, is_named_as_asked, is_notebook
 from svhn.grading.texts import read_written
 from svhn.rubric.questions import BY_MODEL, COLOUR, DENSE, GREY, MODELS, PYRAMID, VGG16
 from svhn.sandbox.process import Limits, Refused, run_isolated
@@ -62,12 +62,12 @@ def examine(
 
     Args:
         handin: Its files.
-        digits: What to measure on.
+        digits: To measure on.
         threads: That compute.
         done: Called with each model's name when it is measured.
-        seconds: Of wall-clock time for all of it, None for what its many digits may take.
+        seconds: Of wall-clock time for all of it, None for half an hour, or longer where there are very many digits.
     """
-    by_model = {name: [path for path in handin.models if model_of(path.name) == name] for name in MODELS}
+    by_model = {name: handin.of_model(name) for name in MODELS}
     model_seconds = 600 + 0.2 * (digits.provenance.validation + digits.provenance.test)
     clock = _Clock(max(model_seconds, _HANDIN_SECONDS) if seconds is None else seconds)
     evidence = _texts_and_curves(handin, by_model, clock)
@@ -75,12 +75,14 @@ def examine(
     evidence.files = _listed_files(handin)
     limits = Limits(seconds=model_seconds, threads=threads)
     for name, model in evidence.models.items():
-        unread = [f"{handin.shown(one.path)} {one.reason}" for one in handin.unread if one.model == name]
-        evidence.findings += _told_of_curves(name, model, by_model[name], unread)
+        unread = [one for one in handin.unread if one.may_hold(name)]
+        evidence.findings += _told_of_curves(name, model, handin, unread)
         if by_model[name]:
             reply = clock.run(measure_model, by_model[name], digits, *_said_of(model), limits=limits)
             evidence.faults += "fault" in reply
-            evidence.findings += _take_in(name, model, reply, unread, digits.provenance)
+            evidence.findings += _take_in(name, model, reply, _reasons(handin, unread), digits.provenance)
+        else:
+            model.refused = _reasons(handin, unread) or NO_MODEL
         done(name)
     for name, model in evidence.models.items():
         model.doubts = doubts(name, evidence.models)
@@ -88,17 +90,17 @@ def examine(
 
 
 def _listed_files(handin: HandIn) -> list[File]:
-    """Every file that was read, and what was not and why; the first so many of each."""
+    """Every file that was read, and every one that was not, with the reason; the first so many of each."""
     read = [File(name=handin.shown(path), bytes=path.stat().st_size) for path in handin.files[:_FILES_TOLD]]
     return read + [
-        File(name=handin.shown(one.path), bytes=one.path.stat().st_size, unread=one.reason)
-        for one in handin.unread[:_FILES_TOLD]
+        File(name=handin.shown(one.path), bytes=one.bytes, unread=one.reason) for one in handin.unread[:_FILES_TOLD]
     ]
 
 
 def _texts_and_curves(handin: HandIn, by_model: dict[str, list[Path]], clock: _Clock) -> Evidence:
-    """What a hand-in says, in one process; where that fails, file by file, so that one odd file takes itself only."""
-    whole = clock.run(_read_texts, handin.notebooks, handin.written, by_model, limits=_TEXT_LIMITS)
+    """The texts and curves, read in one process; where that fails, file by file, so that an odd file costs no other."""
+    texts = handin.notebooks, handin.written, handin.texts_unread
+    whole = clock.run(_read_texts, *texts, by_model, limits=_TEXT_LIMITS)
     if "result" in whole:
         return from_json(Evidence, whole["result"])
     good, findings, faults, here = [], [], 0, False
@@ -109,7 +111,8 @@ def _texts_and_curves(handin: HandIn, by_model: dict[str, list[Path]], clock: _C
             good.append(path)
         else:
             findings.append(f"{handin.shown(path)} could not be read: {_reason(reply)}")
-    reply = clock.run(read_written, *_by_kind(good), limits=_TEXT_LIMITS)
+    bad = [handin.shown(path) for path in (*handin.notebooks, *handin.written) if path not in good]
+    reply = clock.run(read_written, *_by_kind(good), bad + handin.texts_unread, limits=_TEXT_LIMITS)
     unread = {"findings": [f"its texts could not be read: {_reason(reply)}"]} if "result" not in reply else {}
     evidence = from_json(Evidence, reply.get("result", unread))
     evidence.findings = findings + evidence.findings
@@ -123,7 +126,7 @@ def _texts_and_curves(handin: HandIn, by_model: dict[str, list[Path]], clock: _C
 
 def _by_kind(paths: list[Path]) -> tuple[list[Path], list[Path]]:
     """Notebooks and the other written files."""
-    notebooks = [path for path in paths if path.suffix.lower() == ".ipynb"]
+    notebooks = [path for path in paths if is_notebook(path.name)]
     return notebooks, [path for path in paths if path not in notebooks]
 
 
@@ -157,13 +160,21 @@ def doubts(name: str, models: Mapping[str, Model]) -> list[str]:
     return found
 
 
-def _told_of_curves(name: str, model: Model, paths: list[Path], unread: list[str]) -> list[str]:
-    """The findings about a model's curves; where nothing of it was handed in, also notes why it is not measured."""
-    if not paths:
-        model.refused = "; ".join(unread) or NO_MODEL
-        readable = "a model nor learning curves that can be read" if unread else "model nor learning curves"
-        return [f"{name}: neither {readable} were handed in"]
+def _told_of_curves(name: str, model: Model, handin: HandIn, unread: list[Unread]) -> list[str]:
+    """The findings about a model's curves; an unread file that may hold them is the reason why there are none."""
+    if model.curves_refused == NO_CURVES:
+        may_hold = [one for one in unread if one.path.suffix.lower() not in NETWORKS]
+        model.curves_refused = _reasons(handin, may_hold) or NO_CURVES
+        if may_hold or (unread and not handin.of_model(name)):
+            return []
+        if not handin.of_model(name):
+            return [f"{name}: neither model nor learning curves were handed in"]
     return [f"{name}: {line}" for line in ([model.curves_refused] if model.curves_refused else []) + model.notes]
+
+
+def _reasons(handin: HandIn, unread: list[Unread]) -> str:
+    """Why some files are not read, the first of them."""
+    return "; ".join(f"{handin.shown(one.path)} {one.reason}" for one in unread[:3])
 
 
 def _said_of(model: Model) -> tuple[str | None, float | None]:
@@ -174,30 +185,33 @@ def _said_of(model: Model) -> tuple[str | None, float | None]:
     return recorded, model.curves["val_accuracy"][-1] if model.curves else None
 
 
-def _take_in(name: str, model: Model, reply: dict[str, Any], unread: list[str], provenance: Provenance) -> list[str]:
-    """Notes what measuring a model came to; returns the findings."""
+def _take_in(name: str, model: Model, reply: dict[str, Any], unread: str, provenance: Provenance) -> list[str]:
+    """Notes the result of measuring a model; returns the findings."""
     findings = []
     if "result" in reply:
         model.measured = from_json(Measured, reply["result"])
         model.claims = compare(model, provenance)
     else:
-        reason = _reason(reply)
-        model.refused = "; ".join(unread) if unread and "no model file" in reason else reason
-        model.here = _is_here(reply)
-        findings.append(f"{name}: {model.refused}")
+        model.refused, model.here = _reason(reply), _is_here(reply)
+        if unread and "no model file" in model.refused:  # Unread files are told already.
+            model.refused = unread
+        else:
+            findings.append(f"{name}: {model.refused}")
     return findings + departures(name, model)
 
 
-def _read_texts(notebooks: list[Path], written: list[Path], by_model: dict[str, list[Path]]) -> Evidence:
+def _read_texts(
+    notebooks: list[Path], written: list[Path], unread: list[str], by_model: dict[str, list[Path]]
+) -> Evidence:
     """In its own process: everything of a hand-in but its models' numbers."""
     models = {name: _read_claims(paths) for name, paths in by_model.items()}
-    return Evidence(**vars(read_written(notebooks, written)), models=models)
+    return Evidence(**vars(read_written(notebooks, written, unread)), models=models)
 
 
 def _read_claims(paths: list[Path]) -> Model:
     """In its own process: a model's curves and its record."""
     model, reasons = Model(), []
-    for path in sorted(paths, key=lambda path: (not is_named_as_asked(path.name), path.name)):
+    for path in sorted(paths, key=lambda path: not is_named_as_asked(path.name)):
         if path.suffix.lower() in (".keras", ".h5", ".hdf5", ".hdf") or kind_of(path) == "hdf5":
             continue
         try:
@@ -228,7 +242,7 @@ def _record(content: dict[str, Any], path: Path, notes: list[str]) -> Recorded |
 
 
 def departures(name: str, model: Model) -> list[str]:
-    """The ways in which a model leaves what the assignment allows, and that a person may let pass."""
+    """The ways in which a model breaks the assignment's rules, and that a person may let pass."""
     question, found = BY_MODEL[name], []
     low, high = question.epochs
     if model.curves and not low <= (epochs := len(model.curves["loss"])) <= high:

@@ -9,33 +9,33 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from svhn.data.laid_out import MeasuredDigits
 from svhn.errors import SVHNError
 from svhn.files import NoRoom, atomic_path, digest_of, is_no_room, write_json
 from svhn.grading.facts import FORMAT, Evidence, Execution, Plot, nothing_but
-from svhn.grading.handins import HandIn, opened
+from svhn.grading.handins import opened
 from svhn.grading.pages.reports import PLOTS
 from svhn.grading.reading.causes import cause_of
+from svhn.grading.reading.contents import HandIn
 from svhn.rubric.questions import MODELS
 from svhn.typed import from_json, to_json
 
 EVIDENCE = "evidence.json"
-# Runs a hand-in: takes its folder and the folder of its results, returns an `Execution` in JSON's types.
-Execute = Callable[[Path, Path], dict[str, Any]]
+# Runs a hand-in: takes its folder and the folder of its results.
+Execute = Callable[[Path, Path], Execution]
 # Evidence is of the code that looked: of all of it, as a list of modules would one day miss one.
 _PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
 class Job:
-    """What grading one hand-in needs, besides the hand-in.
+    """The settings of grading one hand-in.
 
     Attributes:
         source: Tells the digits that models are measured on from all others.
         out: The folder of all results.
-        digits: What models are measured on; None as long as nothing is known to need it.
+        digits: To measure models on; None until a hand-in needs them.
         threads: That compute.
         execute: Runs a hand-in, None where none is run.
     """
@@ -108,14 +108,14 @@ def stored(folder: Path) -> Evidence | None:
 
 
 def fault(error: Exception) -> str:
-    """What a report says where the grader itself failed."""
+    """The line of a report where the grader itself failed."""
     return f"the grader failed at it ({type(error).__name__}: {cause_of(error)}); please report this"
 
 
 def _executed(execute: Execute, handin: Path, folder: Path) -> Execution:
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return from_json(Execution, execute(handin, folder))
+        return execute(handin, folder)
     except Exception as error:  # One line in this hand-in's report; the others go on.
         finding = f"it could not be run ({type(error).__name__}: {cause_of(error)})"
         return Execution(ran=False, seconds=0.0, findings=[finding], notebook=None, faults=1)

@@ -1,4 +1,4 @@
-"""The facts about a hand-in: what it says, what its models score, and what the two together come to."""
+"""The facts about a hand-in: its texts, its models' scores, and the comparison of both."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from svhn.rubric.questions import MODELS
 
 FORMAT = 2
 # The reasons in evidence where nothing was handed in.
-NO_MODEL, NO_CURVES = "no model was handed in", "no learning curves were handed in"
+NO_MODEL, NO_CURVES = "no model was handed in", "no file of learning curves was handed in"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Recorded:
     preprocessing: str | None = ""
 
     def __post_init__(self) -> None:
-        """Checks what types do not tell, since strangers write it.
+        """Checks the values, since strangers write them.
 
         Raises:
             ValueError: An accuracy is no share, or a text is longer than names are.
@@ -124,14 +124,14 @@ class Measured:
 
 @dataclass(kw_only=True)
 class Model:
-    """A model of a hand-in: what is said of it, and what came of it.
+    """A model of a hand-in: its claims and its measurement.
 
     Attributes:
         curves: The four learning curves; a value is None where it is not finite.
         curves_refused: Why there are none.
         curves_here: Whether this machine's limits or faults are why.
         record: None where there is none.
-        notes: What is odd about curves and record.
+        notes: Oddities of curves and record.
         measured: None where it was not measured.
         refused: Why it was not.
         here: Whether this machine's limits or faults are why.
@@ -153,7 +153,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Student:
-    """Who handed in."""
+    """The student, or several."""
 
     name: str | None = None
     id: str | None = None
@@ -171,7 +171,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class LastModified:
-    """When a hand-in was last changed, and what says so."""
+    """The date of a hand-in's last change, and its source."""
 
     value: str
     source: str
@@ -215,16 +215,17 @@ class Execution:
 
 @dataclass(kw_only=True)
 class Written:
-    """What a hand-in says in notebooks and sources.
+    """The texts of a hand-in, out of notebooks and sources.
 
     Attributes:
-        student: Who handed in.
+        student: Name and number.
         date: None where nothing says when.
         answers: By question.
         no_answer: Why there is none, by question.
+        no_notebook: Why none was read, empty where one was or there is none.
         evaluation_4_2: The test accuracy of 4.2 that the notebook's outputs state, 0..1.
         printed_4_2: The output of 4.2's cells, where no accuracy was found in it.
-        plots: Those that are shown to who marks.
+        plots: For the person who marks.
         findings: One line for each thing that is missing or unreadable.
         texts_here: Whether this machine's limits or faults are why something was not read.
     """
@@ -233,6 +234,7 @@ class Written:
     date: LastModified | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
     no_answer: dict[str, str] = field(default_factory=dict)
+    no_notebook: str = ""
     evaluation_4_2: float | None = None
     printed_4_2: str | None = None
     plots: list[Plot] = field(default_factory=list)
@@ -250,8 +252,8 @@ class Evidence(Written):
         faults: How often the grader itself failed at it.
         execution: Of its notebook, None where it was not asked for.
         unopened: Why it could not be opened.
-        digits, data: What its models were measured on.
-        handin, key, format: Its name, and what the evidence is of.
+        digits, data: The digits that its models were measured on.
+        handin, key, format: Its name, a digest of all that the evidence depends on, and the evidence's form.
     """
 
     files: list[File] = field(default_factory=list)

@@ -123,6 +123,8 @@ def _by_calibration(row: Row, evidence: Evidence, calibration: Calibration) -> t
 
 def _by_the_pipeline(question: Question, evidence: Evidence, calibration: Calibration) -> tuple[float | None, str]:
     stated = evidence.evaluation_4_2
+    if stated is None and evidence.no_notebook:
+        return None, f"for a person to mark: no notebook was read: {evidence.no_notebook}"
     if stated is None:
         shown = f"; the cells of 4.2 printed: {evidence.printed_4_2}" if evidence.printed_4_2 else ""
         return None, f"for a person to mark: no accuracy was found in the notebook's stored output{shown}"

@@ -1,4 +1,4 @@
-"""What a stranger's model really scores on the validation and test digits of the protocol's split."""
+"""Measures a stranger's model on the validation and test digits of the protocol's split."""
 
 import hashlib
 import math
@@ -13,14 +13,14 @@ from svhn.grading.facts import Measured
 from svhn.grading.models import REMEDY, is_network, load_untrusted, weights_beside
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.descriptions import SIDE
-from svhn.grading.reading.kinds import kind_of, reason_for_no_data
+from svhn.grading.reading.files import kind_of, reason_for_no_data
 from svhn.grading.reading.names import is_named_as_asked
 from svhn.learning.batches import Preprocessed, predict
 from svhn.rubric.preprocessing import CANDIDATES
 from svhn.sandbox.process import Refused
 
 # A model read through another preprocessing than its own loses 7 points and more, where it was measured; raised
-# contrast lifts a model that never saw it by up to 3, chance included. What lies above counts as evidence.
+# contrast lifts a model that never saw it by up to 3, chance included. A larger difference counts as evidence.
 MARGIN = 0.05
 CHOICE_DIGITS = 1000
 _OUTPUTS = ("digit", "OpenML class index")
@@ -33,7 +33,7 @@ def measure_model(
 
     Args:
         paths: All files of that model, its curves among them.
-        digits: What to measure on.
+        digits: To measure on.
         recorded: The name of its preprocessing, where a record says it.
         claimed: The validation accuracy that its curves claim: a preprocessing that bears it out needs no better.
 
@@ -114,7 +114,7 @@ def _flat(model: keras.Model) -> Iterator[keras.Layer]:
 
 
 def _network_file(paths: list[Path]) -> Path:
-    """The model among a model's files, by what they hold; of several, the one that is named as the assignment asks."""
+    """The model among a model's files, by content; of several, the one that is named as the assignment asks."""
     kinds = {"zip": 0, "hdf5": 1, "json": 2}
     networks = [path for path in paths if is_network(path)]
     if networks:
@@ -123,7 +123,7 @@ def _network_file(paths: list[Path]) -> Path:
             key=lambda path: (not is_named_as_asked(path.name), kinds[kind_of(path)], len(path.name), path.name),
         )
     models = [path for path in paths if path.suffix.lower() in (".keras", ".h5", ".hdf5", ".hdf")]
-    # Told in the loader's words, which say what is wrong with it.
+    # The loader tells the reason.
     if models:
         return min(models, key=lambda path: (not is_named_as_asked(path.name), path.name))
     reasons = [reason for path in paths if (reason := reason_for_no_data(path))]
@@ -151,7 +151,7 @@ def _digit_shape(model: keras.Model, path: Path) -> tuple[int, ...]:
 
 
 def _fitting(shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
-    """What brings images (n, 32, 32, channels) into the shape that a model takes."""
+    """A function that brings images (n, 32, 32, channels) into the shape that a model takes."""
     channels_first = len(shape) == 3 and shape[0] in (1, 3) and shape[1:] == (SIDE, SIDE)
 
     def fit(images: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ def _choose(
 ) -> tuple[str, dict[str, float] | None]:
     """The preprocessing that the record names, else the plain one unless a later one is better by more than MARGIN.
 
-    Where the plain one bears out what is claimed, no other is chosen: one that fits by chance would be taken for it.
+    Where the plain one bears out the claim, no other is chosen: it might fit by chance.
 
     Returns:
         Its name, and the accuracies that it was chosen by, None where the record names it.

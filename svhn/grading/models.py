@@ -6,6 +6,7 @@ Call it in a process of its own (`run_isolated`): HDF5 and TensorFlow are writte
 import copy
 import json
 import math
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from svhn.files import NoRoom, is_no_room, temporary_folder
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.curves import read_json
 from svhn.grading.reading.descriptions import SIDE, is_architecture, lacks_shape, rebuilt
-from svhn.grading.reading.kinds import kind_of, reason_for_no_data
+from svhn.grading.reading.files import kind_of, reason_for_no_data
 from svhn.grading.reading.weights import check_weights, innermost, load_weights
 from svhn.sandbox.process import Refused
 
@@ -26,7 +27,7 @@ PARAMETERS = 60_000_000
 LAYERS = 1000
 _CONFIG_BYTES = 20_000_000
 _WEIGHT_BYTES = 400_000_000
-# What a network that does not say it may read.
+# Shapes to try for a network that does not say its own.
 _SHAPES = ((SIDE, SIDE, 3), (SIDE, SIDE, 1), (SIDE * SIDE * 3,), (SIDE * SIDE,), (SIDE, SIDE))
 REMEDY = "hand in the whole model, as model.save('model_X_Y.keras') or model.save('model_X_Y.h5') stores it"
 
@@ -85,14 +86,16 @@ def weights_beside(path: Path, beside: Sequence[Path]) -> Path | None:
     if kind_of(path) != "json":
         return None
     same = [other for other in beside if other != path and kind_of(other) == "hdf5" and not is_network(other)]
-    # Of one name with the description first; what is beside it holds its weights, however it is called.
+    # A file of the description's name comes first; any other beside it may hold its weights, too.
     return min(
-        same, key=lambda other: (not _stem(other).startswith(_stem(path)), len(other.name), other.name), default=None
+        same,
+        key=lambda other: (not other.name.lower().startswith(_stem(path).lower()), len(other.name), other.name),
+        default=None,
     )
 
 
 def _stem(path: Path) -> str:
-    return path.name.partition(".")[0].casefold()
+    return re.sub(r"(?:\.weights)?\.\w+$", "", path.name)
 
 
 def _load_keras(path: Path) -> keras.Model:
@@ -106,7 +109,7 @@ def _load_keras(path: Path) -> keras.Model:
 def _load_pair(path: Path, beside: Sequence[Path]) -> keras.Model:
     weights = weights_beside(path, beside)
     if weights is None:
-        raise Refused(f"{path.name} describes a network, but there is no {path.stem}.h5 with its weights; {REMEDY}")
+        raise Refused(f"{path.name} describes a network, but there is no {_stem(path)}.h5 with its weights; {REMEDY}")
     return _assemble(read_json(path), weights, path)
 
 
@@ -115,7 +118,7 @@ def _load_h5(path: Path) -> keras.Model:
         config = file.attrs.get("model_config")
     if config is None:
         raise Refused(
-            f"{path.name} holds weights only, and there is no {path.stem}.json that describes the network; {REMEDY}"
+            f"{path.name} holds weights only, and there is no {_stem(path)}.json that describes the network; {REMEDY}"
         )
     return _assemble(json.loads(config), path, path)
 
@@ -123,7 +126,7 @@ def _load_h5(path: Path) -> keras.Model:
 def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> bytes:
     try:
         with archive.open(name) as member:
-            # Counted as it unpacks: what an archive declares of itself may be a lie.
+            # Counted as it unpacks: an archive may lie about its own size.
             content = member.read(limit + 1)
     except KeyError:
         saved = "saved_model.pb" in {Path(item).name for item in archive.namelist()}

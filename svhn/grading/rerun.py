@@ -1,4 +1,4 @@
-"""Executes a hand-in's notebook in the sandbox, training off, and says in plain words what it was up to."""
+"""Executes a hand-in's notebook in the sandbox, training off, and tells its attempts in plain words."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import nbformat
 from svhn.data.sources import source_files
 from svhn.errors import SVHNError
 from svhn.files import temporary_folder
+from svhn.grading.facts import Execution
 from svhn.grading.staging import (
     bare_notebook,
     find_notebook,
@@ -42,7 +43,7 @@ _ATTEMPTS = {
     "run": "started another program, confined like itself: {}",
     "unpickle": "unpickled data that call {}, as no pickle of plain values does; the sandbox contained it",
 }
-# What an error of a cell says about the sandbox.
+# Causes in the sandbox of a cell's error.
 _CAUSES = (
     (r"MemoryError|bad_alloc|Cannot allocate memory|Unable to allocate", "the limit on memory"),
     (r"No space left on device|File too large", "the limit on disk"),
@@ -55,9 +56,7 @@ _CAUSES = (
 _TRAINING = re.compile(r"^(?:\x1b\[\d+m)?(?:Training the model|Epoch 1/\d+)", re.M)
 
 
-def execute_hand_in(
-    hand_in: Path, out: Path, limits: Limits | None = None, source: str | None = None
-) -> dict[str, Any]:
+def execute_hand_in(hand_in: Path, out: Path, limits: Limits | None = None, source: str | None = None) -> Execution:
     """Executes a hand-in's notebook in a sandbox and writes the executed copy, EXECUTED, to `out`.
 
     The cells run on the digits of the source, with the grader's own harness and training turned off;
@@ -66,13 +65,8 @@ def execute_hand_in(
     Args:
         hand_in: The folder handed in. Nothing in it is changed.
         out: Where the executed copy is written to.
-        limits: What the execution may use, None for the defaults.
-        source: Of the digits, as `load_digits` takes it; None for what the environment says.
-
-    Returns:
-        `ran`, whether all cells ran to the end without an error; `seconds`, how long it took; `findings`, one line for
-        each fault, attack or limit; `notebook`, the executed copy's file name, None where there was nothing to execute;
-        `faults`, how many of the findings may be this machine's doing.
+        limits: Of the execution, None for the defaults.
+        source: Of the digits, as `load_digits` takes it; None for that of the environment.
 
     Raises:
         SVHNError: There is no working sandbox, or `out` cannot be written to.
@@ -94,26 +88,26 @@ def execute_hand_in(
         if problem := sandbox_problem():
             raise SVHNError(problem) from error
         reason = printable(f"not executed: {error}")
-        return {"ran": False, "seconds": 0.0, "findings": [reason], "notebook": None, "faults": 0}
+        return Execution(ran=False, seconds=0.0, findings=[reason], notebook=None)
     events = _lines_of_json(confined.output)
     notebook = harmless_copy(notebook)
     running = _fill(notebook, events)
     end = _end(confined, events)
     faults = _failed_cells(notebook) + _endings(notebook, confined, running, end, events)
-    # A hand-in can make as many attempts as it likes; they must not push out what counts.
+    # A hand-in can make as many attempts as it likes; they must not push out faults.
     findings += [*faults, *_trained(notebook), *_attempts(confined)]
     seconds = round(time.monotonic() - started, 1)
     notebook.metadata["svhn"] = {"seconds": seconds}
     write_notebook(notebook, Path(out) / EXECUTED)
     if len(findings) > _MOST_FINDINGS:
         findings[_MOST_FINDINGS:] = [f"and {len(findings) - _MOST_FINDINGS} more findings"]
-    return {
-        "ran": end == "done" and not faults,
-        "seconds": seconds,
-        "findings": findings,
-        "notebook": EXECUTED,
-        "faults": int(confined.stopped == SHORT_OF_MEMORY),
-    }
+    return Execution(
+        ran=end == "done" and not faults,
+        seconds=seconds,
+        findings=findings,
+        notebook=EXECUTED,
+        faults=int(confined.stopped == SHORT_OF_MEMORY),
+    )
 
 
 def _digits(source: str | None) -> tuple[str, dict[Path, Path]]:
@@ -138,7 +132,7 @@ def _run(folder: Path, name: str, digits: tuple[str, dict[Path, Path]], limits: 
     }
     # A choice of the grader's, and no secret.
     environment |= {name: os.environ[name] for name in ("KERAS_BACKEND",) if name in os.environ}
-    # What checks a notebook's form would spend two seconds on the grammar of web addresses, did it find it.
+    # The check of a notebook's form would spend two seconds on the grammar of web addresses.
     skip = "sys.modules['rfc3987_syntax'] = None"
     start = "from svhn.sandbox.inside.runner import main; main()"
     code = f"import sys; {skip}; sys.path.insert(0, {str(HARNESS)!r}); {start}"
@@ -176,7 +170,7 @@ def _fill(notebook: nbformat.NotebookNode, events: list[dict[str, Any]]) -> int 
 
 
 def _end(confined: Confined, events: list[dict[str, Any]]) -> str | None:
-    """What the program that runs the cells said of its end; nothing where it did not end by itself."""
+    """The last word of the program that runs the cells; None where it did not end by itself."""
     said = [str(event["end"]) for event in events if "end" in event]
     return said[-1] if said and not confined.stopped and confined.status == 0 else None
 
@@ -193,7 +187,7 @@ def _is_code_cell(notebook: nbformat.NotebookNode, index: Any) -> bool:
 
 
 def _failed_cells(notebook: nbformat.NotebookNode) -> list[str]:
-    """One finding for each cell that failed by itself; those that only miss what it would have defined are counted."""
+    """A finding for each cell that failed by itself; cells that failed only because of it are counted."""
     findings: dict[int, str] = {}
     followers: dict[int, list[int]] = {}
     roots: dict[int, int] = {}  # Each failed cell's first cause, in the order of the cells.
@@ -244,7 +238,7 @@ def _endings(
 
 
 def _attempts(confined: Confined) -> list[str]:
-    """What the kernel saw the notebook try, each once."""
+    """The attempts that the kernel saw, each once."""
     findings: dict[str, None] = {}
     for event in _lines_of_json(confined.errors):
         sentence = _ATTEMPTS.get(str(event.get("attempt")))

@@ -1,4 +1,4 @@
-"""What of a hand-in goes into the sandbox: its notebook's sources and a copy of its files."""
+"""Prepares a hand-in for the sandbox: its notebook's sources and a copy of its files."""
 
 import errno
 import filecmp
@@ -9,8 +9,9 @@ from pathlib import Path
 import nbformat
 
 from svhn.errors import SVHNError, one_line
-from svhn.grading.handins import walk
-from svhn.grading.reading.notebooks import which_notebook
+from svhn.grading.reading.answers import which_notebook
+from svhn.grading.reading.files import walk
+from svhn.grading.reading.names import is_notebook
 from svhn.notebook.cells import NOTEBOOK, read_notebook
 from svhn.sandbox.inside.outputs import clean_markdown
 from svhn.sandbox.process import Limits, run_isolated
@@ -32,7 +33,7 @@ def find_notebook(hand_in: Path) -> tuple[Path, list[str]]:
     Raises:
         SVHNError: There is none, it is not clear which of several is handed in, or it is too large.
     """
-    places = ((parent, [path for path in paths if path.suffix.lower() == ".ipynb" and not path.name.startswith(".")])
+    places = ((parent, [path for path in paths if is_notebook(path.name)])
               for parent, paths in walk(hand_in))  # fmt: skip
     found = next((sorted(paths) for _, paths in sorted(places, key=lambda place: place[0] != hand_in) if paths), [])
     if not found:

@@ -1,29 +1,30 @@
-"""Reads what a hand-in says, out of its syntax trees and stored outputs; runs none of it."""
+"""Reads the texts of a hand-in, out of its syntax trees and stored outputs; runs none of it."""
 
 import base64
 import binascii
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from svhn.errors import listed
 from svhn.grading.facts import Answer, LastModified, Plot, Written
+from svhn.grading.reading.answers import EXACT, Said, choose_notebook, is_answer, labelled, mentioned, said_in
 from svhn.grading.reading.causes import without_escapes
-from svhn.grading.reading.cells import HEADING, decoded, joined, problem_of, python_of
-from svhn.grading.reading.constants import Values, collect, salvage
-from svhn.grading.reading.names import shown_name
-from svhn.grading.reading.notebooks import choose_notebook
+from svhn.grading.reading.cells import HEADING, decoded, joined
+from svhn.grading.reading.constants import Values
+from svhn.grading.reading.names import answered_by, shown_name
 from svhn.grading.reading.people import is_of_a_person, is_placeholder, student
 from svhn.rubric.questions import BY_NUMBER
 
 _DATES = ("last_edit", "last_modified", "last_edited", "date", "edit_date")
 _MODIFIED = re.compile(r"^Last modified: (\d{4}-\d\d-\d\d[ \d:]{0,9})", re.M)
-_EVALUATION = re.compile(r"^\W*Evaluation\W*: *([01]?\.\d+|[01])\b", re.M)
-_SHARE = r"(?<![\w.])(\d{1,3}(?:\.\d+)? ?%|[01]?\.\d+|1(?:\.0*)?)(?![\w.]*\d)"
-_WORDED = re.compile(rf"\b(?:accuracy|acc|score|evaluation)\b[^\n\d]{{0,60}}?{_SHARE}", re.I)
+# 0.81, .81, 81 %, and in some languages 0,81; neither 1,000 nor a part of another number.
+_SHARE = r"(?<![\w.,])(\d{1,3}(?:[.,]\d+)? ?%|[01]?\.\d+|0,\d+|[01](?:\.0*)?)(?![\w.,]*\d)"
+_EVALUATION = re.compile(rf"^\W*Evaluation\W*: *(?:np\.float\d+\()?{_SHARE}", re.M)
+_WORDED = re.compile(rf"(?<![^\W_])(?:accuracy|acc|score|evaluation)\b[^\n\d]{{0,60}}?{_SHARE}", re.I)
 _BARE = re.compile(rf"^\s*(?:np\.float\d+\()?{_SHARE}\)?\s*$")
 _SHOWN = 300
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -31,35 +32,38 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PLOT_BYTES, _ALL_PLOTS_BYTES = 3_000_000, 40_000_000
 _PLOTS = 20
 _FINDINGS = 60
+_MISSING = "it is missing"
 
 
 def is_wanted(name: str) -> bool:
-    """Whether what is assigned to a name is an answer, a person's name or number, or a date."""
-    return name.startswith("answer_q_") or name in _DATES or is_of_a_person(name)
+    """Whether a variable of that name is an answer, a person's name or number, or a date."""
+    return answered_by(name) is not None or name in _DATES or is_of_a_person(name)
 
 
-def read_written(notebooks: list[Path], written: list[Path]) -> Written:
+def read_written(notebooks: list[Path], written: list[Path], unread: Sequence[str] = ()) -> Written:
     """Name, number, answers, date, stated accuracy of 4.2 and plots of a hand-in.
 
     Args:
         notebooks: Of the hand-in; of several, the one with the answers is read.
         written: Its `answers.py` and `solution.py`.
+        unread: The names of files that are not read, and that may hold any of these: nothing is missing then.
     """
     findings: list[str] = []
-    cells, unread = choose_notebook(notebooks, findings)
-    said = _Said()
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            _take_in(python_of(cell["source"]), cell["where"], said, said.values, findings)
+    elsewhere = f"it may be in what is not read ({listed(unread, 3)})" if unread else ""
+    cells, no_notebook = choose_notebook(notebooks, findings, elsewhere)
+    said, sources = said_in(cells, is_wanted, findings), list(cells)
     for path in written:
-        _take_in_file(path, said, findings)
+        source = {"cell_type": "code", "source": decoded(path, findings), "where": shown_name(path.name)}
+        _take_in_file(source, said, findings)
+        sources.append(source)
     outputs = "\n".join(printed(cells))
     evaluation, shown = stated_accuracy(cells)
-    answers, no_answer = _answers(said, unread, findings)
+    answers, no_answer = _answers(said, sources, no_notebook or elsewhere, findings)
     return Written(
-        student=student(said.values, cells, outputs, None if unread else findings),
+        student=student(said.values, cells, outputs, None if no_notebook or elsewhere else findings),
         answers=answers,
         no_answer=no_answer,
+        no_notebook=no_notebook,
         date=_date(said.values, outputs, [*notebooks, *written]),
         evaluation_4_2=evaluation,
         printed_4_2=shown,
@@ -74,93 +78,86 @@ def _cut(findings: list[str]) -> list[str]:
     return findings if more <= 0 else [*findings[:_FINDINGS], f"and {more:,} more findings about its texts"]
 
 
-@dataclass
-class _Said:
-    """What a hand-in's sources assign.
-
-    Attributes:
-        values: By name, the value (None where it is computed) and where it is from.
-        lost: Names that are assigned where the source could not be read, and where.
-    """
-
-    values: Values = field(default_factory=dict)
-    lost: dict[str, str] = field(default_factory=dict)
-
-
-def _take_in(source: str, where: str, said: _Said, values: Values, findings: list[str]) -> None:
-    tree, problem = problem_of(source)
-    if tree is not None:
-        collect(tree, where, values, is_wanted)
-        return
-    findings.append(f"{where}{problem}")
-    said.lost |= dict.fromkeys(salvage(source, where, values, is_wanted), where)
-
-
-def _take_in_file(path: Path, said: _Said, findings: list[str]) -> None:
+def _take_in_file(source: dict[str, Any], said: Said, findings: list[str]) -> None:
     """Takes in `answers.py`, which counts before the notebook, or `solution.py`, before which the notebook counts."""
-    in_file: Values = {}
-    _take_in(decoded(path, findings), shown_name(path.name), said, in_file, findings)
-    differing = []
-    for name, (value, where) in in_file.items():
-        earlier = said.values.get(name, (None, ""))[0]
+    in_file, file = said_in([source], is_wanted, findings), source["where"]
+    said.lost |= in_file.lost
+    said.unclear |= in_file.unclear
+    solution, differing = file.lower().startswith("solution"), dict[str, str]()
+    for name, (value, where) in in_file.values.items():
+        earlier, place = said.values.get(name, (None, ""))
         # Answers written in the notebook may come with a file as it was released, all empty.
-        blank = isinstance(value, str) and not _answered(value)
-        if isinstance(earlier, str) and _answered(earlier) and (blank or path.name.lower() == "solution.py"):
-            if not blank and _words(value) != _words(earlier):
-                differing.append(name)
-            continue
-        if isinstance(earlier, str) and _answered(earlier) and _words(value) != _words(earlier):
-            differing.append(name)
-        said.values[name] = value, where
+        blank = isinstance(value, str) and not is_answer(value)
+        if is_answer(earlier) and not blank and _words(value) != _words(earlier):
+            differing[name] = "the notebook" if ", cell " in place else place
+        if not (is_answer(earlier) and (blank or solution)):
+            said.values[name] = value, where
     if differing:
-        counts = "the notebook" if path.name.lower() == "solution.py" else shown_name(path.name)
-        findings.append(f"{shown_name(path.name)} and the notebook differ in {', '.join(differing)}: {counts} counts")
+        other = " and ".join(dict.fromkeys(differing.values()))
+        counts = other if solution else file
+        findings.append(f"{file} and {other} differ in {', '.join(differing)}: {counts} counts")
 
 
 def _words(value: Any) -> list[str]:
     return str(value).split()
 
 
-def _answered(text: str) -> bool:
-    return bool(text.strip()) and not is_placeholder(text)
-
-
-def _answers(said: _Said, unread: str, findings: list[str]) -> tuple[dict[str, Answer], dict[str, str]]:
+def _answers(
+    said: Said, cells: list[dict[str, Any]], unread: str, findings: list[str]
+) -> tuple[dict[str, Answer], dict[str, str]]:
     """The answers, and for each other question why there is none: not there, not readable, or not looked at."""
-    answers, no_answer = {}, {}
-    required = sum(not question.answer_optional for question in BY_NUMBER.values())
-    named = {number: f"answer_q_{question.identifier}" for number, question in BY_NUMBER.items()}
-    for question, name in named.items():
-        if name not in said.values:
-            if name in said.lost:
-                no_answer[question] = f"it cannot be read, as {said.lost[name]} is not Python"
-                findings.append(f"{name} ({said.lost[name]}) cannot be read: what it stands in is not Python")
-            elif unread:
-                no_answer[question] = unread
-            else:
-                no_answer[question] = "none is asked for" if BY_NUMBER[question].answer_optional else "it is missing"
-            continue
-        value, where = said.values[name]
-        if not isinstance(value, str):
+    answers: dict[str, Answer] = {}
+    no_answer: dict[str, str] = {}
+    blank = {name for name, (value, _) in said.values.items() if isinstance(value, str) and not is_answer(value)}
+    in_text, elsewhere = labelled(cells), mentioned(cells, blank)
+    for question, name in EXACT.items():
+        value, where = said.values.get(name, ("", ""))
+        if name in in_text and (name in blank or not where):
+            value, where = in_text[name]
+        elif name in blank and name in elsewhere:
+            where = ""
+        if not where:
+            no_answer[question] = _why_none(question, said, elsewhere, unread, findings)
+        elif not isinstance(value, str):
             no_answer[question] = "it is computed, and cannot be read without running the hand-in"
             findings.append(f"{name} ({where}) is computed, so it cannot be read without running the hand-in")
-            continue
-        # The length is that of the text handed in; what indents a triple-quoted string is no part of it.
-        text = "\n".join(line.strip() for line in value.strip().splitlines())
-        limit = BY_NUMBER[question].answer_limit
-        if not text:
-            findings.append(f"{name} ({where}) is empty")
-        elif is_placeholder(text):
+        elif is_placeholder(value):
             no_answer[question] = "the template's placeholder still stands there"
             findings.append(f"{name} ({where}) is unanswered: the template's placeholder still stands there")
-            continue
-        elif len(text) > limit:
-            findings.append(f"{name} has {len(text):,} characters, {len(text) - limit:,} over the limit of {limit}")
-        answers[question] = Answer(text=text[:20_000], characters=len(text), limit=limit, where=where)
-    if missing := [named[question] for question, why in no_answer.items() if why == "it is missing"]:
+        else:
+            answers[question] = _answer(question, value, where, findings)
+    if missing := [EXACT[question] for question, why in no_answer.items() if why == _MISSING]:
+        required = sum(not question.answer_optional for question in BY_NUMBER.values())
         which = "all of them" if not answers and len(missing) >= required else ", ".join(missing)
         findings.append(f"written answers are missing: {which}")
     return answers, no_answer
+
+
+def _answer(question: str, value: str, where: str, findings: list[str]) -> Answer:
+    # The length is that of the text handed in, without the indentation of a triple-quoted string.
+    text = "\n".join(line.strip() for line in value.strip().splitlines())
+    limit, name = BY_NUMBER[question].answer_limit, EXACT[question]
+    if not text:
+        findings.append(f"{name} ({where}) is empty")
+    elif len(text) > limit:
+        findings.append(f"{name} has {len(text):,} characters, {len(text) - limit:,} over the limit of {limit}")
+    return Answer(text=text[:20_000], characters=len(text), limit=limit, where=where)
+
+
+def _why_none(question: str, said: Said, elsewhere: dict[str, str], unread: str, findings: list[str]) -> str:
+    """Why a question has no answer that was read."""
+    name = EXACT[question]
+    if name in said.lost:
+        findings.append(f"{name} ({said.lost[name]}) cannot be read: what it stands in is not Python")
+        return f"it cannot be read, as {said.lost[name]} is not Python"
+    if name in said.unclear:
+        reason = f"it is not clear which of {listed(said.unclear[name])} it is"
+        findings.append(f"{name} was not read: {reason}; keep one, called {name}")
+        return reason
+    if name in elsewhere:
+        findings.append(f"{name} was not read: {elsewhere[name]} may hold it, in a form that is not read")
+        return f"it may stand in {elsewhere[name]}, in a form that is not read; assign it to {name}"
+    return unread or ("none is asked for" if BY_NUMBER[question].answer_optional else _MISSING)
 
 
 def _date(values: Values, outputs: str, paths: list[Path]) -> LastModified | None:
@@ -207,7 +204,7 @@ def _is_png(text: str) -> bool:
 
 
 def printed(cells: list[dict[str, Any]]) -> Iterator[str]:
-    """What each output says as text, without the codes that colour it; of a long one the start."""
+    """The text of each output without the codes that colour it; of a long one the start."""
     for cell in cells:
         yield from _texts(cell)
 
@@ -215,16 +212,16 @@ def printed(cells: list[dict[str, Any]]) -> Iterator[str]:
 def stated_accuracy(cells: list[dict[str, Any]]) -> tuple[float | None, str | None]:
     """The accuracy of 4.2 on the test digits that a notebook's outputs state.
 
-    `Evaluation: 0.8351` counts wherever it stands, the last one. Else what is said in words below the heading of 4.2,
+    `Evaluation: 0.8351` counts wherever it stands, the last one. Else an accuracy in words below the heading of 4.2,
     about the test digits first; else a result that is nothing but a share. Where two shares are stated and nothing says
     which is meant, neither is taken.
 
     Returns:
-        A share, 0..1, or None; and where it is None what the cells of 4.2 printed, for a person to read.
+        A share, 0..1, or None; and where it is None the printed text of 4.2's cells, for a person to read.
     """
     if stated := _EVALUATION.findall("\n".join(printed(cells))):
-        last = float(stated[-1])
-        return (last, None) if last <= 1 else (None, f"Evaluation: {stated[-1]}")
+        last = _share(stated[-1])
+        return (last, None) if last is not None else (None, f"Evaluation: {stated[-1]}")
     own = [text for cell in _of_4_2(cells) for text in _texts(cell) if text.strip()]
     lines = [line for text in own for line in text.splitlines()]
     worded = [(line, share) for line in lines for share in _WORDED.findall(line)]
@@ -260,5 +257,5 @@ def _of_4_2(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _share(text: str) -> float | None:
-    value = float(text.rstrip(" %")) / (100 if text.endswith("%") else 1)
+    value = float(text.rstrip(" %").replace(",", ".")) / (100 if text.endswith("%") else 1)
     return value if 0 <= value <= 1 else None

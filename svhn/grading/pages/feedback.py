@@ -72,7 +72,7 @@ def _of_the_answer(question: str, evidence: Evidence) -> list[str]:
 def _of_the_pipeline(mark: Mark, evidence: Evidence) -> list[str]:
     stated = evidence.evaluation_4_2
     if stated is None:
-        unread = evidence.texts_here or evidence.unopened
+        unread = evidence.texts_here or evidence.unopened or evidence.no_notebook
         return [] if unread else ["No stored output of a notebook states a test accuracy that could be read."]
     return [] if mark.value is None else [f"Your notebook states a test accuracy of {stated:.1%}."]
 
@@ -98,7 +98,7 @@ def _of_the_model(name: str, model: Model) -> list[str]:
     said = []
     if (reason := model.curves_refused) and not model.curves_here:
         unread = f"Your learning curves could not be read: {plain(reason)}."
-        said.append("You handed in no learning curves." if reason == NO_CURVES else unread)
+        said.append("You handed in no file of learning curves." if reason == NO_CURVES else unread)
     if (reason := model.refused) and not model.here:
         unread = f"Your {name} could not be measured: {plain(reason)}."
         said.append(f"You handed in no {name}." if reason == NO_MODEL else unread)

@@ -17,37 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from svhn.errors import SVHNError, listed
+from svhn.errors import SVHNError
 from svhn.files import is_no_room
 from svhn.grading.reading.causes import cause_of
+from svhn.grading.reading.names import UNPACKED, is_archive
 
 # Folders that are no part of a hand-in, in an archive or out of it.
 CACHES = (".git", ".venv", "__pycache__", ".ipynb_checkpoints")
-UNPACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_ARCHIVES = (".gz", ".bz2", ".xz", ".rar", ".7z", ".zst", ".lzma", ".cab", ".arj", ".lzh", ".ace", ".zipx")
 _ARCHIVE_ENTRIES = 2_000
 ARCHIVE_BYTES = 1_000_000_000
-# Of a `.tar` file, which has no list of contents: caches that are left out are unpacked to find what follows them.
+# Of a `.tar` file, which has no list of contents: caches that are left out are unpacked to find the members after them.
 _TAR_MEMBERS, _TAR_BYTES = 20_000, 4_000_000_000
 # Of an archive's list of contents, which is read at one go, caches that are left out included.
 DIRECTORY_BYTES = 20_000_000
-
-
-def unopened(names: Iterable[str]) -> list[str]:
-    """The finding that there are archives in a hand-in, which stay as they are."""
-    archives = [name for name in names if is_archive(Path(name))]
-    told = f"not opened: {listed(archives, 3)}; where hand-ins are in there, unpack them and grade again"
-    return [told] if archives else []
-
-
-def can_unpack(path: Path) -> bool:
-    """Whether a file is an archive of a kind that `unpack` reads, by its name."""
-    return path.name.lower().endswith(UNPACKED)
-
-
-def is_archive(path: Path) -> bool:
-    """Whether a file is an archive of any kind, by its name."""
-    return path.name.lower().endswith((*UNPACKED, *_ARCHIVES))
 
 
 def names_in(path: Path) -> list[str]:
@@ -58,35 +40,38 @@ def names_in(path: Path) -> list[str]:
     return []
 
 
-def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whole: bool) -> list[str]:
+def unpack(
+    archive_path: Path, folder: Path, wanted: Callable[[str], bool], whole: bool
+) -> tuple[list[str], dict[Path, str]]:
     """Unpacks a `.zip` or `.tar` file of a stranger; links and caches are left out.
 
-    Bytes are counted as they come: what an archive declares of itself may be a lie.
+    Bytes are counted as they come: an archive may lie about its own size.
 
     Args:
         archive_path: The file.
         folder: Where to.
-        wanted: Tells of a file's name whether it is unpacked in any case, and before all else.
+        wanted: Tells of a file's path whether it is unpacked in any case, and before all else.
         whole: Whether to unpack all else as well, as far as that goes.
 
     Returns:
-        What was left packed, one line each.
+        What else there is to tell, and where the files that were left packed would lie, each with the reason.
 
     Raises:
         SVHNError: It is damaged, of a kind that is not unpacked, or unpacking it would do harm.
     """
-    if not can_unpack(archive_path):
+    if not archive_path.name.lower().endswith(UNPACKED):
         raise SVHNError(f"{archive_path.suffix} archives are not unpacked here; unpack it, or hand in a .zip file")
     try:
         with _opened(archive_path) as entries:
             targets = {entry: folder / entry.place for entry in entries}
             regular = [entry for entry in targets if entry.regular]
-            left, packed = ARCHIVE_BYTES, list[str]()
+            reason = "is an archive in another one; hand in what is in it"
+            packed = {targets[entry]: reason for entry in regular if is_archive(entry.place.name)}
+            left = ARCHIVE_BYTES
             for entry in regular:
-                if wanted(entry.place.name):
+                if wanted(str(entry.place)):
                     left = _unpack_wanted(entry, targets[entry], left, packed)
-            packed += unopened(str(entry.place) for entry in regular)
-            return packed + (_unpack_rest(targets, left) if whole else [])
+            return _unpack_rest(targets, left) if whole else [], packed
     except SVHNError:
         raise
     except Exception as error:  # Their modules raise whatever a damaged archive makes them run into.
@@ -97,7 +82,7 @@ def unpack(archive_path: Path, folder: Path, wanted: Callable[[str], bool], whol
 
 @dataclass(frozen=True)
 class _Entry:
-    """A member of an archive: its place inside, what it is, and how to read it."""
+    """A member of an archive: its place inside, its kind, and how to read it."""
 
     place: PurePosixPath
     regular: bool
@@ -161,25 +146,32 @@ def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Entry:
 
 
 def _tar_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members, as long as what has to be unpacked to find them stays within the limits."""
+    """The members, as long as finding them unpacks no more than the limits allow."""
     for count, info in enumerate(archive):
         if count > _TAR_MEMBERS or archive.offset > _TAR_BYTES:
             raise SVHNError("the archive was refused: it holds more than 20,000 entries or 4 GB")
         yield info
 
 
-def _unpack_wanted(entry: _Entry, target: Path, left: int, packed: list[str]) -> int:
+def _unpack_wanted(entry: _Entry, target: Path, left: int, packed: dict[Path, str]) -> int:
+    """Unpacks a file, or notes why it cannot be; returns how many bytes may still follow."""
     try:
         return _unpack_one(entry, target, left)
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
+    except SVHNError:
+        raise
+    except Exception as error:  # One damaged or encrypted file takes no other with it.
+        if is_no_room(error):
             raise
-        packed.append(f"not unpacked: {str(entry.place)[:60]}..., whose name is too long; give it a shorter one")
+        too_long = getattr(error, "errno", None) == errno.ENAMETOOLONG
+        packed[target] = f"cannot be unpacked ({'its name is too long' if too_long else cause_of(error)}); pack it anew"
+        with suppress(OSError):
+            left -= target.stat().st_size
+            target.unlink()
         return left
 
 
 def _unpack_rest(targets: dict[_Entry, Path], left: int) -> list[str]:
-    # Nothing that is graded rests on the rest: what cannot be unpacked is only missing when the notebook runs.
+    # Nothing that is graded rests on the rest: a file that cannot be unpacked is only missing when the notebook runs.
     try:
         for entry, target in targets.items():
             if target.exists():
@@ -194,7 +186,7 @@ def _unpack_rest(targets: dict[_Entry, Path], left: int) -> list[str]:
 
 
 class _Archive(io.BufferedReader):
-    """An archive's file, of which nothing is read at once but what a list of contents may take.
+    """An archive's file, of which no more is read at once than a list of contents may take.
 
     `ZipFile` reads that list as a whole, before anybody could count it; in memory it grows tenfold.
     """

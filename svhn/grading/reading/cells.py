@@ -12,6 +12,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.constants import parse
+from svhn.grading.reading.files import reason_for_no_data
 from svhn.grading.reading.names import shown_name
 from svhn.rubric.questions import BY_NUMBER
 
@@ -22,17 +23,18 @@ _PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "memit", "mprun", "lprun"
 _LONGEST, _MOST_COMMANDS = 200_000, 100
 _COMMAND = re.compile(r"^([ \t]*+)[%!].*", re.M)
 _QUESTION = re.compile(r"^([ \t]*+)(?:\?.*|.*\?[ \t]*)$", re.M)
-# A heading of a question.
-HEADING = re.compile(rf"^#+ .*?\b({'|'.join(map(re.escape, BY_NUMBER))})\b", re.M)
+# A heading of a question, "## Question 1.1", "#Q1.1", "<h2>1.1</h2>" or a line "**1.1 Baseline**".
+_NUMBERED = rf"(?<![\d.])({'|'.join(map(re.escape, BY_NUMBER))})(?!\.?\d)"
+HEADING = re.compile(rf"^[ \t]*(?:#+|<h\d[^>\n]*>|(?:\*\*|__)(?=[^*\n]*(?:\*\*|__)[: ]*$))[^\n]*?{_NUMBERED}", re.M)
 _BROKEN = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def decoded(path: Path, findings: list[str]) -> str:
-    """The text of a file in UTF-8, or in what its first bytes say, else in Windows's code page."""
+    """The text of a file in UTF-8, or in the encoding that its first bytes say, else in Windows's code page."""
     content, name = path.read_bytes(), shown_name(path.name)
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        findings.append(f"{name} is not UTF-8 text but UTF-16, and was read as that")
-        return content.decode("utf-16", errors="replace")
+    if not (found := json.detect_encoding(content)).startswith("utf-8"):
+        findings.append(f"{name} is not UTF-8 text but {found[:6].upper()}, and was read as that")
+        return content.decode(found, errors="replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -57,6 +59,9 @@ def read_cells(path: Path, findings: list[str]) -> list[dict[str, Any]] | None:
         For each cell `cell_type` ("code", "markdown" or another), `source`, `outputs` (as format 4 has them) and
         `where` (the notebook and the cell's number among all cells, from 1); None where the file is no notebook.
     """
+    if reason := reason_for_no_data(path):
+        findings.append(reason)
+        return None
     text = decoded(path, findings)
     try:
         content = json.loads(text)
@@ -87,19 +92,21 @@ def joined(text: Any) -> str:
 
 
 def python_of(source: str) -> str:
-    """A cell's code as Python: what only IPython understands becomes calls that nobody makes.
+    """A cell's code as Python: commands of IPython become calls that nobody makes.
 
-    What is Python already stays as it is: a line of a text or a comment may look like a command, too. A cell under a
-    magic whose text is Python, as `%%time`, is that text. One under any other, as `%%bash`, is empty.
+    Python stays as it is: a line of a text or a comment may look like a command, too. A cell under a
+    magic whose text is Python, as `%%time` or `%%writefile answers.py`, is that text. One under any other, as `%%bash`,
+    is empty.
     """
     for _ in range(5):
         if _parses(source):
             return source
         source = _transformed(source)
-        cell = re.match(r"\s*%%(\w+)[^\n]*\n?(.*)", source, re.S)
+        cell = re.match(r"\s*%%(\w+)([^\n]*)\n?(.*)", source, re.S)
         if cell is None:
             return source
-        source = cell[2] if cell[1] in _PYTHON_MAGICS else ""
+        writes = cell[1] in ("writefile", "file") and cell[2].strip(" \r'\"").endswith(".py")
+        source = cell[3] if writes or cell[1] in _PYTHON_MAGICS else ""
     return source
 
 
@@ -131,7 +138,7 @@ def _parses(source: str) -> bool:
 
 
 def problem_of(source: str) -> tuple[ast.Module | None, str]:
-    """The syntax tree of a source, or None and what is wrong with it, with its line."""
+    """The syntax tree of a source, or None and the mistake in it, with its line."""
     try:
         return parse(source), ""
     except _BROKEN as error:

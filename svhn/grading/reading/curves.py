@@ -1,10 +1,12 @@
 """Learning curves of strangers, read without trust."""
 
+import ast
 import csv
 import io
 import json
 import math
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 
 from svhn.errors import listed
 from svhn.grading.reading.causes import cause_of
-from svhn.grading.reading.kinds import kind_of, reason_for_no_data
+from svhn.grading.reading.files import kind_of, reason_for_no_data
 from svhn.grading.reading.pickles import unpickled
 from svhn.learning.records import CURVES
 from svhn.sandbox.process import Refused
@@ -20,12 +22,13 @@ from svhn.sandbox.process import Refused
 _BYTES = 10_000_000
 _EPOCHS = 10_000
 _LARGEST = 10**12
-# Histories of early Keras call accuracy so.
-_OLD_NAMES = {"acc": "accuracy", "val_acc": "val_accuracy"}
+# Other names of accuracy: early Keras's, and those of a metric that was named in full.
+_ACCURACIES = ("acc", "sparse_categorical_accuracy", "categorical_accuracy")
+_OLD_NAMES = {f"{part}{name}": f"{part}accuracy" for name in _ACCURACIES for part in ("", "val_")}
 
 
 def read_curves(path: Path) -> Any:
-    """What a file of learning curves holds, be it JSON, a pickle, a table (CSV) or NumPy's arrays.
+    """The content of a file of learning curves: JSON, a pickle, a table (CSV) or NumPy's arrays.
 
     Raises:
         Refused: The file holds anything else, or is damaged.
@@ -36,7 +39,7 @@ def read_curves(path: Path) -> Any:
     kind = kind_of(path)
     if path.suffix.lower() in (".p", ".pkl", ".pickle", ".joblib") and kind in ("text", "unknown"):
         kind = "pickle"  # The oldest ones look like text.
-    readers = {"json": read_json, "pickle": read_pickle, "text": _read_table, "npy": _read_npy, "zip": _read_npz}
+    readers = {"json": _read_dictionary, "pickle": read_pickle, "text": _read_table, "npy": _read_npy, "zip": _read_npz}
     if kind not in readers:
         raise Refused(f"{path.name} holds no learning curves in a form that is read (JSON, CSV, pickle, NumPy)")
     return readers[kind](path)
@@ -50,6 +53,17 @@ def read_pickle(path: Path) -> Any:
     """
     _check_size(path)
     return unpickled(path.read_bytes(), path.name)
+
+
+def _read_dictionary(path: Path) -> Any:
+    """A dictionary in JSON, or as Python prints it."""
+    try:
+        return read_json(path)
+    except Refused as refused:
+        try:
+            return ast.literal_eval(path.read_bytes().decode("utf-8-sig", errors="replace"))
+        except (SyntaxError, ValueError, TypeError):
+            raise refused from None
 
 
 def _read_table(path: Path) -> dict[str, list[float]]:
@@ -87,7 +101,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
                 found[member.filename.removesuffix(".npy")] = _array(content, path.name)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
         raise Refused(f"{path.name} cannot be read ({cause_of(error)})") from error
-    # `np.savez(path, history)` calls what has no name so.
+    # `np.savez(path, history)` calls an array without a name so.
     return found["arr_0"] if set(found) == {"arr_0"} and isinstance(found["arr_0"], dict) else found
 
 
@@ -119,7 +133,7 @@ def read_json(path: Path) -> Any:
 
 
 def check_curves(content: Any, where: str, notes: list[str] | None = None) -> dict[str, list[float | None]]:
-    """The four learning curves out of what a file held.
+    """The four learning curves out of the content of a file.
 
     Args:
         content: A dictionary of curves, by Keras's names of any age; other entries are passed over.
@@ -137,6 +151,9 @@ def check_curves(content: Any, where: str, notes: list[str] | None = None) -> di
     notes = [] if notes is None else notes
     if isinstance(content, dict) and isinstance(content.get("history"), dict):
         content = content["history"]
+    if isinstance(content, list | tuple) and content and all(isinstance(entry, dict) for entry in content):
+        # One history in a list, or an entry for each epoch.
+        content = content[0] if len(content) == 1 else {key: [one.get(key) for one in content] for key in content[0]}
     if not isinstance(content, dict):
         raise Refused(f"{where} holds no learning curves")
     renamed = {_OLD_NAMES.get(key, key): _in_order(value) for key, value in content.items() if isinstance(key, str)}
@@ -152,9 +169,16 @@ def check_curves(content: Any, where: str, notes: list[str] | None = None) -> di
 
 
 def _in_order(value: Any) -> Any:
-    """A list of what pandas writes by the number of the epoch, `{"0": 0.5, "1": 0.6}`; anything else as it is."""
+    """The list of a curve that pandas writes by epochs, `{"0": 0.5, "1": 0.6}`; anything else as it is."""
     if isinstance(value, dict) and value and all(str(key).isdecimal() for key in value):
         return [value[key] for key in sorted(value, key=lambda key: int(str(key)[:9]))]
+    return value
+
+
+def _number(value: Any) -> Any:
+    """A number that is written as text, as people do to get it into JSON; anything else as it is."""
+    with suppress(ValueError):
+        return float(value) if isinstance(value, str) and len(value) < 50 else value
     return value
 
 
@@ -169,7 +193,7 @@ def _checked(name: str, curve: list[Any], where: str, notes: list[str]) -> list[
         raise Refused(f"{where}: {name} has {len(curve):,} epochs, over the limit of {_EPOCHS:,}")
     values: list[float | None] = []
     for epoch, value in enumerate(curve, start=1):
-        value = math.nan if value is None else value  # As JSON has it.
+        value = math.nan if value is None else _number(value)  # As JSON has it.
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Refused(f"{where}: {name} of epoch {epoch} is no number")
         if isinstance(value, int) and abs(value) > _LARGEST:  # Python's whole numbers know no limit, others' do.

@@ -10,7 +10,7 @@ from svhn.sandbox.process import Refused
 SIDE = 32
 _NODES = 20_000
 _MODULES = ("layers", "initializers", "regularizers", "constraints")
-# Layers that run what their description holds, or read files that it names.
+# Layers that run code out of their description, or read files that it names.
 _NOT_ADMITTED = {
     "Lambda", "TorchModuleWrapper", "FlaxLayer", "JaxLayer", "TFSMLayer", "Wrapper", "StringLookup",
     "TextVectorization", "IntegerLookup", "Hashing", "Pipeline",
@@ -49,8 +49,8 @@ def is_architecture(content: Any) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """A layer's name as Keras 3 admits it, which Keras 2's "block1/conv" is not."""
-    return name.replace("/", ".")
+    """A layer's name as Keras 3 and TensorFlow admit it, which "block1/conv" and "größe" are not."""
+    return re.sub(r"[^\w.>-]", ".", name, flags=re.ASCII)
 
 
 def rebuilt(description: Any, where: str, shape: tuple[int | None, ...] | None = None) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def rebuilt(description: Any, where: str, shape: tuple[int | None, ...] | None =
 
 
 def lacks_shape(description: Any) -> bool:
-    """Whether a rebuilt description of a Sequential model leaves open what it reads, as one that was never built."""
+    """Whether a rebuilt description of a Sequential model leaves its input open, as one that was never built."""
     if not isinstance(description, dict) or description.get("class_name") != "Sequential":
         return False
     layers = description["config"].get("layers") or [{}]
@@ -150,7 +150,7 @@ class _Rebuilt:
 
 
 def _why_not(value: dict[str, Any]) -> str:
-    """What is wrong with an object of a description, and what to hand in instead."""
+    """Why an object of a description is refused, and what to hand in instead."""
     name, module, config = str(value["class_name"])[:80], value.get("module"), value.get("config")
     layer = config.get("name") if isinstance(config, dict) else None
     called = f"layer {str(layer)[:80]!r}, a " if isinstance(layer, str) else ""
@@ -178,7 +178,7 @@ def _without_slashes(value: Any) -> Any:
     return value
 
 
-# What Keras 2 wrote and Keras 3 has no use for, in any layer and in some.
+# Settings that Keras 2 wrote and Keras 3 does not know, of any layer and of some.
 _OBSOLETE = {"renorm", "renorm_clipping", "renorm_momentum", "fused", "virtual_batch_size", "adjustment", "time_major",
              "implementation"}  # fmt: skip
 _OBSOLETE_IN = {
@@ -199,7 +199,7 @@ def _as_keras_3(name: str, config: dict[str, Any]) -> dict[str, Any]:
     if name == "InputLayer" and "batch_input_shape" in config:
         config["batch_shape"] = config.pop("batch_input_shape")
     if name == "Functional":
-        # Keras 2 lists also what is one; to Keras 3 such a model, inside another, passes on a list.
+        # Keras 2 lists a single tensor, too; to Keras 3 such a model, inside another, passes on a list.
         _renumber(config)
         config |= {key: _alone(config[key]) for key in ("input_layers", "output_layers") if key in config}
     if name == "Sequential" and isinstance(config.get("layers"), list):

@@ -179,7 +179,7 @@ for _builtins in ("builtins", "__builtin__"):
 
 
 def _plain(value: Any) -> Any:
-    """What was unpickled, in Python's own containers."""
+    """Unpickled values in Python's own containers."""
     if isinstance(value, _Array):
         return _plain(value.values)
     if isinstance(value, _Frame):
@@ -194,7 +194,7 @@ def _plain(value: Any) -> Any:
 
 
 def _table(frame: _Frame) -> dict[str, Any]:
-    """Columns by name; what cannot be made sense of raises, and is told as a damaged pickle."""
+    """Columns by name; a table of an unknown form raises, and is told as a damaged pickle."""
     state = frame.state
     manager = state.get("_mgr", state.get("_data"))
     if manager.state is not None:  # As pandas did before 1.3.
@@ -217,7 +217,7 @@ def _table(frame: _Frame) -> dict[str, Any]:
 
 
 def _names(index: _Kept) -> list[str]:
-    """What an index of pandas names."""
+    """The names of an index of pandas."""
     data = index.arguments[1].get("data")
     if isinstance(data, _Array):
         return [str(name) for name in data.values]

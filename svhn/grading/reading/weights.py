@@ -19,7 +19,7 @@ def check_weights(weights: Path, where: str) -> None:
 
     Args:
         weights: The file.
-        where: What it is called.
+        where: Its name in findings.
 
     Raises:
         Refused: It reaches outside itself, unpacks to too much, or holds anything but numbers.
@@ -46,8 +46,8 @@ def check_weights(weights: Path, where: str) -> None:
 def load_weights(model: keras.Model, weights: Path) -> None:
     """Gives a model the numbers of an HDF5 file of Keras 2 or 3, which `check_weights` has passed.
 
-    Keras 2 wrote the weights of a layer in an order that depends on what was frozen when it was saved. They are put
-    where their names say. Names that do not tell, as of recurrent layers, are left to their order.
+    Keras 2 wrote the weights of a layer in an order that depends on which layers were frozen when it was saved. They
+    are put where their names say. Weights without telling names, as of recurrent layers, are put by their order.
 
     Raises:
         ValueError: The numbers are those of another network.
