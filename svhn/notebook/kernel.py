@@ -15,8 +15,10 @@ from jupyter_client.manager import AsyncKernelManager
 
 from svhn.errors import SVHNError, one_line
 
-# What a person sets for their own sessions, and what would change or break a run.
-_PERSONAL = ("PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "MPLSTYLE")
+# What a person sets for their own sessions would change or break a run, or fill its outputs with what TensorFlow logs.
+# Of Python's variables a kernel gets those which say where its files lie.
+_PERSONAL = ("PYTHON", "TF_CPP_", "MPLSTYLE")
+_OF_FILES = ("PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 # Of plots: PNG for notebook and report, both for files.
 _FORMATS = ("png", "svg")
 _PACKAGE = Path(__file__).parents[1]
@@ -49,10 +51,16 @@ class Kernel:
             "kernel_manager_class": _ThisPython,
             "startup_timeout": STARTUP_SECONDS,
             # Kernel and client, both on this machine, would be warned that they talk unencrypted.
-            "extra_arguments": ["--log-level=ERROR", *(f"--InlineBackend.figure_formats={one}" for one in _FORMATS)],
+            "extra_arguments": [
+                "--log-level=ERROR",
+                "--matplotlib=inline",  # Whatever drew before, as in a `sitecustomize`, plots land in the notebook.
+                *(f"--InlineBackend.figure_formats={one}" for one in _FORMATS),
+            ],
             "log": log,
         }
-        kept = {name: value for name, value in environment.items() if name not in _PERSONAL}
+        kept = {
+            name: value for name, value in environment.items() if name in _OF_FILES or not name.startswith(_PERSONAL)
+        }
         paths = [str(folder.resolve()), str(_PACKAGE.parent), environment.get("PYTHONPATH")]
         changed = {
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
