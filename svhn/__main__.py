@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # A terminal that lacks a character shows a mark for it.
             stream.reconfigure(errors="replace")
     options = make_parser(_COMMANDS).parse_args(arguments)
+    os.environ["MPLBACKEND"] = "agg"  # No command opens a window, whatever a person draws with elsewhere.
     try:
         with contextlib.chdir(checkout()), _terminable():
             status = options.command(options) or 0
@@ -108,7 +109,6 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    os.environ.setdefault("MPLBACKEND", "agg")  # The curves are stored; no window is to open for each model.
     from svhn.notebook.cells import NOTEBOOK, chosen_settings, trainable_names
     from svhn.notebook.execution import train_models
     from svhn.notebook.numbers import print_moved
@@ -168,7 +168,6 @@ def _publish(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    os.environ.setdefault("MPLBACKEND", "agg")
     from svhn.notebook.cells import chosen_settings
     from svhn.notebook.verification import print_checks
 

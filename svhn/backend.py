@@ -80,6 +80,7 @@ def load_keras() -> ModuleType:
             memory that this process may use is not enough.
     """
     _check_memory()
+    os.environ.pop("TF_XLA_FLAGS", None)  # One that TensorFlow does not know would end this process without a word.
     try:
         with silence(), _without_jax():
             import keras

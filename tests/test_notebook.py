@@ -113,7 +113,7 @@ def test_the_names_of_the_course_are_there(notebook):
 def test_every_code_cell_has_a_place(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            places = {"parameters", "definitions", "data", "run", "answer", "performance"}
+            places = {"parameters", "definitions", "data", "run", "answer", "concept", "performance"}
             assert places & set(cell.metadata.tags), cell.source
     comparisons = {"1.3": "comparison_1_3", "2.2": "comparison_2_2", "4.1": "comparison_4_1"}
     trained = [name for one in QUESTIONS for name in (one.model, comparisons.get(one.number)) if name]

@@ -30,6 +30,9 @@ LONG = "Accuracy of the stored file: " + ", ".join(f"part {i} 90.00% of 1,000" f
 ANSWER = " ".join(f"word{i}" for i in range(60))
 
 
+SHOWN = {"image/png": {"alt": "Two curves that meet", "width": 640}}
+
+
 def png():
     content = io.BytesIO()
     Image.new("RGB", (1400, 300), "grey").save(content, "PNG")
@@ -49,6 +52,10 @@ def plot(**metadata):
     return nbformat.v4.new_output("display_data", data, metadata=metadata)
 
 
+def caption(text):
+    return nbformat.v4.new_output("display_data", {"text/plain": text}, metadata={"caption": True})
+
+
 def heading(number, title):
     return nbformat.v4.new_markdown_cell(f"### Question {number}: {title} (4 points)\nDo it.")
 
@@ -60,7 +67,7 @@ def notebook():
         code("", ["run", "versions"], printed("Student: A (1)\nkeras 3")),
         heading("1.1", "Baseline model"),
         code("", ["run", "model_1_1"], printed(SUMMARY + LONG), plot()),
-        code("", ["run", "curves"], plot(alt="Two curves that meet")),
+        code("", ["run", "curves"], plot(**SHOWN), caption("Two curves that meet")),
         code("", ["answer"], answer),
         heading("1.2", "Preprocessing"),
         code("", ["run", "model_1_2"]),
@@ -138,7 +145,12 @@ def test_plain_text_wraps_answers_and_names_the_plots(report):
     assert "[plot: figures/model_1_1.png, Learning curves of model_1_1" in text
     assert "│ block1_batchnorm     │ (None, 1152)  │     4,608 │" in text
     assert "[plot: figures/curves.png, Two curves that meet]" in text
-    assert 'alt="Two curves that meet"' in page and 'alt=""' not in page
+    assert 'alt="Two curves that meet" width="640"' in page and 'alt=""' not in page
+
+
+def test_the_words_below_a_plot_are_shown_once(report):
+    _, page, text = report()
+    assert page.count(">Two curves that meet<") == 1 and text.count("Two curves that meet") == 1
 
 
 @pytest.fixture

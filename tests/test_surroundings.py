@@ -30,6 +30,8 @@ print(answers.said)
 """
 PLOT = """
 import matplotlib.pyplot as plt
+from svhn.learning.figures import use_style
+use_style()
 plt.plot([1, 2])
 """
 
@@ -77,8 +79,20 @@ def test_a_person_s_ipython_python_and_matplotlib_change_no_plot(folder):
     (profile / "ipython_kernel_config.py").write_text("c.InlineBackend.figure_formats = {'svg'}\n")
     (folder / "home/.config/matplotlib").mkdir(parents=True, exist_ok=True)
     (folder / "home/.config/matplotlib/matplotlibrc").write_text("figure.dpi: 20\nlines.linewidth: 9\n")
+    (folder / "matplotlibrc").write_text("text.usetex: True\nfont.size: 30\n")
     (folder / "mine.py").write_text("print('hello')\n")
-    settings = {"PYTHONSAFEPATH": "1", "PYTHONSTARTUP": str(folder / "mine.py"), "PYTHONWARNINGS": "error"}
+    (folder / "site").mkdir()
+    (folder / "site/sitecustomize.py").write_text("import matplotlib\nmatplotlib.use('svg')\n")
+    settings = {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder / "site")]),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONSTARTUP": str(folder / "mine.py"),
+        "PYTHONWARNINGS": "error",
+        "PYTHONPROFILEIMPORTTIME": "1",
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "COLUMNS": "20",
+    }
     assert python(folder, EXECUTE, **settings) == ""
     assert assert_executed_as_ever(folder) == plot
 
@@ -120,7 +134,7 @@ def test_keras_json_reaches_no_network(folder):
     (folder / "home/.keras").mkdir()
     settings = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1, "backend": "jax"}
     (folder / "home/.keras/keras.json").write_text(json.dumps(settings))
-    printed = python(folder, KERAS, KERAS_MAX_STEPS_PER_EPOCH="1").splitlines()
+    printed = python(folder, KERAS, KERAS_MAX_STEPS_PER_EPOCH="1", TF_XLA_FLAGS="--no_such_flag").splitlines()
     assert printed == ["channels_last float32 1e-07", "(None, 30, 30, 5) float32 None"]
 
 
@@ -203,6 +217,11 @@ def test_too_little_memory_is_one_line(folder, limit):
 def test_a_terminal_that_knows_few_characters_gets_a_mark_for_the_others(folder, command):
     process = command("predict", "--model", "model_1_2", folder / "für.png", PYTHONIOENCODING="ascii")
     assert_one_clear_line(process, "f?r.png", "no such file")
+
+
+def test_no_command_draws_with_what_a_person_draws_with(folder, command):
+    process = command("report", "--out", folder, MPLBACKEND="no such backend")
+    assert_one_clear_line(process, "Assignment3.ipynb is missing", "make run")
 
 
 NO_TEMPORARY = """

@@ -15,8 +15,10 @@ from jupyter_client.manager import AsyncKernelManager
 
 from svhn.errors import SVHNError, one_line
 
-# A person's settings for their own sessions, which would change or break a run.
-_PERSONAL = ("PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "MPLSTYLE")
+# A person's settings for their own sessions, which would change or break a run, or fill its outputs with logs.
+# Of Python's variables a kernel gets those that say where its files lie.
+_PERSONAL = ("PYTHON", "TF_CPP_", "MPLSTYLE")
+_OF_FILES = ("PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 # The formats of plots: PNG for notebook and report, both for files.
 _FORMATS = ("png", "svg")
 _PACKAGE = Path(__file__).parents[1]
@@ -48,11 +50,16 @@ class Kernel:
         self.settings: dict[str, Any] = {
             "kernel_manager_class": _ThisPython,
             "startup_timeout": STARTUP_SECONDS,
-            # Kernel and client are on one machine, and need no warning of an unencrypted connection.
-            "extra_arguments": ["--log-level=ERROR", *(f"--InlineBackend.figure_formats={one}" for one in _FORMATS)],
+            "extra_arguments": [
+                "--log-level=ERROR",  # Kernel and client are on one machine, and need no warning of open connections.
+                "--matplotlib=inline",  # Whatever drew before, as in a `sitecustomize`, plots land in the notebook.
+                *(f"--InlineBackend.figure_formats={one}" for one in _FORMATS),
+            ],
             "log": log,
         }
-        kept = {name: value for name, value in environment.items() if name not in _PERSONAL}
+        kept = {
+            name: value for name, value in environment.items() if name in _OF_FILES or not name.startswith(_PERSONAL)
+        }
         paths = [str(folder.resolve()), str(_PACKAGE.parent), environment.get("PYTHONPATH")]
         changed = {
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),

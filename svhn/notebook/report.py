@@ -3,7 +3,7 @@
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from nbconvert.filters import ansi2html, strip_ansi
 from svhn.backend import COMPUTED
 from svhn.errors import SVHNError
 from svhn.files import write_text
+from svhn.learning.figures import CAPTION
 from svhn.notebook.cells import QUESTION
 from svhn.notebook.execution import named_plots
 from svhn.notebook.results import read_figures, read_results
@@ -37,12 +38,14 @@ class Part:
         content: The text, or the plot as PNG in base64.
         name: The plot in words, for people who do not see it.
         file: The name of the plot's file, without its suffix.
+        width: At which the plot is shown where there is room, None for its own.
     """
 
     kind: str
     content: str
     name: str = ""
     file: str = ""
+    width: int | None = None
 
 
 @dataclass
@@ -182,16 +185,19 @@ def _outputs(cell: nbformat.NotebookNode, plots: dict[int, str]) -> list[Part]:
     """Texts and plots of a cell in order, as a person saw them, without standard error."""
     found: list[Part] = []
     for output in cell.get("outputs", []):
+        if output.get("metadata", {}).get(CAPTION):
+            continue  # The plot has its words already.
         if output.output_type == "stream" and output.name == "stdout":
             # A kernel cuts printed text into pieces wherever it happens to flush.
             printed = found.pop().content if found and found[-1].kind == "text" else ""
             found.append(Part("text", _OVERWRITTEN.sub("", printed + output.text)))
         elif id(output) in plots:
             file = plots[id(output)]
-            found.append(Part("plot", output.data["image/png"].strip(), _description(output, file), file))
+            width = output.get("metadata", {}).get("image/png", {}).get("width")
+            found.append(Part("plot", output.data["image/png"].strip(), _description(output, file), file, width))
         elif "text/plain" in output.get("data", {}):
             found.append(Part("text", output.data["text/plain"] + "\n"))
-    return [Part(one.kind, one.content.rstrip(), one.name, one.file) for one in found if one.content.strip()]
+    return [replace(one, content=one.content.rstrip()) for one in found if one.content.strip()]
 
 
 def _description(output: nbformat.NotebookNode, file: str) -> str:
