@@ -131,7 +131,7 @@ def table(costs: Iterable[Cost], digits: Digits) -> str:
         "",
         "Written by `benchmarks/full_size.py`: the notebook with stored models and its report, in each precision, and",
         "`benchmarks/procedure_2020.py` on the same digits, in one run. Digits are repeated to their number, so",
-        f"that only cost is measured: {digits.description}. On {_processor()}, {os.cpu_count()} cores; "
+        f"that only cost is measured: {digits.description}. On {processor()}, {os.cpu_count()} cores; "
         + ", ".join(f"{name} {number}" for name, number in versions().items())
         + ".",
         "Nothing here is extrapolated. Processor seconds are those of all processes; other work on these cores makes",
@@ -168,7 +168,7 @@ def plot(costs: list[Cost]) -> None:
         figure.savefig(temporary, dpi=120)
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
