@@ -127,7 +127,7 @@ def test_a_digit_and_a_photo_are_read_in_jupyterlab(folder):
         number = page.find_element(By.CSS_SELECTOR, ".widget-text input[type=number]")
         number.send_keys(Keys.CONTROL, "a")
         number.send_keys("3", Keys.ENTER)
-        wait_for(lambda: len(pictures()) == 2 * SHOWN and pictures()[SHOWN] != first)
+        wait_for(lambda: len(shown := pictures()) == 2 * SHOWN and shown[SHOWN] != first)
         page.find_elements(By.CSS_SELECTOR, ".jp-OutputArea .lm-TabBar-tab")[-1].click()
         # The widget's input is in no page until it is asked to open the system's dialog.
         page.execute_script(SHOW_CHOSEN)
