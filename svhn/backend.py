@@ -21,16 +21,16 @@ from svhn.settings import BFLOAT16, FLOAT32
 
 _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn")
 
-# What the loader of libraries says where a limit on memory leaves no room for them.
+# The loader's words where a limit on memory leaves no room for a library.
 _NO_MEMORY = "failed to map segment", "Cannot allocate memory", "cannot allocate memory"
 _TOO_LITTLE = "there is too little memory to load Keras; free some, or raise its limit: ulimit -v unlimited"
 # Bytes of address space. With less, TensorFlow dies or tries for ever, between its import and its first batch.
 _LEAST = 4_000_000_000
 
 
-# How the line begins that says in what networks compute.
+# The beginning of the line that states the precision of networks.
 COMPUTED = "Networks compute in"
-# What TensorFlow calls it, and what Linux calls the processors' instructions for it.
+# TensorFlow's name for it, and Linux's names for the processors' instructions.
 _OPTION = "auto_mixed_precision_onednn_bfloat16"
 _INSTRUCTIONS = {"amx_bf16", "avx512_bf16"}
 _PROCESSOR = Path("/proc/cpuinfo")
@@ -115,14 +115,14 @@ def _check_memory() -> None:
 
 
 def use_precision(wanted: str, processor: Path = _PROCESSOR) -> str:
-    """Chooses in what networks compute from now on, in this process.
+    """Chooses the precision in which networks compute from now on, in this process.
 
     Args:
         wanted: "float32", "bfloat16", or "auto": bfloat16 where the processor computes in it, float32 elsewhere.
-        processor: Where Linux tells what the processor can do.
+        processor: The file in which Linux describes the processor.
 
     Returns:
-        What was chosen: "float32" or "bfloat16". Weights are float32 either way.
+        The precision chosen: "float32" or "bfloat16". Weights are float32 either way.
 
     Raises:
         SVHNError: bfloat16 is wanted, and the processor or the backend does not compute in it.
@@ -161,7 +161,7 @@ def use_devices(count: int) -> None:
     """Spreads every batch over several devices from now on, in this process; what is built before stays on one.
 
     Args:
-        count: How many devices of each host: GPUs, where the backend finds some.
+        count: The number of devices of each host: GPUs, where the backend finds some.
 
     Raises:
         SVHNError: There are not so many, or the backend is not JAX.
@@ -190,7 +190,7 @@ def compute_alone() -> None:
 
 
 def devices() -> int:
-    """Over how many devices each batch is spread, those of other hosts included."""
+    """The number of devices over which each batch is spread, those of other hosts included."""
     spread = load_keras().distribution.distribution()
     return getattr(spread, "num_model_replicas", 1)
 
@@ -205,12 +205,12 @@ def host() -> tuple[int, int]:
 
 
 def keras_backend() -> str:
-    """Which backend Keras uses: "tensorflow", "jax" or "torch"."""
+    """The name of Keras's backend: "tensorflow", "jax" or "torch"."""
     return load_keras().backend.backend()
 
 
 def precision() -> str:
-    """In what networks compute in this process: "float32", unless `use_precision` chose "bfloat16"."""
+    """The precision in which networks compute in this process: "float32", unless `use_precision` chose "bfloat16"."""
     if keras_backend() != "tensorflow":
         return FLOAT32
     import tensorflow as tf
@@ -219,7 +219,7 @@ def precision() -> str:
 
 
 def _lack_of_bfloat16(processor: Path) -> str:
-    """Why networks cannot compute in bfloat16 here; empty where they can."""
+    """The reason why networks cannot compute in bfloat16 here; empty where they can."""
     if keras_backend() != "tensorflow":
         return "only TensorFlow computes in it here (KERAS_BACKEND=tensorflow)"
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":

@@ -42,7 +42,7 @@ exit status:
   141  the reader of the output stopped reading
   143  stopped by SIGTERM, as a scheduler or a shutdown sends it; otherwise as by Ctrl-C
 """
-# What shtab, which makes a shell's completion, takes an argument that names a file by.
+# The values by which shtab, which makes a shell's completion, knows an argument that names a file.
 _FILES = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}
 _GRADE_EXAMPLES = """examples:
   python -m svhn grade .                                  this very project
@@ -62,7 +62,7 @@ _DATA = (
 _EXTEND = f"train on N drawn digits beside few real ones, 0 for none (default: SVHN_EXTEND, else {EXTENSION_DIGITS:,})"
 _LENGTH = "train for X times as many batches as the recipes say (default: SVHN_LENGTH, else 1)"
 _IMAGENET = "a file of VGG16's ImageNet weights (default: SVHN_IMAGENET, else they are downloaded)"
-_PRECISION = f"in what networks compute: {', '.join(PRECISIONS)} (default: SVHN_PRECISION, else float32)"
+_PRECISION = f"precision of the networks: {', '.join(PRECISIONS)} (default: SVHN_PRECISION, else float32)"
 _DEVICES = "spread each batch over N devices, with KERAS_BACKEND=jax (default: SVHN_DEVICES, else 1)"
 _HOSTS = "train one model on these hosts together, with KERAS_BACKEND=jax; give the command on each: docs/scaling.md"
 _IMAGES = "a photo of one digit (PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF), or .npz with X"

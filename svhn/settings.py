@@ -1,4 +1,4 @@
-"""What a run depends on besides the notebook: one object, filled in one place, that travels as an argument."""
+"""The settings of a run, besides the notebook: one object, filled in one place, that travels as an argument."""
 
 import math
 import os
@@ -9,12 +9,12 @@ from typing import Any
 
 from svhn.errors import SVHNError
 
-# Drawn digits to train on beside the real ones, and which ones: others than those of the source "drawn".
+# The number and the seed of the drawn digits to train on beside real ones. The source "drawn" has another seed.
 EXTENSION_DIGITS, EXTENSION_SEED = 250_000, 2
 DOWNLOAD = "imagenet"
-# In what networks compute; "auto" is the second where the processor computes in it.
+# The precisions of networks; "auto" is the second where the processor computes in it.
 FLOAT32, BFLOAT16, _ = PRECISIONS = ("float32", "bfloat16", "auto")
-# Where digits come from, by name; anything else is a path.
+# The named sources of digits; anything else is a path.
 SOURCES = ("openml", "mat", "extra", "parquet", "folders", "drawn")
 
 
@@ -58,13 +58,13 @@ class Settings:
 
     Attributes:
         data: The source of the digits, as `load_digits` takes it; None for what `data/` holds.
-        extend: How many drawn digits to train on beside real ones, where these are few.
-        imagenet: Where VGG16's ImageNet weights come from: "imagenet" to download them, or the path of a file.
-        length: By how much to multiply the number of batches of every training.
+        extend: The number of drawn digits to train on beside real ones, where these are few.
+        imagenet: The source of VGG16's ImageNet weights: "imagenet" to download them, or the path of a file.
+        length: The factor by which to multiply the number of batches of every training.
         force: Whether a newly trained model replaces a stored one that reads more validation digits.
-        precision: In what networks compute: "float32"; "bfloat16", which is faster on the few processors that have it
+        precision: The precision of networks: "float32"; "bfloat16", which is faster on the few processors that have it
             and moves a probability by up to about a hundredth; or "auto", the second where the processor has it.
-        devices: Over how many devices each batch is spread.
+        devices: The number of devices over which each batch is spread.
     """
 
     data: str | None = None
@@ -82,9 +82,9 @@ class Settings:
         """Fills in the settings.
 
         Args:
-            *given: What the command line says; entries that are None say nothing.
+            *given: The command line's settings; entries that are None say nothing.
             environment: The environment variables.
-            **parameters: What the notebook's parameters cell says; other names of it are passed over.
+            **parameters: The values of the notebook's parameters cell; other names of it are passed over.
 
         Raises:
             SVHNError: A value is not of its kind.

@@ -21,7 +21,7 @@ _STATE = "training.json"
 
 
 class EpochOf(keras.callbacks.Callback):
-    """Tells the batches which epoch it is: Keras counts epochs from the one resumed, but asks for batches by number."""
+    """Tells the batches the epoch: Keras counts epochs from the one resumed, but asks for batches by number."""
 
     def __init__(self, batches: Batches) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         path: The file, `.keras`.
-        plan: What is being trained on what, in JSON's types; a checkpoint of another plan is not resumed.
+        plan: Of the training, in JSON's types; a checkpoint of another plan is not resumed.
     """
 
     def __init__(self, path: Path, plan: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ class Checkpoint(keras.callbacks.Callback):
             return model
         except FileNotFoundError:
             return None
-        except Exception as error:  # Keras and zipfile raise whatever they run into.
+        except Exception as error:  # Keras and zipfile raise many kinds.
             # A checkpoint only saves time: without it, all begins anew, and nothing else is lost.
             print(f"{self.path} is damaged ({one_line(error)}); training from the start", file=sys.stderr)
             return None
@@ -134,7 +134,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:
-    """Where dropout's random numbers stand, which Keras does not store with a model."""
+    """The states of dropout's random numbers, which Keras does not store with a model."""
     stored = {id(variable) for variable in model.weights}
     return [variable for variable in model.variables if id(variable) not in stored]
 

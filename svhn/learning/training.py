@@ -217,7 +217,7 @@ def _check(name: str, model: keras.Model, schedule: Schedule) -> None:
         raise SVHNError(f'{name}: the model is compiled with the metrics {names}; compile it with metrics=["accuracy"]')
     try:
         keras.models.model_from_json(model.to_json())
-    except Exception as error:  # Whatever a layer, loss or schedule raises that Keras cannot make anew.
+    except Exception as error:  # A layer, loss or schedule that Keras cannot make anew raises many kinds.
         raise SVHNError(
             f"{name}: once stored, the model or its checkpoint could not be loaded ({one_line(error)}); "
             "use Keras's own parts, or register yours with keras.saving.register_keras_serializable"
