@@ -465,6 +465,13 @@ class TestManualMarks:
             with pytest.raises(SVHNError, match="there is no row"):
                 read_manual(path, ["ann"])
 
+    @pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "cp1250", "utf-16-le", "utf-32"])
+    def test_an_encoding_that_nothing_tells_is_refused_with_what_to_do(self, tmp_path, encoding):
+        path = tmp_path / "manual.csv"
+        path.write_bytes("handin,row,mark,comment\nann,3.1,8,Bonne idée\n".encode(encoding))
+        with pytest.raises(SVHNError, match=r"CSV UTF-8|the first line must name the columns"):
+            read_manual(path, ["ann"])
+
     @pytest.mark.parametrize("comment", ['"Great', '"Gr"eat'])
     def test_quotation_marks_that_are_not_closed_swallow_nobody_s_marks(self, tmp_path, comment):
         path = tmp_path / "manual.csv"
