@@ -344,6 +344,10 @@ class TestWords:
         assert found.answers["1.1"].text == text
         assert any("differ in answer_q_1_1" in line and told in line for line in found.findings)
 
+    def test_a_notebook_counts_before_its_export(self, tmp_path):
+        found = said_in(tmp_path, "answer_q_1_1 = 'New.'", Assignment3="answer_q_1_1 = 'Old.'\nanswer_q_1_2 = 'Else.'")
+        assert (found.answers["1.1"].text, found.answers["1.2"].text) == ("New.", "Else.")
+
     @pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
     def test_text_is_decoded_as_it_was_encoded(self, tmp_path, encoding):
         source = "answer_q_1_1 = 'Curly \u2018quotes\u2019 and na\xefve.'"
@@ -600,12 +604,19 @@ class TestTrees:
 
     @pytest.mark.parametrize(
         "names",
-        [("1/doe_12345_Assignment3.ipynb", "1/roe_23456_Assignment3.ipynb"), ("1/a_0001_x.ipynb", "1/b_0002_x.ipynb")],
+        [
+            ("1/doe_12345_A3.ipynb", "1/roe_23456_A3.ipynb"),
+            ("1/a_00001_x.ipynb", "1/b_00002_x.ipynb"),
+        ],
     )
     def test_loose_notebooks_of_several_people_are_refused(self, tmp_path, names):
         self.handin(tmp_path, False, *names)
         with pytest.raises(SVHNError, match="put each into a folder of its own"):
             find_handins([tmp_path / "ann/1"])
+
+    @pytest.mark.parametrize("names", [("A_2024_x.ipynb", "B_2023_x.ipynb"), ("1234567_A.ipynb", "1234567_B.ipynb")])
+    def test_several_notebooks_of_one_person_are_one_hand_in(self, tmp_path, names):
+        assert list(find_handins([self.handin(tmp_path, False, *names)])) == ["ann"]
 
     @pytest.mark.parametrize("name", ["\u202eanswers.py", "answers.py\u200e", "answers.py ", "Answers.PY."])
     def test_marks_that_nobody_sees_hide_no_file(self, tmp_path, name):

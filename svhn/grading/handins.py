@@ -25,7 +25,7 @@ from svhn.grading.reading.names import file_name, is_archive, is_notebook, is_of
 # The names of the course's own files, beside which each hand-in has a folder of its name.
 _RESULTS = ("manual.csv", "grades.csv", "index.html")
 # As "doejane_12345_678_Assignment3.ipynb".
-_OF_A_PLATFORM = re.compile(r"(?:^|[ _-])\d{4,}[ _-].*\w")
+_OF_A_PLATFORM = re.compile(r"(?:^|[ _-])(\d{5,})[ _-].*\w")
 
 
 def find_handins(paths: Iterable[Path], leave_out: Path | None = None) -> dict[str, Path]:
@@ -146,8 +146,9 @@ def _is_handin(folder: Path) -> bool:
         SVHNError: It is one and holds hand-ins as well, so that one of them would be graded and the others not; or it
             holds the notebooks of several people, as a learning platform names them.
     """
-    loose = [path.name for path in visible(folder) if is_notebook(path.name) and _OF_A_PLATFORM.search(path.name)]
-    if len(loose) > 1:
+    notebooks = [path.name for path in visible(folder) if is_notebook(path.name)]
+    loose = {name: found[1] for name in notebooks if (found := _OF_A_PLATFORM.search(name))}
+    if len(set(loose.values())) > 1:
         raise SVHNError(
             f"{shown_name(folder)}: {len(loose)} notebooks in it are named as a learning platform names hand-ins "
             f"({listed([shown_name(name) for name in loose], 3)}); put each into a folder of its own"

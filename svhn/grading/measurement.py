@@ -10,10 +10,10 @@ import numpy as np
 from svhn.backend import keras
 from svhn.data.laid_out import MeasuredDigits
 from svhn.grading.facts import Measured
-from svhn.grading.models import REMEDY, is_network, load_untrusted, weights_beside
+from svhn.grading.models import is_network, load_untrusted, weights_beside
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.descriptions import SIDE
-from svhn.grading.reading.files import kind_of, reason_for_no_data
+from svhn.grading.reading.files import WHOLE_MODEL, kind_of, reason_for_no_data
 from svhn.grading.reading.names import is_named_as_asked
 from svhn.learning.batches import Preprocessed, predict
 from svhn.rubric.preprocessing import CANDIDATES
@@ -127,7 +127,7 @@ def _network_file(paths: list[Path]) -> Path:
     if models:
         return min(models, key=lambda path: (not is_named_as_asked(path.name), path.name))
     reasons = [reason for path in paths if (reason := reason_for_no_data(path))]
-    raise Refused("; ".join([*reasons[:3], f"there is no model file; {REMEDY}"]))
+    raise Refused("; ".join([*reasons[:3], f"there is no model file; {WHOLE_MODEL}"]))
 
 
 def _digit_shape(model: keras.Model, path: Path) -> tuple[int, ...]:

@@ -19,17 +19,15 @@ from svhn.files import NoRoom, is_no_room, temporary_folder
 from svhn.grading.reading.causes import cause_of
 from svhn.grading.reading.curves import read_json
 from svhn.grading.reading.descriptions import SIDE, is_architecture, lacks_shape, rebuilt
-from svhn.grading.reading.files import kind_of, reason_for_no_data
-from svhn.grading.reading.weights import check_weights, innermost, load_weights
+from svhn.grading.reading.files import WHOLE_MODEL, kind_of, reason_for_no_data
+from svhn.grading.reading.weights import WEIGHT_BYTES, check_weights, innermost, load_weights
 from svhn.sandbox.process import Refused
 
 PARAMETERS = 60_000_000
 LAYERS = 1000
 _CONFIG_BYTES = 20_000_000
-_WEIGHT_BYTES = 400_000_000
 # Shapes to try for a network that does not say its own.
 _SHAPES = ((SIDE, SIDE, 3), (SIDE, SIDE, 1), (SIDE * SIDE * 3,), (SIDE * SIDE,), (SIDE, SIDE))
-REMEDY = "hand in the whole model, as model.save('model_X_Y.keras') or model.save('model_X_Y.h5') stores it"
 
 
 def load_untrusted(path: Path, beside: Sequence[Path] = ()) -> keras.Model:
@@ -61,7 +59,7 @@ def load_untrusted(path: Path, beside: Sequence[Path] = ()) -> keras.Model:
         if is_no_room(error):
             raise NoRoom(f"cannot unpack {path.name} ({cause_of(error)}); free some space or set TMPDIR") from error
         raise Refused(f"{path.name} cannot be loaded ({cause_of(error)})") from error
-    raise Refused(f"{path.name} cannot be loaded: it is neither HDF5 nor a .keras archive; {REMEDY}")
+    raise Refused(f"{path.name} cannot be loaded: it is neither HDF5 nor a .keras archive; {WHOLE_MODEL}")
 
 
 def is_network(path: Path) -> bool:
@@ -102,14 +100,16 @@ def _load_keras(path: Path) -> keras.Model:
     with zipfile.ZipFile(path) as archive, temporary_folder("svhn-model-") as folder:
         config = json.loads(_member(archive, "config.json", _CONFIG_BYTES, path))
         weights = folder / "model.weights.h5"
-        weights.write_bytes(_member(archive, "model.weights.h5", _WEIGHT_BYTES, path))
+        weights.write_bytes(_member(archive, "model.weights.h5", WEIGHT_BYTES, path))
         return _assemble(config, weights, path)
 
 
 def _load_pair(path: Path, beside: Sequence[Path]) -> keras.Model:
     weights = weights_beside(path, beside)
     if weights is None:
-        raise Refused(f"{path.name} describes a network, but there is no {_stem(path)}.h5 with its weights; {REMEDY}")
+        raise Refused(
+            f"{path.name} describes a network, but there is no {_stem(path)}.h5 with its weights; {WHOLE_MODEL}"
+        )
     return _assemble(read_json(path), weights, path)
 
 
@@ -118,7 +118,8 @@ def _load_h5(path: Path) -> keras.Model:
         config = file.attrs.get("model_config")
     if config is None:
         raise Refused(
-            f"{path.name} holds weights only, and there is no {_stem(path)}.json that describes the network; {REMEDY}"
+            f"{path.name} holds weights only, and there is no {_stem(path)}.json that describes the network; "
+            f"{WHOLE_MODEL}"
         )
     return _assemble(json.loads(config), path, path)
 
@@ -131,7 +132,7 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int, path: Path) -> byte
     except KeyError:
         saved = "saved_model.pb" in {Path(item).name for item in archive.namelist()}
         reason = "it is a packed SavedModel folder, a program, which is not run here" if saved else f"it has no {name}"
-        raise Refused(f"{path.name} is not a Keras model: {reason}; {REMEDY}") from None
+        raise Refused(f"{path.name} is not a Keras model: {reason}; {WHOLE_MODEL}") from None
     if len(content) > limit:
         raise Refused(f"{path.name} was refused: its {name} unpacks to more than {limit // 1_000_000} MB")
     return content

@@ -15,7 +15,7 @@ from svhn.grading.reading.answers import EXACT, Said, choose_notebook, is_answer
 from svhn.grading.reading.causes import without_escapes
 from svhn.grading.reading.cells import HEADING, decoded, joined
 from svhn.grading.reading.constants import Values
-from svhn.grading.reading.names import answered_by, shown_name
+from svhn.grading.reading.names import ANSWER_WORD, answered_by, shown_name
 from svhn.grading.reading.people import is_of_a_person, is_placeholder, student
 from svhn.rubric.questions import BY_NUMBER
 
@@ -79,22 +79,22 @@ def _cut(findings: list[str]) -> list[str]:
 
 
 def _take_in_file(source: dict[str, Any], said: Said, findings: list[str]) -> None:
-    """Takes in `answers.py`, which counts before the notebook, or `solution.py`, before which the notebook counts."""
+    """Takes in `answers.py`, which counts before the notebook, or another file, before which the notebook counts."""
     in_file, file = said_in([source], is_wanted, findings), source["where"]
     said.lost |= in_file.lost
     said.unclear |= in_file.unclear
-    solution, differing = file.lower().startswith("solution"), dict[str, str]()
+    fills_gaps, differing = not re.match(ANSWER_WORD, file, re.I), dict[str, str]()
     for name, (value, where) in in_file.values.items():
         earlier, place = said.values.get(name, (None, ""))
         # Answers written in the notebook may come with a file as it was released, all empty.
         blank = isinstance(value, str) and not is_answer(value)
         if is_answer(earlier) and not blank and _words(value) != _words(earlier):
             differing[name] = "the notebook" if ", cell " in place else place
-        if not (is_answer(earlier) and (blank or solution)):
+        if not (is_answer(earlier) and (blank or fills_gaps)):
             said.values[name] = value, where
     if differing:
         other = " and ".join(dict.fromkeys(differing.values()))
-        counts = other if solution else file
+        counts = other if fills_gaps else file
         findings.append(f"{file} and {other} differ in {', '.join(differing)}: {counts} counts")
 
 

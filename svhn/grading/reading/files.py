@@ -21,7 +21,7 @@ from svhn.grading.reading.names import (
     model_of,
 )
 
-HAND_IN_INSTEAD = "hand in the model as model.save('model_X_Y.keras') or model.save('model_X_Y.h5') stores it"
+WHOLE_MODEL = "hand in the model whole, as model.save('model_X_Y.keras') or model.save('model_X_Y.h5') stores it"
 MODELS, TEXTS, ANYTHING = "models", "texts", "anything"
 _DEEPEST = 100
 _SAVED = {"saved_model.pb", "keras_metadata.pb"}
@@ -107,7 +107,7 @@ def find_unread(root: Path, read: set[str], texts: bool) -> list[Unread]:
         if any(folder.is_relative_to(parent) for parent in saved):
             continue
         if any(path.name in _SAVED for path in paths):
-            reason = f"is a SavedModel folder, a program of TensorFlow's, which is not run here; {HAND_IN_INSTEAD}"
+            reason = f"is a SavedModel folder, a program of TensorFlow's, which is not run here; {WHOLE_MODEL}"
             found.append(Unread(folder, reason, MODELS, model_of(str(folder.relative_to(root)))))
             saved.append(folder)
             continue
@@ -125,7 +125,7 @@ def _unread(path: Path, name: str, texts: bool) -> Unread | None:
         holds = MODELS if model or re.search(r"model|weight|histor", path.name, re.I) else ANYTHING
         return Unread(path, "is an archive in the hand-in; hand in what is in it", holds, model)
     if model and (suffix in FOREIGN or suffix.startswith(".data-")):
-        return Unread(path, f"is {FOREIGN.get(suffix, FOREIGN['.ckpt'])}, which is not read here; {HAND_IN_INSTEAD}",
+        return Unread(path, f"is {FOREIGN.get(suffix, FOREIGN['.ckpt'])}, which is not read here; {WHOLE_MODEL}",
                       MODELS, model)  # fmt: skip
     if model and is_model(name) and is_aside(PurePosixPath(name).parent):
         return Unread(path, "lies in a folder that seems put aside; put it beside the notebook", MODELS, model)

@@ -11,7 +11,7 @@ from svhn.backend import keras
 from svhn.grading.reading.descriptions import plain_name
 from svhn.sandbox.process import Refused
 
-_WEIGHT_BYTES = 400_000_000
+WEIGHT_BYTES = 400_000_000
 
 
 def check_weights(weights: Path, where: str) -> None:
@@ -39,7 +39,7 @@ def check_weights(weights: Path, where: str) -> None:
             if dataset.dtype.kind not in "fiubS":
                 raise Refused(f"{where} was refused: {dataset.name!r} in it holds no numbers")
             total += dataset.size * dataset.dtype.itemsize
-    if total > _WEIGHT_BYTES:
+    if total > WEIGHT_BYTES:
         raise Refused(f"{where} was refused: its arrays unpack to {total:,} bytes, over the limit of 400 MB")
 
 
