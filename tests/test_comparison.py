@@ -113,7 +113,7 @@ def test_every_variant_is_trained_with_every_seed_under_one_set_of_conditions(di
         "16 units": ["1", "2", "3"],
     }
     conditions = [stored[name] for name in ("epochs", "batch_size", "steps_per_epoch", "validation", "reference")]
-    assert conditions == [2, 64, 3, 48, "4 units"] and stored["data"]["fingerprint"] == digits[0].fingerprint
+    assert conditions == [2, 64, 3, 48, "4 units"] and stored["data"]["fingerprint"] == digits[0].digits.fingerprint
     runs = stored["variants"]["16 units"]
     assert len({run["right"] for run in runs.values()}) > 1  # Another seed is another training.
     for run in runs.values():
