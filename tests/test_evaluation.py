@@ -37,10 +37,16 @@ def test_a_grader_s_run_loads_and_never_trains(trained, digits, monkeypatch, cap
     assert "Loading model from file" in capsys.readouterr().out
     split, other = evaluation_split(n=200, seed=9)
     run_evaluation("model_small", build, other, trained, train=True, split=split)
-    assert "On this run's 32 validation digits" in capsys.readouterr().out
+    assert "On this run's" not in capsys.readouterr().out  # The grader's own cell measures.
     assert (trained / "model_small.keras").read_bytes() == before
     with pytest.raises(SVHNError, match=r"comparison_small\.json is missing"):
         run_comparison("comparison_small", {"one": Variant(build, data)}, "one", trained, train=True)
+
+
+def test_a_loaded_model_is_measured_on_digits_that_its_record_does_not_name(trained, capsys):
+    split, other = evaluation_split(n=200, seed=9)
+    run_evaluation("model_small", build, other, trained, train=False, split=split)
+    assert "On this run's 32 validation digits" in capsys.readouterr().out
 
 
 def inverted(images):
