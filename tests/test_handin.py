@@ -197,7 +197,7 @@ class TestFinding:
         def archive(helper):
             with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
                 file.writestr("a/answers.py", "")
-                file.writestr("a/helper.py", helper)
+                file.writestr("a/helper.dat", helper)
             return tmp_path / "a.zip"
 
         def opened_as(whole):
@@ -208,7 +208,7 @@ class TestFinding:
                 return files, before[0] == second.fingerprint, before[1] == second.whole_fingerprint()
 
         assert opened_as(whole=False) == (["answers.py"], True, True)
-        assert opened_as(whole=True) == (["answers.py", "helper.py"], True, False)
+        assert opened_as(whole=True) == (["answers.py", "helper.dat"], True, False)
 
     def test_what_cannot_be_unpacked_to_run_takes_nothing_from_what_is_graded(self, tmp_path, monkeypatch):
         monkeypatch.setattr("svhn.grading.reading.archives.ARCHIVE_BYTES", 1000)

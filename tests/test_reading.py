@@ -5,10 +5,12 @@ import io
 import json
 import os
 import pickle
+import shutil
 import tarfile
 import unicodedata
 import zipfile
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -586,6 +588,37 @@ class TestTrees:
             assert any(name.rpartition("/")[2] in line for line in handin.findings)
         assert found.findings == [] and found.answers == {} and found.student == Student()
         assert all(name.rpartition("/")[2] in why for why in found.no_answer.values()) and found.no_notebook
+
+    @pytest.mark.parametrize("packed", [False, True])
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "answer_q_1_1 = 'In words.'",
+            "ANSWER_1_1: str = 'In words.'",
+            'x = 1\r\nanswer_q_1_1 = """In\r\nwords."""\r\n',
+        ],
+    )
+    @pytest.mark.parametrize("name", ["texts.py", "my_words.py", "lib/written.py"])
+    def test_answers_in_a_module_of_another_name_are_not_missing(self, tmp_path, name, source, packed):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("from texts import *")])
+        place = tmp_path / "ann"
+        (place / name).parent.mkdir(parents=True)
+        nbformat.write(notebook, place / "Assignment3.ipynb")
+        (place / name).write_bytes(source.encode())
+        if packed:
+            shutil.make_archive(str(place), "zip", place)
+        with opened(tmp_path / "ann.zip" if packed else place) as handin:
+            found = read_written(handin.notebooks, handin.written, handin.texts_unread)
+            assert any(f"not read: {name}, which sets answers" in line for line in handin.findings)
+        assert found.findings == [] and name in found.no_answer["1.1"]
+
+    def test_a_module_without_answers_takes_nothing_away(self, tmp_path):
+        place = tmp_path / "ann"
+        place.mkdir()
+        nbformat.write(nbformat.v4.new_notebook(), place / "Assignment3.ipynb")
+        (place / "texts.py").write_text("answers = 3\nprint('answer_q_1_1 == 2')\nanswer_q_1_1 == 2\n")
+        with opened(place) as handin:
+            assert handin.unread == []
 
     @pytest.mark.parametrize("packed", [False, True])
     @pytest.mark.parametrize(

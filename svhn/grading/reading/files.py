@@ -14,10 +14,12 @@ from svhn.grading.reading.names import (
     DOCUMENTS,
     FOREIGN,
     NETWORKS,
+    answered_by,
     is_archive,
     is_aside,
     is_model,
     is_notebook,
+    is_of_interest,
     model_of,
 )
 
@@ -26,7 +28,10 @@ MODELS, TEXTS, ANYTHING = "models", "texts", "anything"
 _DEEPEST = 100
 _SAVED = {"saved_model.pb", "keras_metadata.pb"}
 _OF_TEXTS = re.compile(r"answer|antwoord|assignment|opdracht|solution|explanation|verslag", re.I)
+_SET = re.compile(r"^(\w+)[^=\n]{0,80}=(?!=)", re.M)
 _HEAD = 4096
+# Bytes of a module that are looked through for answers.
+_MODULE = 200_000
 _MAGIC = {
     b"\x89HDF\r\n\x1a\n": "hdf5",
     b"PK\x03\x04": "zip",
@@ -134,7 +139,18 @@ def _unread(path: Path, name: str, texts: bool) -> Unread | None:
     document = suffix in DOCUMENTS and not is_model(name) and not is_notebook(path.name)
     if document and (_OF_TEXTS.search(path.name) or not texts):
         return Unread(path, "is a document; answers are read from the notebook and from answers.py", TEXTS)
+    if suffix == ".py" and not is_of_interest(path.name) and not is_aside(PurePosixPath(name)) and _sets_answers(path):
+        return Unread(path, "sets answers, which are read from the notebook and from answers.py", TEXTS)
     return None
+
+
+def _sets_answers(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MODULE).decode(errors="replace")
+    except OSError:
+        return False
+    return any(answered_by(name) for name in _SET.findall(text))
 
 
 def told(unread: Iterable[tuple[str, Unread]]) -> list[str]:

@@ -114,7 +114,7 @@ def is_wanted(name: str) -> bool:
     """Whether to unpack a file of an archive in any case, by its path: it is read, or named as unread."""
     path = PurePosixPath(name)
     suffix = path.suffix.lower()
-    known = suffix in (*NETWORKS, *FOREIGN, *DOCUMENTS) or "history" in path.name.lower()
+    known = suffix in (*NETWORKS, *FOREIGN, *DOCUMENTS, ".py") or "history" in path.name.lower()
     return known or is_of_interest(path.name) or is_model(name)
 
 
