@@ -20,7 +20,8 @@ import json, pathlib, sys, time
 import numpy as np
 from svhn.hosts import train_together
 
-folder, addresses, number, slow = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+folder, addresses, number = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+slow, epochs = float(sys.argv[4]), int(sys.argv[5])
 
 def work():
     from svhn.backend import keras, use_devices
@@ -40,7 +41,7 @@ def work():
     model = keras.Sequential([keras.Input((32, 32, 1)), *network, layers.Dense(10, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     shown = Augmented(images[:150], labels[:150], slowly)
-    trained = fit("small", model, shown, (images[150:], labels[150:]), Schedule(6, 32, 4), folder, None)
+    trained = fit("small", model, shown, (images[150:], labels[150:]), Schedule(epochs, 32, 4), folder, None)
     read = predict(trained.model, images[:101]).tolist()
     (folder / "outcome.json").write_text(json.dumps([trained.learning_curves, read]))
 
@@ -52,19 +53,19 @@ except (Exception, KeyboardInterrupt) as error:
 JAX = os.environ | {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def start(folder, addresses="", number=0, slow=0.0):
+def start(folder, addresses="", number=0, slow=0.0, epochs=6):
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", PROGRAM, str(folder), addresses, str(number), str(slow)]
+    command = [sys.executable, "-c", PROGRAM, str(folder), addresses, str(number), str(slow), str(epochs)]
     return subprocess.Popen(
         command, cwd=ROOT, env=JAX, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
-def start_both(folder, slow=0.0):
+def start_both(folder, slow=0.0, epochs=(6, 6)):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         addresses = f"127.0.0.1:{free.getsockname()[1]},127.0.0.1"
-    return [start(folder / str(number), addresses, number, slow) for number in (0, 1)]
+    return [start(folder / str(number), addresses, number, slow, epochs[number]) for number in (0, 1)]
 
 
 def outcome(folder):
@@ -94,6 +95,14 @@ def test_a_training_whose_host_is_killed_stops_in_a_line_and_ends_as_on_one_host
     assert curves["loss"] == pytest.approx(curves_alone["loss"], abs=1e-4)
     assert curves["accuracy"] == pytest.approx(curves_alone["accuracy"], abs=1e-2)
     np.testing.assert_allclose(read, read_alone, atol=1e-3)
+
+
+def test_hosts_that_would_train_another_thing_each_are_one_line(tmp_path):
+    hosts = start_both(tmp_path, epochs=(6, 7))
+    for host in hosts:
+        _, said = host.communicate(timeout=120)
+        assert said == "small: hosts differ in notebook, digits or settings; make them the same, and begin again\n"
+        assert host.returncode == 1
 
 
 def test_ctrl_c_while_no_other_host_came_ends_at_once(tmp_path):
