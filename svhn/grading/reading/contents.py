@@ -189,9 +189,9 @@ def _elsewhere(root: Path, found: set[tuple[str, ...]]) -> list[Path]:
     paths: dict[tuple[str, ...], list[Path]] = {}
     for folder, paths_here in sorted(walk(root), key=lambda place: is_aside(place[0].relative_to(root))):
         aside, here = is_aside(folder.relative_to(root)), dict[tuple[str, ...], list[Path]]()
-        for path in paths_here:
-            model = is_model(str(path.relative_to(root))) and not aside
-            if (model or is_text(path.name)) and not any(path.name == "saved_model.pb" for path in paths_here):
+        saved = any(path.name == "saved_model.pb" for path in paths_here)
+        for path in () if saved else paths_here:
+            if (is_model(str(path.relative_to(root))) and not aside) or is_text(path.name):
                 here.setdefault(_kind(path, root), []).append(path)
         for key in here.keys() - found - paths.keys():
             paths[key] = here[key]
