@@ -6,6 +6,7 @@ The first host keeps the checkpoint, measures the model and stores it. The other
 import hashlib
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -23,8 +24,8 @@ from svhn.errors import SVHNError, one_line
 # Seconds to wait for hosts that have not begun; until one that says nothing counts as gone; and, once the training is
 # over, for the first host to measure and store the model.
 _TO_BEGIN, _SILENT, _TO_END = 300, 10, 3600
-# The exit status of a training that a person stopped.
-_STOPPED = 130
+# The words of JAX's errors where a connection to another host ends.
+_LOST = re.compile(r"Gloo|NCCL|DEADLINE_EXCEEDED|UNAVAILABLE|coordination|connection", re.I)
 _GONE = (
     "another host is gone, or did not come; give the command again on every host, and the training goes on after the "
     "last epoch that the first host finished"
@@ -68,8 +69,6 @@ def train_together(addresses: str, number: int, work: Callable[[], None]) -> Non
     os.close(mouth[1])
     message, status = _outcome(child, mouth[0])
     os.close(ears[1])
-    if status == _STOPPED:
-        raise KeyboardInterrupt(message)
     if status:
         raise SVHNError(message or f"host {number}: {_GONE}")
 
@@ -81,17 +80,20 @@ def _end_with_parent(ears: int) -> None:
 
 
 def _outcome(child: int, heard: int) -> tuple[str, int]:
-    """The last words and the exit status of a child process."""
-    message, stopped = b"", False
+    """The last words and the exit status of a child process; an interruption is raised again when it has ended."""
+    message, stopped = b"", None
     with open(heard, "rb") as pipe:
         while True:
             try:
                 message += pipe.read()
                 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-                return message.decode(), _STOPPED if stopped else status
-            except KeyboardInterrupt:  # From a terminal the child has it as well; once more does no harm.
-                stopped = True
+                break
+            except KeyboardInterrupt as error:  # From a terminal the child has it as well; once more does no harm.
+                stopped = type(error)
                 os.kill(child, signal.SIGINT)
+    if stopped:
+        raise stopped(message.decode())
+    return message.decode(), status
 
 
 def share(batch_size: int) -> slice:
@@ -153,11 +155,12 @@ def _work(hosts: list[str], number: int, work: Callable[[], None], said: int) ->
         _leave()  # When all others have come so far.
     except KeyboardInterrupt as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        status, message = _STOPPED, str(error)
+        status, message = 130, str(error)
     except SVHNError as error:
         status, message = 2, str(error)
-    except Exception as error:  # JAX raises whatever its connections do.
-        status, message = 2, f"host {number}: {_GONE} ({one_line(error)})"
+    except Exception as error:  # JAX raises many kinds where a connection ends, and a notebook's cells raise their own.
+        failed = f"the training failed ({type(error).__name__}: {one_line(error)}); mend that, and begin again"
+        status, message = 2, f"host {number}: {_GONE if _LOST.search(str(error)) else failed}"
     os.write(said, message.encode())
     sys.stdout.flush()
     os._exit(status)  # Python's own end would wait for the others, who may be waiting for this one.

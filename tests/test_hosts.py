@@ -97,6 +97,13 @@ def test_a_training_whose_host_is_killed_stops_in_a_line_and_ends_as_on_one_host
     np.testing.assert_allclose(read, read_alone, atol=1e-3)
 
 
+def test_a_fault_of_the_training_is_not_taken_for_a_lost_host(tmp_path):
+    for number, host in enumerate(start_both(tmp_path, slow=-1)):
+        _, said = host.communicate(timeout=120)
+        reason = "ValueError: sleep length must be non-negative"
+        assert said == f"host {number}: the training failed ({reason}); mend that, and begin again\n"
+
+
 def test_hosts_that_would_train_another_thing_each_are_one_line(tmp_path):
     hosts = start_both(tmp_path, epochs=(6, 7))
     for host in hosts:

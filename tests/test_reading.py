@@ -551,7 +551,7 @@ class TestTrees:
     @pytest.mark.parametrize("packed", [False, True])
     @pytest.mark.parametrize(
         "names",
-        [("ann/a.ipynb", "bob/a.ipynb"), ("ann/a.ipynb", "bob/answers.py"), ("ann/a.ipynb", "bob/work/b.ipynb"),
+        [("ann/a.ipynb", "bob/a.ipynb"), ("ann/a.ipynb", "bob/answers.py"), ("ann/a.ipynb", "bob/final/b.ipynb"),
          ("x/ann/answers.py", "x/bob/answers.py"), ("try 1/a.ipynb", "try 2/a.ipynb"),
          ("ann/a.ipynb", "ann/model_1_1.h5", "bob/b/c/d.ipynb", "README.md"), ("ann/a.ipynb", "bob/model_1_1.h5"),
          ("ann/code/a.ipynb", "bob/models/model_1_1.h5")],
